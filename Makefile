@@ -1,0 +1,235 @@
+# rhea: make help. One file, not recursive; everything that is built goes into the folder BUILD.
+#
+# Sources are found by looking: every .cc below a room's folder belongs to that room's static library. A new file or
+# folder needs no line here; a new room needs one word in ROOMS (and a line in tests/style/layers.txt).
+
+BUILD ?= build
+override BUILD := $(patsubst %/,%,$(patsubst ./%,%,$(patsubst $(CURDIR)/%,%,$(BUILD))))
+
+# In parallel unless told otherwise; a -j on the command line wins.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+GOALS := $(or $(MAKECMDGOALS),all)
+CONFIGURED := $(filter-out help format clean distclean,$(GOALS))
+
+# Rooms from left to right: an include points left only, and so do the libraries (../docs/design/house.md).
+ROOMS := emu-base emu-io qapi emu-object emu-chardev block monitor emu-mem emu-net emu-migrate emu-ui emu-cpu target hw emu-machine
+
+# --- what there is
+SOURCES := $(sort $(shell find emu block monitor hw target qapi tests -name '*.cc' 2>/dev/null))
+
+# ------------------------------------------------------------------------------------------------ configuration
+# config.stamp is remade when configure or the list of packages changes; config.mk and config.h only when their text does.
+ifneq ($(CONFIGURED),)
+INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter check soak,$(GOALS)),required optional test)
+NEEDS_TESTS := $(if $(filter check soak,$(GOALS)),$(shell grep -s '^HAVE_GTEST := 0' $(BUILD)/config.mk))
+
+$(BUILD)/config.stamp: configure .ci/packages $(if $(NEEDS_TESTS),FORCE)
+	@$(if $(strip $(INSTALL_KINDS)),.ci/install-packages $(sort $(INSTALL_KINDS)))
+	@if [ -f $(BUILD)/config.args ]; then eval "./configure $$(cat $(BUILD)/config.args)"; else ./configure --build-dir=$(BUILD); fi
+	@touch $@
+$(BUILD)/config.mk: $(BUILD)/config.stamp ;
+$(BUILD)/config.h: $(BUILD)/config.stamp ;
+include $(BUILD)/config.mk
+endif
+
+# -------------------------------------------------------------------------------------------------------- tools
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$(2))';)
+
+# Several worktrees share one cache: no absolute names in what the compiler sees, and the precompiled header counts by
+# its text (.gch.sum), not by its bytes.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+export CCACHE_PCH_EXTSUM := 1
+export CCACHE_SLOPPINESS := pch_defines,time_macros,include_file_mtime,include_file_ctime
+
+ALL_CPPFLAGS := -I. -I$(BUILD) -I$(BUILD)/gen $(CPPFLAGS) $(LIB_CFLAGS)
+ALL_CXXFLAGS := -std=c++2b -pthread -Wall -Wextra -Wconversion -Wshadow $(CXXFLAGS) $(MODE_FLAGS) $(SANITIZER_FLAGS)
+ALL_LDFLAGS := -pthread $(CXXFLAGS) $(SANITIZER_FLAGS) $(FAST_LINKER) -Wl,--as-needed $(LDFLAGS)
+
+ifeq ($(USE_PCH)$(wildcard emu/base/base.h),1emu/base/base.h)
+PCH := $(BUILD)/pch/rhea.h.gch
+USE_PCH_FLAGS := -fpch-preprocess -Winvalid-pch -include $(BUILD)/pch/rhea.h
+endif
+
+compile = $(call say,C++,$<)$(LAUNCHER) $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(USE_PCH_FLAGS) $(3) -MMD -MP -c -o $(1) $(2)
+
+$(BUILD)/pch/rhea.h: $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	@echo '#include "emu/base/base.h"' > $@
+$(BUILD)/pch/rhea.h.gch: $(BUILD)/pch/rhea.h
+	$(call say,PCH,emu/base/base.h)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -MT $@ -MF $(@:.gch=.d) -x c++-header -o $@ $<
+	$(Q)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -E -P -x c++-header $< | cksum > $@.sum
+-include $(BUILD)/pch/rhea.h.d
+
+$(BUILD)/obj/%.o: %.cc $(BUILD)/config.mk $(PCH)
+	@mkdir -p $(@D)
+	$(call compile,$@,$<)
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.cc $(BUILD)/config.mk $(PCH)
+	@mkdir -p $(@D)
+	$(call compile,$@,$<)
+
+objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+
+# ---------------------------------------------------------------------------------------------------- generator
+# qapi-gen is built first, from qapi/gen and emu-base; it writes only what changed, and files.mk, which says
+#   GEN_SOURCES := qapi/types-common.cc ...      (relative to $(BUILD)/gen)
+GEN_TOOL_SOURCES := $(filter qapi/gen/%,$(SOURCES))
+SCHEMA := $(sort $(wildcard qapi/*.json))
+ifneq ($(and $(CONFIGURED),$(GEN_TOOL_SOURCES),$(SCHEMA)),)
+$(BUILD)/gen/.stamp: $(BUILD)/bin/qapi-gen $(SCHEMA)
+	@mkdir -p $(@D)
+	$(call say,QAPI,$(BUILD)/gen)$(BUILD)/bin/qapi-gen --out $(BUILD)/gen $(SCHEMA)
+	@touch $@
+$(BUILD)/gen/files.mk: $(BUILD)/gen/.stamp ;
+include $(BUILD)/gen/files.mk
+$(addprefix $(BUILD)/gen/,$(GEN_SOURCES)): $(BUILD)/gen/.stamp ;
+GENERATED := $(BUILD)/gen/.stamp
+endif
+
+# ---------------------------------------------------------------------------------------------------- libraries
+# A list file per library holds its objects' names, so that a removed source makes the library anew.
+sources_of_room = $(filter $(subst emu-,emu/,$(1))/%,$(SOURCES))
+SOURCES_monitor := $(filter-out monitor/shell/%,$(call sources_of_room,monitor))
+$(foreach r,$(filter-out monitor qapi,$(ROOMS)),$(eval SOURCES_$(r) := $(call sources_of_room,$(r))))
+$(foreach r,$(filter-out qapi,$(ROOMS)),$(eval OBJECTS_$(r) := $(call objects,$(SOURCES_$(r)))))
+SOURCES_qapi := $(filter-out qapi/gen/%,$(filter qapi/%,$(SOURCES)))
+OBJECTS_qapi := $(call objects,$(SOURCES_qapi)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(GEN_SOURCES))
+
+HOMELESS := $(filter-out $(wildcard emu/*.cc) monitor/shell/% qapi/% tests/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
+ifneq ($(HOMELESS),)
+$(warning in no room of ROOMS, so not built: $(HOMELESS))
+endif
+
+library = $(BUILD)/lib/lib$(1).a
+FILLED_ROOMS := $(strip $(foreach r,$(ROOMS),$(if $(strip $(OBJECTS_$(r))),$(r))))
+LIBRARIES := $(foreach r,$(FILLED_ROOMS),$(call library,$(r)))
+# Rooms up to and with $(1), or all of them where there is no such room.
+rooms_up_to = $(strip $(eval reached:=)$(foreach r,$(ROOMS),$(if $(reached),,$(r))$(if $(filter $(1) emu-$(1),$(r)),$(eval reached:=1))))
+libraries_up_to = $(foreach r,$(filter $(FILLED_ROOMS),$(call rooms_up_to,$(1))),$(call library,$(r)))
+
+define library_rule
+ifneq ($$(strip $$(file < $(BUILD)/lib/$(1).list)),$$(strip $$(OBJECTS_$(1))))
+$$(shell mkdir -p $(BUILD)/lib)
+$$(file > $(BUILD)/lib/$(1).list,$$(strip $$(OBJECTS_$(1))))
+endif
+$(call library,$(1)): $$(OBJECTS_$(1)) $(BUILD)/lib/$(1).list
+	@rm -f $$@
+	$$(call say,AR,$$@)$(AR) rcs $$@ $$(OBJECTS_$(1))
+endef
+ifneq ($(CONFIGURED),)
+$(foreach r,$(FILLED_ROOMS),$(eval $(call library_rule,$(r))))
+endif
+
+# The generated dispatch tables (qapi) name bodies in rooms to their right, hence the group.
+link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) -Wl,--start-group $(filter %.a,$(2)) -Wl,--end-group $(3) $(LIBS)
+
+# ----------------------------------------------------------------------------------------------------- programs
+PROGRAM_OBJECTS_rhea := $(call objects,$(wildcard emu/*.cc))
+PROGRAM_OBJECTS_rhea-shell := $(call objects,$(filter monitor/shell/%,$(SOURCES)))
+PROGRAMS := $(strip $(foreach p,rhea rhea-shell,$(if $(PROGRAM_OBJECTS_$(p)),$(BUILD)/bin/$(p))))
+$(BUILD)/bin/rhea: $(PROGRAM_OBJECTS_rhea) $(LIBRARIES)
+$(BUILD)/bin/rhea-shell: $(PROGRAM_OBJECTS_rhea-shell) $(LIBRARIES)
+$(BUILD)/bin/qapi-gen: $(call objects,$(GEN_TOOL_SOURCES)) $(call library,emu-base)
+$(PROGRAMS) $(BUILD)/bin/qapi-gen:
+	@mkdir -p $(@D)
+	$(call link,$@,$^)
+$(BUILD)/bin/rhea-system-x86_64: $(BUILD)/bin/rhea
+	@ln -sf rhea $@
+
+all: $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $(if $(PROGRAMS),,$(LIBRARIES)) $(GENERATED)
+
+# -------------------------------------------------------------------------------------------------------- tests
+# tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz and tests/bench:
+# one program per file. tests/style reads the source tree and links nothing of ours.
+TEST_ROOMS := $(filter-out fuzz bench tour,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
+TESTS := $(addprefix $(BUILD)/tests/,$(TEST_ROOMS))
+define test_rule
+TEST_OBJECTS_$(1) := $(call objects,$(filter tests/$(1)/%,$(SOURCES)))
+$(BUILD)/tests/$(1): $$(TEST_OBJECTS_$(1)) $(if $(filter style,$(1)),,$(call libraries_up_to,$(1)))
+endef
+$(foreach t,$(TEST_ROOMS),$(eval $(call test_rule,$(t))))
+$(TESTS):
+	@mkdir -p $(@D)
+	$(call link,$@,$^,-lgtest_main $(GTEST_LIBS))
+
+FUZZ_NAMES := $(patsubst tests/fuzz/%.cc,%,$(filter-out tests/fuzz/driver.cc,$(wildcard tests/fuzz/*.cc)))
+FUZZERS := $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZ_FLAGS),,$(BUILD)/obj/tests/fuzz/driver.o) $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(call link,$@,$^,$(FUZZ_FLAGS))
+
+BENCHES := $(patsubst tests/bench/%.cc,$(BUILD)/bench/%,$(wildcard tests/bench/*.cc))
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(call link,$@,$^)
+
+tests: all $(TESTS) $(FUZZERS)
+
+check: tests
+	@if [ '$(HAVE_GTEST)' = off ]; then echo 'make check: configured with --disable-tests; run ./configure --enable-tests' >&2; exit 1; fi
+	@BUILD=$(BUILD) tests/run-tests $(addprefix gtest:,$(TESTS)) $(addprefix fuzz:,$(FUZZERS)) format
+
+soak: tests
+	@BUILD=$(BUILD) RHEA_SOAK=$(or $(SECONDS),60) RHEA_TEST_TIMEOUT=86400 tests/run-tests $(addprefix gtest:,$(filter-out %/style,$(TESTS)))
+
+bench: all $(BENCHES)
+	@BUILD=$(BUILD) tests/bench/run $(BENCHES)
+
+run: all
+	@BUILD=$(BUILD) tests/tour/run
+
+# ---------------------------------------------------------------------------------------------- format and lint
+STYLED = $(shell find emu block monitor hw target qapi tests \( -name '*.cc' -o -name '*.h' \) 2>/dev/null)
+format:
+	clang-format -i $(STYLED)
+
+# make lint [FILES="a.cc b.cc"]
+LINTED = $(or $(FILES),$(filter-out tests/%,$(SOURCES)))
+CLANG_TIDY ?= clang-tidy-16
+lint: all
+	@printf '%s\n' $(LINTED) | xargs -P $(shell nproc) -n 1 -I{} $(CLANG_TIDY) --quiet {} -- $(ALL_CPPFLAGS) -std=c++2b $(GTEST_CFLAGS)
+
+# ------------------------------------------------------------------------------------------------------ install
+install: all docs
+	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' COMPLETIONDIR='$(COMPLETIONDIR)' .ci/install install
+uninstall:
+	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' COMPLETIONDIR='$(COMPLETIONDIR)' .ci/install uninstall
+
+docs: $(GENERATED)
+	@BUILD=$(BUILD) docs/make-docs
+
+# -------------------------------------------------------------------------------------------------------- clean
+clean:
+	@if [ -d $(BUILD) ]; then find $(BUILD) -mindepth 1 -maxdepth 1 ! -name 'config.*' ! -name Makefile -exec rm -rf {} +; fi
+distclean:
+	@if [ -f $(BUILD)/config.stamp ]; then rm -rf $(BUILD); elif [ -d $(BUILD) ]; then echo "make distclean: '$(BUILD)' has no config.stamp: not a build folder of ours, left alone" >&2; exit 1; fi
+
+help:
+	@echo 'make [TARGET] [BUILD=folder] [V=1]   (configures by itself; ./configure --help for choices)'
+	@echo
+	@echo '  all        the programs, into BUILD/bin (default)'
+	@echo '  run        build, then start the main job; without a terminal: play a short tour of it'
+	@echo '  check      build, then every test; ends with the counts'
+	@echo '  bench      measure; prints tables'
+	@echo '  soak       the long-running tests, SECONDS=60 each'
+	@echo '  install    into --prefix (DESTDIR is put before it); uninstall takes it away'
+	@echo '  docs       reference manual and manual pages, into BUILD/docs'
+	@echo '  format     clang-format over all sources       lint   clang-tidy (FILES="..." for some)'
+	@echo '  clean      remove what was built               distclean   remove BUILD'
+	@echo
+	@echo 'One part: make BUILD/tests/<room>, BUILD/bin/rhea, BUILD/fuzz/<name>, BUILD/bench/<name>'
+
+FORCE:
+.PHONY: all run check tests soak bench install uninstall docs format lint clean distclean help FORCE
+
+ifneq ($(CONFIGURED),)
+-include $(patsubst %.cc,$(BUILD)/obj/%.d,$(SOURCES)) $(patsubst %.cc,$(BUILD)/obj/gen/%.d,$(GEN_SOURCES))
+endif
