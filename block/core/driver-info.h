@@ -1,0 +1,123 @@
+// DriverInfo: a driver's entry in the table: its name, what it is, and how to open or create one.
+//
+// Each driver's folder offers one, as `const DriverInfo& rawDriver();`; block/driver/table.cc lists them all; main and
+// the tools make a DriverRegistry of the table.
+#pragma once
+
+#include "block/core/abilities.h"
+#include "emu/io/services.h"
+
+namespace rhea {
+class Loop;
+}
+
+namespace rhea::block {
+
+class Child;
+class ThrottleGroups;
+
+enum class DriverKind : std::uint8_t {
+  kProtocol,  // has storage of its own; the bottom of a chain
+  kFormat,    // interprets its child's data
+  kFilter,    // passes its kFiltered child's data through
+};
+
+enum class DriverThreads : std::uint8_t {
+  kAny,   // runs on the loop of whoever sends the request
+  kHome,  // runs on the node's home loop only; the core hops there and back
+};
+
+struct ChildSpec {
+  std::string_view name;  // "file"
+  ChildRole role = ChildRole::kData;
+  bool required = true;
+};
+
+// The children of a node being opened, by name. The edges live as long as the driver.
+class Children {
+ public:
+  void add(std::string name, Child* child) { children_.emplace_back(std::move(name), child); }
+  // Null where there is none.
+  Child* find(std::string_view name) const;
+  // Of a required child.
+  Child& get(std::string_view name) const;
+
+ private:
+  std::vector<std::pair<std::string, Child*>> children_;
+};
+
+struct OpenContext {
+  OpenContext(Loop& homeLoop, const Services& theServices, ThrottleGroups& groups)
+      : home(homeLoop), services(theServices), throttleGroups(groups) {}
+  Loop& home;
+  const Services& services;        // descriptor sets and secrets, where this program has them
+  ThrottleGroups& throttleGroups;  // of this graph; outlives the driver
+  std::string nodeName;
+  OpenFlags flags;
+  CancelToken cancel;
+};
+
+// Progress of a creation, for its job; thread-safe.
+class Progress {
+ public:
+  void set(std::uint64_t done, std::uint64_t total) {
+    total_.store(total, std::memory_order_relaxed);
+    done_.store(done, std::memory_order_relaxed);
+  }
+  std::uint64_t done() const { return done_.load(std::memory_order_relaxed); }
+  std::uint64_t total() const { return total_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> done_{0};
+  std::atomic<std::uint64_t> total_{0};
+};
+
+struct CreateContext {
+  CreateContext(Loop& runsOn, const Services& theServices, Progress& theProgress)
+      : loop(runsOn), services(theServices), progress(theProgress) {}
+  Loop& loop;
+  const Services& services;
+  Progress& progress;
+  Children children;  // nodes named by the options, attached for the time of the creation
+  CancelToken cancel;
+};
+
+struct DriverInfo {
+  std::string_view name;  // "raw", as in blockdev-add
+  DriverKind kind = DriverKind::kProtocol;
+  DriverThreads threads = DriverThreads::kAny;
+  // A write beyond length() grows it (a file); the writer's edge must have the permission to resize.
+  bool growable = false;
+  // Data and flushes go to the kFiltered or kData child as they are, nothing is kept here (raw, throttle): what is
+  // written but not flushed is accounted to that child alone.
+  bool passThrough = false;
+  // A failed flush latches on this node (always so for protocols); for a filter that injects faults.
+  bool latchesFlush = false;
+  std::vector<ChildSpec> children;
+
+  // Opens; runs on context.home. Files are opened and statted off the loop. Error: what, where, why; nothing is left.
+  Task<Result<std::unique_ptr<Driver>>> (*open)(OpenContext context, DriverOptions options, Children children) = nullptr;
+
+  // Optional, null where the answer is the usual one.
+  // Rights that the edge to the child takes, for the rights that the node's own users have in sum.
+  Rights (*childRights)(const ChildSpec& child, Rights ofParent, const DriverOptions& options) = nullptr;
+  // Creates an image (blockdev-create); `options` is the driver's create struct.
+  Task<Result<void>> (*create)(CreateContext context, DriverOptions options) = nullptr;
+  // How likely `head`, the first bytes of an image called `fileName`, is this format: 0 no .. 100 certain.
+  int (*probe)(std::span<const std::byte> head, std::string_view fileName) = nullptr;
+};
+
+class DriverRegistry {
+ public:
+  DriverRegistry() = default;
+  explicit DriverRegistry(std::span<const DriverInfo* const> drivers);
+  void add(const DriverInfo& driver);
+  // Error: names the nearest that exist.
+  Result<const DriverInfo*> find(std::string_view name) const;
+  const std::vector<const DriverInfo*>& all() const { return drivers_; }
+
+ private:
+  std::vector<const DriverInfo*> drivers_;
+};
+
+}  // namespace rhea::block
