@@ -27,8 +27,8 @@ SOURCES := $(sort $(shell find emu block monitor hw target qapi tests -name '*.c
 # ------------------------------------------------------------------------------------------------ configuration
 # config.stamp is remade when configure or the list of packages changes; config.mk and config.h only when their text does.
 ifneq ($(CONFIGURED),)
-INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter check soak,$(GOALS)),required optional test)
-NEEDS_TESTS := $(if $(filter check soak,$(GOALS)),$(shell grep -s '^HAVE_GTEST := 0' $(BUILD)/config.mk))
+INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter check check-programs soak,$(GOALS)),required optional test)
+NEEDS_TESTS := $(if $(filter check check-programs soak,$(GOALS)),$(shell grep -s '^HAVE_GTEST := 0' $(BUILD)/config.mk))
 
 $(BUILD)/config.stamp: configure .ci/packages $(if $(NEEDS_TESTS),FORCE)
 	@$(if $(strip $(INSTALL_KINDS)),.ci/install-packages $(sort $(INSTALL_KINDS)))
@@ -173,12 +173,20 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
 
 tests: all $(TESTS) $(FUZZERS)
 
+RUN_TESTS = BUILD=$(BUILD) RHEA_SANITIZERS=$(SANITIZERS) RHEA_FUZZ_RUNS=$(RHEA_FUZZ_RUNS) tests/run-tests
+PROGRAM_TESTS := $(filter-out %/style,$(TESTS))
 check: tests
 	@if [ '$(HAVE_GTEST)' = off ]; then echo 'make check: configured with --disable-tests; run ./configure --enable-tests' >&2; exit 1; fi
-	@BUILD=$(BUILD) tests/run-tests $(addprefix gtest:,$(TESTS)) $(addprefix fuzz:,$(FUZZERS)) format
+	@$(RUN_TESTS) $(addprefix gtest:,$(TESTS)) $(addprefix fuzz:,$(FUZZERS)) format
+
+# Parts of it, for sanitizer builds (.ci/run).
+check-programs: all $(PROGRAM_TESTS)
+	@$(RUN_TESTS) $(addprefix gtest:,$(PROGRAM_TESTS))
+check-fuzz: $(FUZZERS)
+	@$(RUN_TESTS) $(addprefix fuzz:,$(FUZZERS))
 
 soak: tests
-	@BUILD=$(BUILD) RHEA_SOAK=$(or $(SECONDS),60) RHEA_TEST_TIMEOUT=86400 tests/run-tests $(addprefix gtest:,$(filter-out %/style,$(TESTS)))
+	@RHEA_SOAK=$(or $(SECONDS),60) RHEA_TEST_TIMEOUT=86400 $(RUN_TESTS) $(addprefix gtest:,$(PROGRAM_TESTS))
 
 bench: all $(BENCHES)
 	@BUILD=$(BUILD) tests/bench/run $(BENCHES)
@@ -189,13 +197,11 @@ run: all
 # ---------------------------------------------------------------------------------------------- format and lint
 STYLED = $(shell find emu block monitor hw target qapi tests \( -name '*.cc' -o -name '*.h' \) 2>/dev/null)
 format:
-	clang-format -i $(STYLED)
+	clang-format -i $(or $(FILES),$(STYLED))
 
 # make lint [FILES="a.cc b.cc"]
-LINTED = $(or $(FILES),$(filter-out tests/%,$(SOURCES)))
-CLANG_TIDY ?= clang-tidy-16
-lint: all
-	@printf '%s\n' $(LINTED) | xargs -P $(shell nproc) -n 1 -I{} $(CLANG_TIDY) --quiet {} -- $(ALL_CPPFLAGS) -std=c++2b $(GTEST_CFLAGS)
+lint: $(GENERATED)
+	@BUILD=$(BUILD) LINT_FLAGS='$(LIB_CFLAGS)' tests/lint $(or $(FILES),$(filter-out tests/%,$(SOURCES)))
 
 # ------------------------------------------------------------------------------------------------------ install
 install: all docs
@@ -222,13 +228,13 @@ help:
 	@echo '  soak       the long-running tests, SECONDS=60 each'
 	@echo '  install    into --prefix (DESTDIR is put before it); uninstall takes it away'
 	@echo '  docs       reference manual and manual pages, into BUILD/docs'
-	@echo '  format     clang-format over all sources       lint   clang-tidy (FILES="..." for some)'
+	@echo '  format     clang-format over the sources        lint       clang-tidy; FILES="..." for some'
 	@echo '  clean      remove what was built               distclean   remove BUILD'
 	@echo
 	@echo 'One part: make BUILD/tests/<room>, BUILD/bin/rhea, BUILD/fuzz/<name>, BUILD/bench/<name>'
 
 FORCE:
-.PHONY: all run check tests soak bench install uninstall docs format lint clean distclean help FORCE
+.PHONY: all run check check-programs check-fuzz tests soak bench install uninstall docs format lint clean distclean help FORCE
 
 ifneq ($(CONFIGURED),)
 -include $(patsubst %.cc,$(BUILD)/obj/%.d,$(SOURCES)) $(patsubst %.cc,$(BUILD)/obj/gen/%.d,$(GEN_SOURCES))
