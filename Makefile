@@ -149,11 +149,17 @@ all: $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $
 # -------------------------------------------------------------------------------------------------------- tests
 # tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz and tests/bench:
 # one program per file. tests/style reads the source tree and links nothing of ours.
-TEST_ROOMS := $(filter-out fuzz bench tour,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
+TEST_ROOMS := $(filter-out lib fuzz bench tour,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
 TESTS := $(addprefix $(BUILD)/tests/,$(TEST_ROOMS))
+# Helpers of several rooms (tests/lib) are an archive: a test links those that it uses.
+TEST_HELPERS := $(call objects,$(filter tests/lib/%,$(SOURCES)))
+TEST_LIBRARY := $(if $(TEST_HELPERS),$(BUILD)/lib/libtest-helpers.a)
+$(BUILD)/lib/libtest-helpers.a: $(TEST_HELPERS)
+	@mkdir -p $(@D); rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $^
 define test_rule
 TEST_OBJECTS_$(1) := $(call objects,$(filter tests/$(1)/%,$(SOURCES)))
-$(BUILD)/tests/$(1): $$(TEST_OBJECTS_$(1)) $(if $(filter style,$(1)),,$(call libraries_up_to,$(1)))
+$(BUILD)/tests/$(1): $$(TEST_OBJECTS_$(1)) $(TEST_LIBRARY) $(if $(filter style,$(1)),,$(call libraries_up_to,$(1)))
 endef
 $(foreach t,$(TEST_ROOMS),$(eval $(call test_rule,$(t))))
 $(TESTS):

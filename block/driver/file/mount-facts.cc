@@ -1,0 +1,97 @@
+#include "block/driver/file/mount-facts.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "emu/io/fd.h"
+
+namespace rhea::block {
+
+namespace {
+
+// Options that weaken or strengthen flushes; everything else in the table is noise here.
+constexpr std::array<std::string_view, 12> kTold = {
+    "nobarrier", "barrier=0",  "barrier=none",         "data=writeback", "data=journal",  "sync",
+    "volatile",  "norecovery", "journal_async_commit", "soft",           "flushoncommit", "nologreplay"};
+
+// The mount table writes blanks, tabs, newlines and backslashes as \ooo.
+std::string unescape(std::string_view text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\\' && at + 3 < text.size()) {
+      plain += static_cast<char>((text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0'));
+      at += 3;
+    } else {
+      plain += text[at];
+    }
+  }
+  return plain;
+}
+
+void addTold(std::vector<std::string>& options, const std::string& list) {
+  std::istringstream items(list);
+  std::string item;
+  while (std::getline(items, item, ',')) {
+    const bool told = std::find(kTold.begin(), kTold.end(), item) != kTold.end();
+    if (told && std::find(options.begin(), options.end(), item) == options.end()) options.push_back(item);
+  }
+}
+
+// 36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/vda rw,errors=continue
+MountFacts parseMountLine(const std::string& line) {
+  std::istringstream words(line);
+  std::string id, parent, device, root, point, options, field, superOptions;
+  MountFacts facts;
+  words >> id >> parent >> device >> root >> point >> options;
+  while (words >> field && field != "-") {
+  }
+  std::string source;
+  words >> facts.type >> source >> superOptions;
+  facts.mountPoint = unescape(point);
+  facts.source = unescape(source);
+  addTold(facts.options, options);
+  addTold(facts.options, superOptions);
+  return facts;
+}
+
+// The number of the mount a descriptor was opened on: exact where device numbers are not (btrfs, overlay).
+std::string mountIdOf(int fd) {
+  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", fd));
+  std::string key, value;
+  while (info >> key >> value) {
+    if (key == "mnt_id:") return value;
+  }
+  return "";
+}
+
+}  // namespace
+
+MountFacts mountFactsOf(int fd) {
+  const std::string id = mountIdOf(fd);
+  std::ifstream table("/proc/self/mountinfo");
+  std::string line;
+  while (!id.empty() && std::getline(table, line)) {
+    if (line.starts_with(id + " ")) return parseMountLine(line);
+  }
+  return {};
+}
+
+MountFacts mountFactsOf(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+  return fd.valid() ? mountFactsOf(fd.get()) : MountFacts();
+}
+
+std::string deviceWriteCache(dev_t device) {
+  const std::string base = fmt::format("/sys/dev/block/{}:{}", major(device), minor(device));
+  for (const std::string_view tail : {"/queue/write_cache", "/../queue/write_cache"}) {
+    std::ifstream file(base + std::string(tail));
+    std::string text;
+    if (std::getline(file, text)) return text;
+  }
+  return "";
+}
+
+}  // namespace rhea::block
