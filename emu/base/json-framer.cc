@@ -127,9 +127,9 @@ std::optional<Error> Framer::overBound() {
     error.emplace(fmt::format("the JSON message is longer than {} bytes; it is ignored to its end", limits_.bytes));
     discard_ = Discard::kToEnd;
   } else if (tokens_ > limits_.tokens) {
-    error.emplace(fmt::format(
-        "the JSON message has more than {} tokens (values, keys, punctuation); it is ignored to its end",
-        limits_.tokens));
+    error.emplace(
+        fmt::format("the JSON message has more than {} tokens (values, keys, punctuation); it is ignored to its end",
+                    limits_.tokens));
     discard_ = Discard::kToEnd;
   } else if (depth_ > limits_.depth) {
     error.emplace(fmt::format("the JSON message nests arrays and objects deeper than {}; it is ignored to its end",

@@ -149,7 +149,11 @@ class Parser {
  public:
   Parser(std::string_view source, const Limits& limits)
       : source_(source), limits_(limits), document_(std::make_unique<detail::Document>()) {
+    // RapidJSON's check of UTF-8 reads up to three bytes behind a sequence that the end cuts off.
+    constexpr std::size_t kPadding = 8;
+    document_->text.reserve(source.size() + kPadding);
     document_->text.assign(source);
+    document_->text.append(kPadding, '\0');
     document_->nodes.reserve(std::min<std::size_t>(source.size() / 8 + 2, 4096));
   }
 
@@ -159,7 +163,7 @@ class Parser {
     rapidjson::Reader reader;
     const rapidjson::ParseResult result = reader.Parse<kParseFlags>(stream, *this);
     if (error_) return *std::move(error_);
-    if (result.IsError()) return translate(source_, result.Code(), result.Offset());
+    if (result.IsError()) return translate(source_, result.Code(), std::min(result.Offset(), source_.size()));
     const std::string_view rest = source_.substr(stream.Tell());
     if (const auto found = std::ranges::find_if_not(rest, isSpace); found != rest.end()) {
       return syntaxError(source_, static_cast<std::size_t>(found - source_.begin()), "nothing behind the value");
@@ -233,9 +237,9 @@ class Parser {
   bool count(std::size_t tokens) {
     tokens_ += tokens;
     if (tokens_ <= limits_.tokens) return true;
-    return fail(errorAt(source_, stream_->Tell(),
-                        fmt::format("the JSON text has more than {} tokens (values, keys, punctuation)",
-                                    limits_.tokens)));
+    return fail(
+        errorAt(source_, stream_->Tell(),
+                fmt::format("the JSON text has more than {} tokens (values, keys, punctuation)", limits_.tokens)));
   }
 
   // Accounts for one value of `tokens` tokens inside the innermost container.
@@ -321,9 +325,9 @@ class Parser {
       }
     }
     appendMember(path, key.name);
-    return fail(errorAt(source_, key.offset,
-                        fmt::format("the member '{}' is given twice; the second one is in {}", path,
-                                    placeWords(source_, key.offset))));
+    return fail(errorAt(
+        source_, key.offset,
+        fmt::format("the member '{}' is given twice; the second one is in {}", path, placeWords(source_, key.offset))));
   }
 
   std::string_view source_;

@@ -1,7 +1,7 @@
 // Where in a JSON value an error lies: "arguments.options[0].cache.direct".
 //
-// A chain of frames on the stack, one per level, rendered only when an error is made. A path refers to its parent and to
-// the names it was made of; it must not outlive them.
+// A chain of frames on the stack, one per level, rendered only when an error is made. A path refers to its parent and
+// to the names it was made of; it must not outlive them.
 #pragma once
 
 #include "emu/base/base.h"
@@ -10,8 +10,8 @@ namespace rhea::json {
 
 class Path {
  public:
-  Path() = default;                                          // the value itself, without a name
-  explicit Path(std::string_view root) : name_(root) {}      // "arguments"
+  Path() = default;                                      // the value itself, without a name
+  explicit Path(std::string_view root) : name_(root) {}  // "arguments"
   Path member(std::string_view name) const { return {this, name, kNoIndex}; }
   Path item(std::size_t index) const { return {this, {}, index}; }
 

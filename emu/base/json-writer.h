@@ -8,7 +8,8 @@
 //   json::Text text = writer.take();
 //
 // Text on one line has a space behind ':' and ',', as scripts that search replies expect; kPretty indents by four. The
-// caller keeps begin and end in balance. Bytes of a string that are not UTF-8 become U+FFFD: what is written can be read.
+// caller keeps begin and end in balance. Bytes of a string that are not UTF-8 become U+FFFD: what is written can be
+// read.
 #pragma once
 
 #include "emu/base/json.h"
@@ -33,7 +34,7 @@ class Writer {
   void number(double value);  // what JSON has no number for (infinity, not a number) becomes null
   void boolean(bool value);
   void null();
-  void value(View value);      // a parsed value, written back
+  void value(View value);           // a parsed value, written back
   void raw(std::string_view text);  // one complete value, already on one line; pretty writing indents it anew
 
   // key and value in one.
@@ -61,7 +62,7 @@ class Writer {
   Text text_;
   std::size_t depth_ = 0;
   Style style_;
-  bool first_ = true;     // nothing yet in the innermost container
+  bool first_ = true;  // nothing yet in the innermost container
   bool afterKey_ = false;
 };
 

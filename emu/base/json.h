@@ -20,8 +20,8 @@ std::string_view describe(Kind kind);
 // What one message may hold; beyond it parsing fails with an error that names the bound.
 struct Limits {
   std::size_t bytes = std::size_t{64} << 20;
-  std::size_t depth = 1024;                    // nested arrays and objects
-  std::size_t tokens = std::size_t{2} << 20;   // values, keys and punctuation
+  std::size_t depth = 1024;                   // nested arrays and objects
+  std::size_t tokens = std::size_t{2} << 20;  // values, keys and punctuation
 };
 
 namespace detail {
@@ -48,9 +48,9 @@ class View {
   bool isNumber() const { return isInteger() || kind() == Kind::kDouble; }
 
   bool asBool() const;
-  std::int64_t asInt64() const;      // of kInt64
-  std::uint64_t asUint64() const;    // of kUint64
-  double asDouble() const;           // of any number
+  std::int64_t asInt64() const;    // of kInt64
+  std::uint64_t asUint64() const;  // of kUint64
+  double asDouble() const;         // of any number
   std::string_view asString() const;
   // The number as it was written: "1e3", "-0".
   std::string_view numberText() const;
@@ -80,7 +80,7 @@ class View {
 // A View that keeps its document alive; copying counts, across threads too.
 class Value : public View {
  public:
-  Value() = default;                             // null
+  Value() = default;  // null
   explicit Value(View view) noexcept : View(view) { detail::acquire(document_); }
   Value(const Value& other) noexcept : View(other) { detail::acquire(document_); }
   Value(Value&& other) noexcept : View(other) { other.document_ = nullptr; }
