@@ -12,6 +12,7 @@
 namespace rhea {
 
 class FileEngine;
+class Mailbox;
 class WorkerPool;
 enum class FileEngineKind : std::uint8_t;
 
@@ -36,6 +37,8 @@ class Loop {
 
   // Runs until stop(); the calling thread becomes the loop's thread.
   void run();
+  // Runs rounds until `done` says so at a round's end; for ends of life and tests, where run() does not run.
+  void waitUntil(const std::function<bool()>& done);
   // Lets run() return after the current round; from any thread.
   void stop();
   const std::string& name() const { return name_; }
@@ -48,7 +51,9 @@ class Loop {
   void post(Mail& mail);
   // As above for a closure; allocates.
   void post(std::function<void()> work);
-  // Starts a task on this loop that nobody waits for; from any thread.
+  // The mailbox alone, for work that may end after this loop does; see mailbox.h.
+  std::shared_ptr<Mailbox> mailbox() const;
+  // Starts a task on this loop that nobody waits for; from any thread. On the loop itself it starts at once.
   void spawn(Task<void> task);
 
   // `co_await loop.enter()`: the rest of the coroutine runs on this loop. No cost when already there.

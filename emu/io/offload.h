@@ -8,6 +8,7 @@
 #pragma once
 
 #include "emu/base/base.h"
+#include "emu/io/fd.h"
 #include "emu/io/loop.h"
 #include "emu/io/task.h"
 
@@ -15,9 +16,15 @@ namespace rhea {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(unsigned maxThreads = 64);
-  ~WorkerPool();  // waits for running work up to a bound, then leaves hung threads behind
+  explicit WorkerPool(unsigned maxThreads = 64, std::string name = "rhea-worker");  // the name shows in ps
+  ~WorkerPool();  // waits two seconds for running work, then leaves hung threads behind
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+  // Any thread. Work must not outlive what it touches: hung work may run on after the pool's end.
   void submit(std::function<void()> work);
+  // As above without allocating: the mail runs once, on a worker, and is its sender's again from then on.
+  void submit(Loop::Mail& work);
+  unsigned threads() const;  // now
 
  private:
   struct Impl;
@@ -26,15 +33,19 @@ class WorkerPool {
 
 namespace detail {
 // Runs `work` on a worker, then resumes the waiter on the loop it came from.
-class OffloadAwaiter {
+class OffloadAwaiter : private Loop::Mail {
  public:
-  explicit OffloadAwaiter(std::function<void()> work) : work_(std::move(work)) {}
+  explicit OffloadAwaiter(std::function<void()> work);
+  ~OffloadAwaiter();
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter);
   void await_resume() const noexcept {}
 
  private:
+  static void work(Mail* mail);
   std::function<void()> work_;
+  std::coroutine_handle<> waiter_;
+  std::shared_ptr<Mailbox> home_;
 };
 }  // namespace detail
 
@@ -51,5 +62,8 @@ Task<std::invoke_result_t<Function&>> offload(Function function) {
     co_return std::move(*value);
   }
 }
+
+// Closes a descriptor on a worker: the close of a file of a dead server hangs. Awaited, it is closed when this returns.
+Task<void> closeOffLoop(Fd fd);
 
 }  // namespace rhea

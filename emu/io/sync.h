@@ -13,13 +13,17 @@ namespace rhea {
 
 namespace detail {
 
-// One parked coroutine: where it waits and on which loop it goes on.
+// One parked coroutine: where it waits and on which loop it goes on. `phase` and `cancelled` are under the guard of
+// what it waits for until it is done.
 struct Waiter : Loop::Mail {
+  enum class Phase : std::uint8_t { kNew, kParked, kDone };
   std::coroutine_handle<> handle;
   Loop* home = nullptr;
   Waiter* nextWaiter = nullptr;
+  Phase phase = Phase::kNew;
+  bool cancelled = false;
   void park(std::coroutine_handle<> waiter);
-  void wake();  // posts to home (or resumes in place when that is the current loop's next turn)
+  void wake();  // posts to home: the coroutine goes on in one of that loop's next rounds
 };
 
 class WaitList {
@@ -27,6 +31,8 @@ class WaitList {
   void append(Waiter& waiter);
   Waiter* takeFirst();
   bool remove(Waiter& waiter);
+  void wakeAll();  // empties the list
+  Waiter* first() const { return first_; }
   bool empty() const { return first_ == nullptr; }
 
  private:
@@ -43,9 +49,12 @@ class Semaphore {
   Task<Result<void>> acquire(std::uint64_t count = 1, CancelToken cancel = {});
   bool tryAcquire(std::uint64_t count = 1);
   void release(std::uint64_t count = 1);
+  std::uint64_t available();  // permits nobody holds, for tests and queries
 
  private:
   struct Wait;
+  bool take(std::uint64_t count);
+  void grant(detail::WaitList& granted);
   std::mutex guard_;  // held for a few instructions, never across a suspension
   std::uint64_t permits_;
   detail::WaitList waiters_;
@@ -94,19 +103,26 @@ class Event {
   detail::WaitList waiters_;
 };
 
-// Counts running tasks; join() waits for all of them, and must be awaited before destruction.
+// Counts running tasks; join() waits until none runs, and must be awaited before destruction.
 class TaskGroup {
  public:
+  TaskGroup() = default;
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
   ~TaskGroup();
-  void spawn(Task<void> task);             // on the current loop
+  void spawn(Task<void> task);  // on the current loop
   void spawnOn(Loop& loop, Task<void> task);
   Task<void> join();
   std::size_t running() const { return running_.load(std::memory_order_acquire); }
 
  private:
+  struct Join;
+  Detached follow(Loop* loop, Task<void> task);
+  void begin();
   void finished();
-  std::atomic<std::size_t> running_{0};
-  Event idle_;
+  std::mutex guard_;
+  std::atomic<std::size_t> running_{0};  // changed under the guard
+  detail::WaitList joining_;
 };
 
 }  // namespace rhea
