@@ -149,7 +149,7 @@ all: $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $
 # -------------------------------------------------------------------------------------------------------- tests
 # tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz and tests/bench:
 # one program per file. tests/style reads the source tree and links nothing of ours.
-TEST_ROOMS := $(filter-out lib fuzz bench tour,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
+TEST_ROOMS := $(filter-out lib fuzz bench tour build,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
 TESTS := $(addprefix $(BUILD)/tests/,$(TEST_ROOMS))
 # Helpers of several rooms (tests/lib) are an archive: a test links those that it uses.
 TEST_HELPERS := $(call objects,$(filter tests/lib/%,$(SOURCES)))
@@ -183,7 +183,10 @@ RUN_TESTS = BUILD=$(BUILD) RHEA_SANITIZERS=$(SANITIZERS) RHEA_FUZZ_RUNS=$(RHEA_F
 PROGRAM_TESTS := $(filter-out %/style,$(TESTS))
 check: tests
 	@if [ '$(HAVE_GTEST)' = off ]; then echo 'make check: configured with --disable-tests; run ./configure --enable-tests' >&2; exit 1; fi
-	@$(RUN_TESTS) $(addprefix gtest:,$(TESTS)) $(addprefix fuzz:,$(FUZZERS)) format
+	@$(RUN_TESTS) $(addprefix gtest:,$(TESTS)) $(addprefix fuzz:,$(FUZZERS)) $(BUILD_TESTS) format
+
+# tests/build/*.sh try configure, the package list, the runner's counts and the installation.
+BUILD_TESTS := $(foreach t,$(wildcard tests/build/*.sh),command:build-$(basename $(notdir $(t))):$(t))
 
 # Parts of it, for sanitizer builds (.ci/run).
 check-programs: all $(PROGRAM_TESTS)
