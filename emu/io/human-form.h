@@ -38,7 +38,7 @@ struct HumanArgument {
   ArgumentKind kind;
   char flag;      // 'v' where it is a switch ("-v" sets the member to true); 0 for a positional argument
   bool optional;  // flags always are
-  std::span<const std::string_view> values;  // kEnum only
+  std::span<const std::string_view> values;  // kEnum: its values; kKeyval, kRest: keys to offer, where they are known
   std::string_view doc;                      // one line
 };
 
