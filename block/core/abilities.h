@@ -1,4 +1,5 @@
-// Abilities: what only some drivers can do. A driver shows by its base classes what it can; the node asks once, at open.
+// Abilities: what only some drivers can do. A driver shows by its base classes what it can; the node asks once, at
+// open.
 #pragma once
 
 #include "block/core/driver.h"
@@ -56,8 +57,8 @@ class Resizer {
   virtual Task<Result<void>> resize(std::uint64_t length, Preallocation preallocation) = 0;
 };
 
-// A reopen that is ready. Destroying it without commit(), or after revert(), is the abort; settle() comes before that in
-// every case, so that closing what is no longer needed happens off the loop.
+// A reopen that is ready. Destroying it without commit(), or after revert(), is the abort; settle() comes before that
+// in every case, so that closing what is no longer needed happens off the loop.
 class PreparedReopen {
  public:
   virtual ~PreparedReopen() = default;
@@ -108,6 +109,8 @@ class Informer {
   // May use system calls, off the loop.
   virtual Task<Result<ImageInfo>> imageInfo() = 0;
   virtual Task<Result<StorageFacts>> storageFacts() = 0;
+  // The descriptor that new requests use, for query-stuck; -1: none. Thread-safe, no system call.
+  virtual int descriptor() const { return -1; }
   // Driver-specific statistics, by wire name ("discard-nb-ok").
   virtual std::vector<std::pair<std::string, std::uint64_t>> counters() const { return {}; }
 };

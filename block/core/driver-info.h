@@ -96,7 +96,8 @@ struct DriverInfo {
   std::vector<ChildSpec> children;
 
   // Opens; runs on context.home. Files are opened and statted off the loop. Error: what, where, why; nothing is left.
-  Task<Result<std::unique_ptr<Driver>>> (*open)(OpenContext context, DriverOptions options, Children children) = nullptr;
+  Task<Result<std::unique_ptr<Driver>>> (*open)(OpenContext context, DriverOptions options,
+                                                Children children) = nullptr;
 
   // Optional, null where the answer is the usual one.
   // Rights that the edge to the child takes, for the rights that the node's own users have in sum.

@@ -32,8 +32,8 @@ class Driver {
   // request alignment (a read's bytes beyond length() are zeroes), except that a driver with DriverInfo::growable also
   // gets writes beyond it and grows. All or nothing in the answer: a short transfer is carried on with or is an error.
   //
-  // A live reopen may have changed the limits since the caller read them: a request that no longer fits is answered with
-  // limitsChanged() before anything was done, and the core tries again with the new ones.
+  // A live reopen may have changed the limits since the caller read them: a request that no longer fits is answered
+  // with limitsChanged() before anything was done, and the core tries again with the new ones.
   virtual Task<Result<void>> read(Extent at, IoVector to) = 0;
   // Error EROFS where isReadOnly().
   virtual Task<Result<void>> write(Extent at, IoVector from, WriteFlags how) = 0;

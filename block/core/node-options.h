@@ -1,6 +1,7 @@
 // NodeOptions: what a node is to be, as blockdev-add and -drive say it, free of JSON.
 //
-// The part that every node has is spelled out here; the driver's own options are its generated struct, carried opaquely.
+// The part that every node has is spelled out here; the driver's own options are its generated struct, carried
+// opaquely.
 #pragma once
 
 #include <typeinfo>
@@ -10,7 +11,8 @@
 
 namespace rhea::block {
 
-// A driver's own options of whatever struct the driver reads (qapi::BlockdevOptionsFile, ...). Cheap to copy, immutable.
+// A driver's own options of whatever struct the driver reads (qapi::BlockdevOptionsFile, ...). Cheap to copy,
+// immutable.
 class DriverOptions {
  public:
   DriverOptions() = default;
@@ -55,8 +57,8 @@ struct ChildOptions {
   static ChildOptions none(std::string child);
 
   std::string name;
-  std::string referenced;                       // node name; empty where inline or none
-  std::shared_ptr<const NodeOptions> inlined;   // null where referenced or none
+  std::string referenced;                      // node name; empty where inline or none
+  std::shared_ptr<const NodeOptions> inlined;  // null where referenced or none
 };
 
 struct NodeOptions {

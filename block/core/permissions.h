@@ -50,10 +50,10 @@ struct Rights {
 
 // What a child is to its parent; decides the rights that the edge takes unless the driver says otherwise.
 enum class ChildRole : std::uint8_t {
-  kFiltered,  // the parent shows this child's content: it takes what its own users take
-  kData,      // holds the parent's data and metadata (qcow2's file): exclusive while the parent may write
-  kBacking,   // content shows through where the parent has none: read only, everything shared but writing
-  kAuxiliary, // something else of the parent's (a log): written exclusively
+  kFiltered,   // the parent shows this child's content: it takes what its own users take
+  kData,       // holds the parent's data and metadata (qcow2's file): exclusive while the parent may write
+  kBacking,    // content shows through where the parent has none: read only, everything shared but writing
+  kAuxiliary,  // something else of the parent's (a log): written exclusively
 };
 
 }  // namespace rhea::block

@@ -10,24 +10,24 @@ struct DescriptorFacts {
   int fd = -1;
   std::string path;  // of /proc/self/fd, "" where there is none
   bool writable = false;
-  bool direct = false;  // O_DIRECT
-  bool dsync = false;   // O_DSYNC or O_SYNC
+  bool direct = false;    // O_DIRECT
+  bool dsync = false;     // O_DSYNC or O_SYNC
   bool retiring = false;  // an old description that the last requests of the old mode still use
 };
 
 // Members stay empty where the host does not tell.
 struct StorageFacts {
   std::vector<DescriptorFacts> descriptors;
-  std::string fileSystem;                // "ext4"
-  std::string device;                    // "/dev/nvme0n1p2"
-  std::string deviceWriteCache;          // "write back", "write through": /sys/block/*/queue/write_cache
-  std::optional<bool> deviceFua;         // /sys/block/*/queue/fua
-  std::optional<bool> directPossible;    // the file system takes O_DIRECT
+  std::string fileSystem;                   // "ext4"
+  std::string device;                       // "/dev/nvme0n1p2"
+  std::string deviceWriteCache;             // "write back", "write through": /sys/block/*/queue/write_cache
+  std::optional<bool> deviceFua;            // /sys/block/*/queue/fua
+  std::optional<bool> directPossible;       // the file system takes O_DIRECT
   std::uint32_t directMemoryAlignment = 0;  // statx stx_dio_mem_align, or probed
   std::uint32_t directOffsetAlignment = 0;
-  std::optional<bool> stableWrites;      // RWF_DSYNC works here: tried with success / refused; none: not tried yet
-  std::string engine;                    // "io_uring", "threads", "native"
-  std::string note;                      // one sentence on what differs from what was asked ("aio=native needs ...")
+  std::optional<bool> stableWrites;  // RWF_DSYNC works here: tried with success / refused; none: not tried yet
+  std::string engine;                // "io_uring", "threads", "native"
+  std::string note;                  // one sentence on what differs from what was asked ("aio=native needs ...")
 };
 
 struct ImageInfo {
