@@ -21,6 +21,7 @@ const std::set<std::string> kNew = {
     "blockdev-add/arg/+blkdebug/inject-error[]/after-ms",
     "blockdev-add/arg/+blkdebug/inject-error[]/for-ms",
     "blockdev-create/arg/options/+raw",
+    "BLOCK_IO_ERROR/needs-reopen",
 };
 
 enum class Direction { kToUs, kToClient };
