@@ -1,6 +1,8 @@
 // Parsing with RapidJSON's SAX reader; the only unit that includes it.
 #include <rapidjson/reader.h>
 
+#include <charconv>
+
 #include "emu/base/json-document.h"
 #include "emu/base/json-path.h"
 
@@ -8,9 +10,10 @@ namespace rhea::json {
 
 namespace {
 
+// Not kParseFullPrecisionFlag: RapidJSON 1.1 then shifts by clz(0) where all leading digits of a long number are
+// zeroes.
 constexpr unsigned kParseFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
-                                 rapidjson::kParseValidateEncodingFlag | rapidjson::kParseStopWhenDoneFlag |
-                                 rapidjson::kParseFullPrecisionFlag;
+                                 rapidjson::kParseValidateEncodingFlag | rapidjson::kParseStopWhenDoneFlag;
 
 // How many characters of a line an error shows on either side of the place.
 constexpr std::size_t kExcerptRadius = 40;
@@ -193,7 +196,12 @@ class Parser {
     if (node != nullptr) node->uint64 = value;
     return node != nullptr;
   }
-  bool Double(double value) {
+  // `nearly` may be wrong in its last bits. The reader is still in front of the number, so it is read again, exactly;
+  // what is too small for a double stays as it is.
+  bool Double(double nearly) {
+    double value = nearly;
+    const std::string_view text = source_.substr(stream_->Tell());
+    std::from_chars(text.data(), text.data() + text.size(), value);
     detail::Node* node = scalar(Kind::kDouble, 0);
     if (node != nullptr) node->number = value;
     return node != nullptr;

@@ -67,6 +67,16 @@ TEST(JsonParse, NumbersAreWrittenBackAsTheyCame) {
   }
 }
 
+TEST(JsonParse, FractionsAreExactToTheLastBit) {
+  const Value value = parsed(
+      "[0.1, 8.41e21, 2.2250738585072014e-308, 9007199254740993.0, -1.7976931348623157e308, 1e-400, "
+      "0.000000000000000000000000000000000000000000000000e5]");
+  const double expected[] = {0.1, 8.41e21, 2.2250738585072014e-308, 9007199254740993.0, -1.7976931348623157e308, 0, 0};
+  std::size_t i = 0;
+  for (const View item : value.items()) EXPECT_EQ(item.asDouble(), expected[i++]) << item.text();
+  EXPECT_EQ(i, std::size(expected));
+}
+
 TEST(JsonParse, AValueOutlivesItsDocumentsFirstHandle) {
   Value inner;
   {
