@@ -64,4 +64,26 @@ Result<std::uint64_t> parseSize(std::string_view text, SizeUnit bare) {
   return (whole << *shift) + part;
 }
 
+std::string formatSize(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 7> kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  // Rounded to three digits as printed: 999.6 KiB would show as 1e+03.
+  while (value >= (unit == 0 ? 1000.0 : 999.5) && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    unit++;
+  }
+  return fmt::format("{:.3g} {}", value, kUnits[unit]);
+}
+
+std::string exactSize(std::uint64_t bytes) {
+  constexpr std::string_view kLetters = " KMGTPE";
+  std::size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < kLetters.size()) {
+    bytes /= 1024;
+    unit++;
+  }
+  return unit == 0 ? std::to_string(bytes) : fmt::format("{}{}", bytes, kLetters[unit]);
+}
+
 }  // namespace rhea

@@ -41,5 +41,23 @@ TEST(Size, RefusesWhatIsNoSize) {
   }
 }
 
+TEST(Size, IsShownWithThreeDigits) {
+  EXPECT_EQ(formatSize(0), "0 B");
+  EXPECT_EQ(formatSize(999), "999 B");
+  EXPECT_EQ(formatSize(1000), "0.977 KiB");
+  EXPECT_EQ(formatSize(1024), "1 KiB");
+  EXPECT_EQ(formatSize(3250586), "3.1 MiB");
+  EXPECT_EQ(formatSize(10737418240), "10 GiB");
+  EXPECT_EQ(formatSize((std::uint64_t{1} << 40) - 1), "1 TiB");
+  EXPECT_EQ(formatSize(UINT64_MAX), "16 EiB");
+}
+
+TEST(Size, HasAShortExactForm) {
+  EXPECT_EQ(exactSize(0), "0");
+  EXPECT_EQ(exactSize(1000), "1000");
+  EXPECT_EQ(exactSize(10737418240), "10G");
+  EXPECT_EQ(exactSize(1536 * 1024), "1536K");
+}
+
 }  // namespace
 }  // namespace rhea
