@@ -8,7 +8,7 @@
 #pragma once
 
 #include "emu/base/base.h"
-#include "emu/base/json.h"
+#include "emu/base/json-type.h"
 
 namespace rhea::object {
 
@@ -16,10 +16,7 @@ class Object;
 
 enum class Settable : std::uint8_t { kNever, kAtCreation, kAnyTime };
 
-// Where a value comes from: JSON has types; key=value has text only, which the property's type then reads.
-enum class ValueForm : std::uint8_t { kTyped, kText };
-
-// An amount of bytes: text may have a suffix, "64k", "10G".
+// An amount of bytes; where people type it, it may have a unit: "64k", "10G".
 struct Size {
   std::uint64_t bytes = 0;
 };
@@ -30,34 +27,40 @@ struct Property {
   Settable settable;
   std::string_view initial;  // the value when it is not given, as JSON; empty where there is none
   std::string_view doc;      // one line
-  Result<json::Text> (*get)(const Object& object);                        // null: it cannot be read back (secrets)
-  Result<void> (*set)(Object& object, json::View value, ValueForm form);  // null: kNever
+  Result<json::Text> (*get)(const Object& object);  // null: it cannot be read back (secrets)
+  Result<void> (*set)(Object& object, json::View value, const json::Path& path,
+                      json::Spelling spelling);  // null: kNever
 };
 
 namespace detail {
 
-// Reading and writing one value; the error says what was expected and what was found.
-Result<bool> readValue(json::View value, ValueForm form, std::type_identity<bool>);
-Result<std::int64_t> readValue(json::View value, ValueForm form, std::type_identity<std::int64_t>);
-Result<std::string> readValue(json::View value, ValueForm form, std::type_identity<std::string>);
-Result<Size> readValue(json::View value, ValueForm form, std::type_identity<Size>);
-
-json::Text writeValue(bool value);
-json::Text writeValue(std::int64_t value);
-json::Text writeValue(const std::string& value);
-json::Text writeValue(Size value);
+// The error says what was expected and what was found.
+template <class T>
+Result<T> readValue(json::View value, const json::Path& path, json::Spelling spelling) {
+  return json::readJson<T>(value, path, spelling);
+}
+template <>
+Result<Size> readValue<Size>(json::View value, const json::Path& path, json::Spelling spelling);
 
 template <class T>
-constexpr std::string_view typeName() {
+json::Text writeValue(const T& value) {
+  return json::toText(value);
+}
+template <>
+json::Text writeValue<Size>(const Size& value);
+
+template <class T>
+std::string_view typeName() {
   if constexpr (std::is_same_v<T, bool>) {
     return "bool";
   } else if constexpr (std::is_same_v<T, std::int64_t>) {
     return "int";
   } else if constexpr (std::is_same_v<T, Size>) {
     return "size";
-  } else {
-    static_assert(std::is_same_v<T, std::string>);
+  } else if constexpr (std::is_same_v<T, std::string>) {
     return "str";
+  } else {
+    return json::TypeOf<T>::kInfo.name;  // an enum or struct of the schema
   }
 }
 
@@ -83,18 +86,19 @@ Result<json::Text> getThrough(const Object& object) {
 }
 
 template <auto set>
-Result<void> setThrough(Object& object, json::View value, ValueForm form) {
+Result<void> setThrough(Object& object, json::View value, const json::Path& path, json::Spelling spelling) {
   using Owner = typename Setter<decltype(set)>::Owner;
   using Value = typename Setter<decltype(set)>::Value;
-  RHEA_TRY(Value read, readValue(value, form, std::type_identity<Value>()));
-  return (static_cast<Owner&>(object).*set)(std::move(read));
+  RHEA_TRY(Value read, readValue<Value>(value, path, spelling));
+  Result<void> done = (static_cast<Owner&>(object).*set)(std::move(read));
+  return done.ok() ? success() : done.takeError().context(path.render()).where(path.render());
 }
 
 }  // namespace detail
 
 // A property that can be read and set.
 template <auto get, auto set>
-constexpr Property property(std::string_view name, Settable settable, std::string_view initial, std::string_view doc) {
+Property property(std::string_view name, Settable settable, std::string_view initial, std::string_view doc) {
   using Value = typename detail::Getter<decltype(get)>::Value;
   static_assert(std::is_same_v<Value, typename detail::Setter<decltype(set)>::Value>);
   return {name, detail::typeName<Value>(), settable, initial, doc, &detail::getThrough<get>, &detail::setThrough<set>};
@@ -102,14 +106,14 @@ constexpr Property property(std::string_view name, Settable settable, std::strin
 
 // A property that can only be read.
 template <auto get>
-constexpr Property property(std::string_view name, std::string_view doc) {
+Property property(std::string_view name, std::string_view doc) {
   using Value = typename detail::Getter<decltype(get)>::Value;
   return {name, detail::typeName<Value>(), Settable::kNever, {}, doc, &detail::getThrough<get>, nullptr};
 }
 
 // A property that can be given at creation and is never told to anyone.
 template <auto set>
-constexpr Property secretProperty(std::string_view name, std::string_view doc) {
+Property secretProperty(std::string_view name, std::string_view doc) {
   using Value = typename detail::Setter<decltype(set)>::Value;
   return {name, detail::typeName<Value>(), Settable::kAtCreation, {}, doc, nullptr, &detail::setThrough<set>};
 }

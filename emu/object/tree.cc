@@ -92,7 +92,7 @@ Result<Object*> ObjectTree::madeBy(std::string_view id) {
       .hint("object-add or -object makes one");
 }
 
-Task<Result<void>> ObjectTree::create(json::Value options, ValueForm form) {
+Task<Result<void>> ObjectTree::create(json::Value options, json::Spelling spelling) {
   if (!options.isObject()) co_return Error("an object's properties are no JSON object").expected("an object");
   RHEA_CO_TRY(const std::string typeName, requiredString(options, "qom-type", "the type of the object to make"));
   const Class* type = classes_.find(typeName);
@@ -110,31 +110,24 @@ Task<Result<void>> ObjectTree::create(json::Value options, ValueForm form) {
         .hint("choose another id, or object-del it first");
   }
   std::unique_ptr<Object> object = type->make(*type, services_);
-  RHEA_CO_CHECK(setAll(*object, options, form));
+  const std::string description = fmt::format("object '{}' of type {}", id, typeName);
+  if (Result<void> set = setAll(*object, options, spelling); !set.ok()) co_return set.takeError().context(description);
   beingMade_.push_back(id);
   Result<void> completed = co_await object->complete();
   std::erase(beingMade_, id);
-  if (!completed.ok()) {
-    co_return completed.takeError().context(fmt::format("object '{}' of type {}", id, typeName));
-  }
+  if (!completed.ok()) co_return completed.takeError().context(description);
   objects().adopt(id, std::move(object));
   co_return success();
 }
 
-Result<void> ObjectTree::setAll(Object& object, json::View options, ValueForm form) const {
+Result<void> ObjectTree::setAll(Object& object, json::View options, json::Spelling spelling) const {
   for (const json::Member& member : options.members()) {
     if (member.key == "qom-type" || member.key == "id") continue;
     RHEA_TRY(const Property* property, propertyOf(object, member.key));
     if (property->settable == Settable::kNever) {
-      return Error(fmt::format("'{}' of {} can only be read", member.key, object.type().name))
-          .where(std::string(member.key));
+      return Error(fmt::format("'{}' can only be read", member.key)).where(std::string(member.key));
     }
-    Result<void> set = property->set(object, member.value, form);
-    if (!set.ok()) {
-      return set.takeError()
-          .context(fmt::format("'{}' of {}", member.key, object.type().name))
-          .where(std::string(member.key));
-    }
+    RHEA_CHECK(property->set(object, member.value, json::Path(member.key), spelling));
   }
   return success();
 }
@@ -192,8 +185,8 @@ Result<void> ObjectTree::set(Object& object, std::string_view property, json::Vi
     return Error(fmt::format("'{}' of {} can only be given when the object is made", property, object.path()))
         .hint("delete the object and make it anew");
   }
-  Result<void> set = found->set(object, value, ValueForm::kTyped);
-  if (!set.ok()) return set.takeError().context(fmt::format("'{}' of {}", property, object.path()));
+  Result<void> set = found->set(object, value, json::Path(property), json::Spelling::kJson);
+  if (!set.ok()) return set.takeError().context(object.path());
   return success();
 }
 

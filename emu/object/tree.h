@@ -33,7 +33,7 @@ class ObjectTree {
 
   // What a user asks for: `options` is the object of object-add or -object with qom-type and id in it. Checks id and
   // type, sets each property, completes the object, then puts it below /objects. On an error nothing is left.
-  Task<Result<void>> create(json::Value options, ValueForm form);
+  Task<Result<void>> create(json::Value options, json::Spelling spelling);
   // Errors: no such object, in use, naming the users.
   Task<Result<void>> remove(std::string id);
   // Retires all that users made, the last one first; the tree is empty of them afterwards.
@@ -46,7 +46,7 @@ class ObjectTree {
 
  private:
   Result<Object*> madeBy(std::string_view id);
-  Result<void> setAll(Object& object, json::View options, ValueForm form) const;
+  Result<void> setAll(Object& object, json::View options, json::Spelling spelling) const;
   Result<const Property*> propertyOf(const Object& object, std::string_view name) const;
 
   const ClassTable& classes_;

@@ -75,8 +75,8 @@ class ObjectTreeTest : public ::testing::Test {
     classes_.add(std::move(lamp));
   }
 
-  std::string add(std::string_view json, ValueForm form = ValueForm::kTyped) {
-    Result<void> made = runNow(tree_.create(*json::parse(json), form));
+  std::string add(std::string_view json, json::Spelling spelling = json::Spelling::kJson) {
+    Result<void> made = runNow(tree_.create(*json::parse(json), spelling));
     return made.ok() ? "ok" : made.error().message();
   }
   std::string get(std::string_view path, std::string_view property) {
@@ -125,37 +125,41 @@ TEST_F(ObjectTreeTest, CreationRefusesWhatDoesNotFitAndLeavesNothing) {
   EXPECT_EQ(add(R"({"qom-type": "lampp", "id": "l0"})"), "there is no type 'lampp'");
   EXPECT_EQ(add(R"({"qom-type": "container", "id": "l0"})"), "objects of type container cannot be made by a user");
   EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "9"})"), "'9' is no id: it begins with '9'");
-  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "wats": 1})"), "lamp has no property 'wats'");
+  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "wats": 1})"),
+            "object 'l0' of type lamp: lamp has no property 'wats'");
   EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "watts": "1"})"),
-            R"('watts' of lamp: expected an integer, found "1")");
+            R"(object 'l0' of type lamp: 'watts' must be an integer, not the string "1")");
   EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "watts": -1})"),
-            "'watts' of lamp: a lamp takes power, it gives none");
+            "object 'l0' of type lamp: watts: a lamp takes power, it gives none");
   EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "watts": 500})"), "object 'l0' of type lamp: the fuse blew");
-  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "type": "x"})"), "'type' of lamp can only be read");
+  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "type": "x"})"),
+            "object 'l0' of type lamp: 'type' can only be read");
   EXPECT_TRUE(tree_.objects().children().empty());
   EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0"})"), "ok");
   EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0"})"), "there is an object 'l0' already");
 }
 
 TEST_F(ObjectTreeTest, TextValuesAreReadAsThePropertysType) {
-  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l0", "on": "on", "watts": "0x10", "memory": "64k"})", ValueForm::kText),
-            "ok");
+  EXPECT_EQ(
+      add(R"({"qom-type": "lamp", "id": "l0", "on": "on", "watts": "0x10", "memory": "64k"})", json::Spelling::kKeyval),
+      "ok");
   EXPECT_EQ(get("l0", "on"), "true");
   EXPECT_EQ(get("l0", "watts"), "16");
   EXPECT_EQ(get("l0", "memory"), "65536");
-  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l1", "on": "maybe"})", ValueForm::kText),
-            R"('on' of lamp: expected on or off, found "maybe")");
-  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l1", "memory": "17000000T"})", ValueForm::kText),
-            R"('memory' of lamp: expected a size in bytes, which may end in k, M, G, T, P or E, found "17000000T")");
-  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l1", "colour": true})", ValueForm::kText),
-            "'colour' of lamp: expected a value: key=value, where only the key was given, found true");
+  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l1", "on": "maybe"})", json::Spelling::kKeyval),
+            R"(object 'l1' of type lamp: 'on' must be on or off, not the string "maybe")");
+  EXPECT_EQ(
+      add(R"({"qom-type": "lamp", "id": "l1", "memory": "17000000T"})", json::Spelling::kKeyval),
+      R"(object 'l1' of type lamp: 'memory' must be a size in bytes, or with a unit such as 512M, not the string "17000000T")");
+  EXPECT_EQ(add(R"({"qom-type": "lamp", "id": "l1", "colour": true})", json::Spelling::kKeyval),
+            "object 'l1' of type lamp: 'colour' must be a string, not true");
 }
 
 TEST_F(ObjectTreeTest, SettingHoldsTheRulesOfTheProperty) {
   add(R"({"qom-type": "lamp", "id": "l0", "code": "4711"})");
   EXPECT_EQ(set("l0", "watts", "75"), "ok");
   EXPECT_EQ(get("l0", "watts"), "75");
-  EXPECT_EQ(set("l0", "watts", "\"75\""), R"('watts' of /objects/l0: expected an integer, found "75")");
+  EXPECT_EQ(set("l0", "watts", "\"75\""), R"(/objects/l0: 'watts' must be an integer, not the string "75")");
   EXPECT_EQ(set("l0", "colour", "\"red\""), "'colour' of /objects/l0 can only be given when the object is made");
   EXPECT_EQ(set("l0", "type", "\"x\""), "'type' of /objects/l0 can only be read");
   EXPECT_EQ(set("l0", "wats", "1"), "lamp has no property 'wats'");
