@@ -23,7 +23,7 @@ class FrontEnd {
   virtual bool servesMany() const { return false; }
   // Whether the inside is ready: a driver in the guest opened its port.
   virtual bool isOpen() const { return true; }
-  // A conversation begins. The front end keeps the stream and calls receive() on it, or drops it, which ends it.
+  // A conversation begins. The front end keeps the stream and calls receive() on it; close() ends it.
   virtual void opened(std::shared_ptr<Stream> stream) = 0;
 };
 

@@ -136,7 +136,7 @@ void FdStream::deliver(std::string_view bytes, std::vector<Fd> fds) {
   if (receiver_ != nullptr) receiver_->received(bytes, std::move(fds));
 }
 
-Task<void> FdStream::readByWorker(std::shared_ptr<FdStream> self) {
+Task<void> FdStream::readByWorker(std::shared_ptr<FdStream> /*self*/) {
   while (open_ && !paused_ && receiver_ != nullptr) {
     std::string chunk(Outlet::kReadSize, '\0');
     const int fd = ends_.in.get();
@@ -174,7 +174,7 @@ void FdStream::flush() {
   if (!send()) return shut();
   if (!open_) return;
   if (pending() > 0) {
-    waited_ = true;
+    waited_ |= pending() > kLowWater;
     if (!writeWatch_) {
       writeWatch_ = outlet_.loop().watch(outFd(), Loop::Ready::kWrite, [this] { flush(); });
     }
@@ -192,8 +192,8 @@ bool FdStream::send() {
       if (poll(&ready, 1, 0) <= 0) return true;
     }
     const char* from = output_.data() + sent_;
-    const ssize_t count = outSocket_ ? ::send(outFd(), from, chunk, MSG_NOSIGNAL | MSG_DONTWAIT)
-                                       : ::write(outFd(), from, chunk);
+    const ssize_t count =
+        outSocket_ ? ::send(outFd(), from, chunk, MSG_NOSIGNAL | MSG_DONTWAIT) : ::write(outFd(), from, chunk);
     if (count < 0) return wouldBlock(errno);
     written(static_cast<std::size_t>(count));
     if (!open_) return true;
@@ -219,8 +219,8 @@ void FdStream::written(std::size_t count) {
   }
 }
 
-Task<void> FdStream::writeByWorker(std::shared_ptr<FdStream> self) {
-  waited_ = true;
+Task<void> FdStream::writeByWorker(std::shared_ptr<FdStream> /*self*/) {
+  waited_ = pending() > kLowWater;
   while (pending() > 0) {
     const std::string chunk = output_.substr(sent_, std::size_t{1} << 20);
     const int fd = outFd();

@@ -53,6 +53,7 @@ class FdStream final : public Stream, public Flushable {
   bool send();
   void written(std::size_t count);
   void shut();
+  // `self` keeps the stream until the worker is done with its descriptor.
   Task<void> readByWorker(std::shared_ptr<FdStream> self);
   Task<void> writeByWorker(std::shared_ptr<FdStream> self);
 

@@ -131,11 +131,12 @@ std::string nameOfSocket(const sockaddr_storage& storage, socklen_t size, int fd
   }
   std::array<char, NI_MAXHOST> host = {};
   std::array<char, NI_MAXSERV> port = {};
-  if (getnameinfo(reinterpret_cast<const sockaddr*>(&storage), size, host.data(), host.size(), port.data(),
-                  port.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+  if (getnameinfo(reinterpret_cast<const sockaddr*>(&storage), size, host.data(), host.size(), port.data(), port.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
     return fmt::format("fd:{}", fd);
   }
-  return fmt::format(storage.ss_family == AF_INET6 ? "tcp:[{}]:{}" : "tcp:{}:{}", host.data(), port.data());
+  if (storage.ss_family == AF_INET6) return fmt::format("tcp:[{}]:{}", host.data(), port.data());
+  return fmt::format("tcp:{}:{}", host.data(), port.data());
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ class Clients {
  public:
   std::shared_ptr<FdStream> add(Outlet& outlet, Fd fd, std::string address, std::function<void()> onClosed) {
     const Credentials peer = peerCredentials(fd.get());
-    auto stream = std::make_shared<FdStream>(outlet, FdStream::Ends(std::move(fd)), std::move(address),
-                                             std::move(onClosed));
+    auto stream =
+        std::make_shared<FdStream>(outlet, FdStream::Ends(std::move(fd)), std::move(address), std::move(onClosed));
     stream->setCredentials(peer);
     streams_.push_back(stream);
     return stream;

@@ -9,7 +9,8 @@
 namespace rhea::chardev {
 
 // Listens, or connects; with reconnect= a first failure is no error. `options.address` by descriptor holds the
-// descriptor itself. Errors: as listenOn() and connectTo() say; server=on on a socket that does not listen and the like.
+// descriptor itself. Errors: as listenOn() and connectTo() say; server=on on a socket that does not listen and the
+// like.
 Task<Result<std::unique_ptr<Backend>>> openSocket(Outlet& outlet, SocketOptions options);
 
 }  // namespace rhea::chardev

@@ -1,8 +1,8 @@
 // Stream: one open conversation of a chardev: a client of a socket, the terminal, the reader of a pty.
 //
-// Bytes in are pushed to a Receiver; bytes out are queued and leave in one write at the end of the loop's round, so that
-// a batch of replies costs one system call. Nothing here waits: who writes without end watches pending() and goes on at
-// drained(). Everything happens on the loop of the chardev table.
+// Bytes in are pushed to a Receiver; bytes out are queued and leave in one write at the end of the loop's round, so
+// that a batch of replies costs one system call. Nothing here waits: who writes without end watches pending() and goes
+// on at drained(). Everything happens on the loop of the chardev table.
 #pragma once
 
 #include "emu/base/base.h"

@@ -1,6 +1,8 @@
 // ChardevTable: all chardevs of a machine, by name. A service; belongs to the main loop.
 #pragma once
 
+#include <set>
+
 #include "emu/base/base.h"
 #include "emu/chardev/chardev.h"
 #include "emu/chardev/options.h"
@@ -51,19 +53,25 @@ class ChardevTable {
 
   // Free for an id that nobody chose: "compat_monitor0", "compat_monitor1", ...
   std::string freeId(std::string_view stem) const;
+  // A descriptor that fd=NAME of a socket chardev may take, once: by number or name of LISTEN_FDS.
+  void offerFd(std::string name, Fd fd);
   void setMuxActions(MuxActions actions) { muxActions_ = std::move(actions); }
   // Offers all queued output to the host once more, for at most `limit`; before the program ends.
   void drain(Duration limit);
 
  private:
   Task<Result<std::unique_ptr<Backend>>> open(BackendOptions options);
-  Result<void> checkId(const std::string& id) const;
+  Result<Fd> takeFd(const std::string& name);
+  Result<void> checkFree(const std::string& id) const;
+  Result<void> checkUnused(const Chardev& chardev) const;
 
   std::unique_ptr<Outlet> outlet_;
   FdSets& fdSets_;
   MuxActions muxActions_;
   std::map<std::string, std::unique_ptr<Chardev>, std::less<>> chardevs_;
-  std::vector<std::string> waiting_;
+  std::vector<std::string> waiting_;  // servers whose first client start-up waits for
+  std::map<std::string, Fd> offered_;
+  std::set<int> adopted_;  // inherited descriptors that a chardev took
 };
 
 }  // namespace rhea::chardev
