@@ -50,7 +50,10 @@ std::vector<Example> examples() {
   if (!all.ok() || !all->isArray()) return found;
   for (const json::View entry : all->items()) {
     const bool human = memberText(entry, "kind") == "human-command";
-    found.push_back({std::string(memberText(entry, "name")), human, json::Value(*entry.find("example"))});
+    const json::View steps = *entry.find("example");
+    // An event alone shows what it looks like; only a guest or a slow reader can make it happen.
+    if (!human && steps.size() == 1) continue;
+    found.push_back({std::string(memberText(entry, "name")), human, json::Value(steps)});
   }
   return found;
 }
