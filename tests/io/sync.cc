@@ -140,6 +140,11 @@ TEST_F(Sync, anEventWakesAllThatWaitWherever) {
   EXPECT_FALSE(event.isSet());
 }
 
+Task<void> setIt(Event& event) {
+  event.set();
+  co_return;
+}
+
 TEST_F(Sync, anEventMayBeSetAndCancelledAtOnce) {
   for (int round = 0; round < 400; round++) {
     Event event;
@@ -148,7 +153,7 @@ TEST_F(Sync, anEventMayBeSetAndCancelledAtOnce) {
     TaskGroup group;
     group.spawnOn(left_.loop(), waitAndCount(event, source.token(), woken));
     group.spawnOn(right_.loop(), waitAndCount(event, source.token(), woken));
-    right_.loop().post([&event] { event.set(); });
+    group.spawnOn(right_.loop(), setIt(event));
     source.cancel(Error("enough"));
     runTask(*loop_, joinAll(group));
   }
