@@ -1,0 +1,74 @@
+#include "monitor/human/shell.h"
+
+#include "emu/base/json-writer.h"
+#include "emu/base/names.h"
+#include "monitor/human/printer.h"
+
+namespace rhea::monitor {
+
+namespace {
+
+// The line with the word that `candidate` probably means replaced by it; empty where no word is like it.
+std::string corrected(std::string_view line, const std::string& candidate) {
+  const std::vector<Word> words = splitWords(line);
+  for (auto word = words.rbegin(); word != words.rend(); ++word) {
+    if (word->text == candidate || nearestNames(word->text, std::span<const std::string>(&candidate, 1)).empty()) continue;
+    std::string better(line);
+    better.replace(word->begin, word->end - word->begin, candidate);
+    return better;
+  }
+  return {};
+}
+
+std::string pretty(const json::Text& text) {
+  const Result<json::Value> value = json::parse(text);
+  return (value ? json::pretty(*value) : text) + "\n";
+}
+
+}  // namespace
+
+std::string renderError(const Error& error, std::string_view line, const Dress& dress) {
+  std::string text = dress.paint(Tone::kBad, kErrorPrefix) + error.describe() + "\n";
+  const std::vector<std::string>& names = error.candidateNames();
+  if (names.empty() || error.hintText().find("did you mean") != std::string_view::npos) return text;
+  const std::string better = corrected(line, names.front());
+  if (!better.empty()) text += "  did you mean: " + better + "\n";
+  return text;
+}
+
+Task<ShellOutput> Shell::run(std::string line, Dress dress) {
+  ShellOutput output;
+  if (splitWords(line).empty()) co_return output;
+  Result<ParsedLine> parsed = forms_.parse(line);
+  Result<std::string> text = std::string();
+  if (parsed) {
+    text = co_await runParsed(*std::move(parsed), line, dress);
+  } else {
+    text = parsed.takeError();
+  }
+  output.failed = !text.ok();
+  output.text = text ? *std::move(text) : renderError(text.error(), line, dress);
+  co_return output;
+}
+
+Task<Result<std::string>> Shell::runParsed(ParsedLine parsed, std::string line, Dress dress) {
+  const std::string command(parsed.form->command);
+  if (parsed.form->ownBody) {
+    RHEA_CO_TRY(HumanOutput output, co_await executor_.executeHuman(command, parsed.arguments, std::move(line)));
+    if (parsed.wantsJson) {
+      if (output.json.empty()) co_return Error(fmt::format("'{}' has no reply as JSON", parsed.form->words.front()));
+      co_return pretty(output.json);
+    }
+    if (!output.text.empty() && output.text.back() != '\n') output.text.push_back('\n');
+    co_return std::move(output.text);
+  }
+  RHEA_CO_TRY(const json::Text reply, co_await executor_.execute(command, parsed.arguments));
+  if (parsed.wantsJson) co_return pretty(reply);
+  RHEA_CO_TRY(json::Value replyValue, json::parse(reply));
+  RHEA_CO_TRY(json::Value arguments, json::parse(parsed.arguments));
+  const PrintRequest request(std::move(replyValue), std::move(arguments), dress);
+  const Printer printer = printerOf(command);
+  co_return printer != nullptr ? printer(request) : printAny(request);
+}
+
+}  // namespace rhea::monitor
