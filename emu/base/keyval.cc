@@ -37,27 +37,36 @@ std::string readValue(std::string_view text, std::size_t& at) {
 }
 
 // The nested form on its way to JSON.
+struct Member;
 struct Branch {
   const Keyval::Entry* leaf = nullptr;
-  std::vector<std::pair<std::string, Branch>> members;  // in the order of the text
+  std::vector<Member> members;  // in the order of the text
 
-  Branch& child(std::string_view name) {
-    for (auto& [key, branch] : members) {
-      if (key == name) return branch;
-    }
-    return members.emplace_back(std::string(name), Branch()).second;
-  }
-  bool isList() const {
-    return !members.empty() &&
-           std::all_of(members.begin(), members.end(), [](const auto& member) { return isNumber(member.first); });
-  }
+  Branch& child(std::string_view name);
+  bool isList() const;
 };
+struct Member {
+  std::string name;
+  Branch branch;
+};
+
+Branch& Branch::child(std::string_view name) {
+  for (Member& member : members) {
+    if (member.name == name) return member.branch;
+  }
+  return members.emplace_back(Member{std::string(name), Branch()}).branch;
+}
+
+bool Branch::isList() const {
+  return !members.empty() &&
+         std::all_of(members.begin(), members.end(), [](const Member& member) { return isNumber(member.name); });
+}
 
 Result<void> write(json::Writer& to, const Branch& branch, const std::string& path) {
   if (branch.leaf != nullptr) {
     if (!branch.members.empty()) {
       return Error(fmt::format("'{}' is given both as a value ('{}') and as a group ('{}.{}')", path,
-                               branch.leaf->value, path, branch.members.front().first))
+                               branch.leaf->value, path, branch.members.front().name))
           .hint("give one of the two forms");
     }
     if (branch.leaf->bare) {
@@ -72,12 +81,12 @@ Result<void> write(json::Writer& to, const Branch& branch, const std::string& pa
     for (std::size_t i = 0; i < branch.members.size(); ++i) {
       const std::string index = std::to_string(i);
       const auto found = std::find_if(branch.members.begin(), branch.members.end(),
-                                      [&index](const auto& member) { return member.first == index; });
+                                      [&index](const auto& member) { return member.name == index; });
       if (found == branch.members.end()) {
         return Error(fmt::format("the list '{}' has no element {}", path, i))
             .expected(fmt::format("the elements {}.0 to {}.{}", path, path, branch.members.size() - 1));
       }
-      RHEA_CHECK(write(to, found->second, path + "." + index));
+      RHEA_CHECK(write(to, found->branch, path + "." + index));
     }
     to.endArray();
     return success();

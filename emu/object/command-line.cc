@@ -162,10 +162,18 @@ Result<void> CommandLine::addWords(std::span<const std::string_view> words) {
           .withExitCode(kUsage);
     }
     name.remove_prefix(name.starts_with("--") ? 2 : 1);
+    std::optional<std::string_view> joined;  // --option=argument
+    if (const std::size_t equals = name.find('='); equals != std::string_view::npos) {
+      joined = name.substr(equals + 1);
+      name = name.substr(0, equals);
+    }
     const OptionInfo* option = find(name);
     if (option == nullptr) return unknownOption(name);
-    if (option->argument == OptionArgument::kNone) {
-      RHEA_CHECK(addArgument(*option, {}, dashed(name)));
+    if (joined && option->argument == OptionArgument::kNone) {
+      return Error(fmt::format("{} takes no argument", dashed(name))).withExitCode(kUsage);
+    }
+    if (joined || option->argument == OptionArgument::kNone) {
+      RHEA_CHECK(addArgument(*option, joined.value_or(std::string_view()), dashed(name)));
       continue;
     }
     if (i + 1 == words.size() && option->refusal.empty()) {

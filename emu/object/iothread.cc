@@ -20,9 +20,9 @@ const Property kProperties[] = {
 
 // A setting that this program's loops do not have yet: its neutral value is accepted, anything else refused by name
 // rather than ignored.
-Result<void> neutralOnly(std::string_view name, std::int64_t value, std::string_view why) {
+Result<void> neutralOnly(std::int64_t value, std::string_view why) {
   if (value == 0) return success();
-  return Error(fmt::format("{}={} cannot be had: {}", name, value, why)).expected("0");
+  return Error(fmt::format("{} cannot be had: {}", value, why)).expected("0");
 }
 
 }  // namespace
@@ -66,16 +66,12 @@ Task<void> IoThread::retire() {
 }
 
 Result<void> IoThread::setPollMaxNs(std::int64_t nanoseconds) {
-  return neutralOnly("poll-max-ns", nanoseconds, "I/O threads sleep at once when there is nothing to do");
+  return neutralOnly(nanoseconds, "I/O threads sleep at once when there is nothing to do");
 }
-Result<void> IoThread::setPollGrow(std::int64_t factor) {
-  return neutralOnly("poll-grow", factor, "I/O threads do not poll");
-}
-Result<void> IoThread::setPollShrink(std::int64_t divisor) {
-  return neutralOnly("poll-shrink", divisor, "I/O threads do not poll");
-}
+Result<void> IoThread::setPollGrow(std::int64_t factor) { return neutralOnly(factor, "I/O threads do not poll"); }
+Result<void> IoThread::setPollShrink(std::int64_t divisor) { return neutralOnly(divisor, "I/O threads do not poll"); }
 Result<void> IoThread::setAioMaxBatch(std::int64_t requests) {
-  return neutralOnly("aio-max-batch", requests, "a thread hands over all requests of a round at once");
+  return neutralOnly(requests, "a thread hands over all requests of a round at once");
 }
 
 }  // namespace rhea::object

@@ -43,6 +43,11 @@ TEST(CommandLine, OneDashAndTwoAreTheSame) {
   EXPECT_EQ(read.line.word("machine"), std::nullopt);
 }
 
+TEST(CommandLine, ArgumentMayBeJoinedByAnEqualsSign) {
+  EXPECT_EQ(Read({"--pidfile=a=b"}).line.word("pidfile"), "a=b");
+  EXPECT_EQ(Read({"--S=on"}).error, "-S takes no argument");
+}
+
 TEST(CommandLine, KeysOfSeveralOccurrencesAreMerged) {
   const Read read({"-machine", "none,accel=kvm", "-machine", "accel=tcg,usb=off"});
   EXPECT_EQ(read.line.merged("machine").toText(), "type=none,accel=tcg,usb=off");

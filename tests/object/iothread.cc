@@ -1,0 +1,67 @@
+#include "emu/object/iothread.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "emu/object/tree.h"
+#include "tests/object/run-now.h"
+
+namespace rhea::object {
+namespace {
+
+class IoThreadTest : public ::testing::Test {
+ protected:
+  IoThreadTest() : tree_(classes_, services_) { IoThread::addClass(classes_); }
+  ~IoThreadTest() override {
+    auto end = [](ObjectTree& tree) -> Task<bool> {
+      co_await tree.removeAll();
+      co_return true;
+    };
+    test_.run(end(tree_));
+  }
+
+  Result<void> add(std::string_view json, json::Spelling spelling = json::Spelling::kJson) {
+    return test_.run(tree_.create(*json::parse(json), spelling));
+  }
+
+  test::TestLoop test_;
+  ClassTable classes_;
+  Services services_;
+  ObjectTree tree_;
+};
+
+Task<std::int64_t> threadOf(Loop& there, Loop& here) {
+  co_await there.enter();
+  const std::int64_t thread = ::gettid();
+  co_await here.enter();
+  co_return thread;
+}
+
+TEST_F(IoThreadTest, RunsTasksOnAThreadOfItsOwn) {
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0"})").ok());
+  IoThread* thread = *tree_.made<IoThread>("io0", "iothread");
+  EXPECT_NE(thread->threadId(), ::gettid());
+  EXPECT_EQ(test_.run(threadOf(thread->loop(), test_.loop())), thread->threadId());
+  EXPECT_EQ(*tree_.get(*thread, "thread-id"), std::to_string(thread->threadId()));
+}
+
+TEST_F(IoThreadTest, ThreadIsGoneAfterDeletion) {
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0"})").ok());
+  const std::string task = fmt::format("/proc/self/task/{}", (*tree_.made<IoThread>("io0", "iothread"))->threadId());
+  EXPECT_EQ(::access(task.c_str(), F_OK), 0);
+  ASSERT_TRUE(test_.run(tree_.remove("io0")).ok());
+  EXPECT_NE(::access(task.c_str(), F_OK), 0);
+}
+
+TEST_F(IoThreadTest, SettingsWithoutEffectAreRefusedByName) {
+  Result<void> made = add(R"({"qom-type": "iothread", "id": "io0", "poll-max-ns": 32768})");
+  EXPECT_EQ(made.error().message(),
+            "object 'io0' of type iothread: poll-max-ns: 32768 cannot be had: I/O threads sleep at once when there is "
+            "nothing to do");
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0", "poll-max-ns": 0, "aio-max-batch": 0})").ok());
+  EXPECT_FALSE(tree_.set(**tree_.find("io0"), "aio-max-batch", *json::parse("16")).ok());
+  EXPECT_EQ(*tree_.get(**tree_.find("io0"), "aio-max-batch"), "0");
+}
+
+}  // namespace
+}  // namespace rhea::object
