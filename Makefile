@@ -132,8 +132,8 @@ endif
 link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) -Wl,--start-group $(filter %.a,$(2)) -Wl,--end-group $(3) $(LIBS)
 
 # ----------------------------------------------------------------------------------------------------- programs
-PROGRAM_OBJECTS_rhea := $(call objects,$(wildcard emu/*.cc))
-PROGRAM_OBJECTS_rhea-shell := $(call objects,$(filter monitor/shell/%,$(SOURCES)))
+PROGRAM_OBJECTS_rhea := $(if $(wildcard emu/main.cc),$(call objects,$(wildcard emu/*.cc)))
+PROGRAM_OBJECTS_rhea-shell := $(if $(wildcard monitor/shell/main.cc),$(call objects,$(filter monitor/shell/%,$(SOURCES))))
 PROGRAMS := $(strip $(foreach p,rhea rhea-shell,$(if $(PROGRAM_OBJECTS_$(p)),$(BUILD)/bin/$(p))))
 $(BUILD)/bin/rhea: $(PROGRAM_OBJECTS_rhea) $(LIBRARIES)
 $(BUILD)/bin/rhea-shell: $(PROGRAM_OBJECTS_rhea-shell) $(LIBRARIES)
