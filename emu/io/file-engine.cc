@@ -2,8 +2,12 @@
 
 #include <cerrno>
 
+#include "emu/base/log.h"
 #include "emu/io/loop-impl.h"
+#include "emu/io/native-engine.h"
+#include "emu/io/services.h"
 #include "emu/io/thread-engine.h"
+#include "emu/io/uring-engine.h"
 
 namespace rhea {
 
@@ -20,13 +24,44 @@ std::string_view toString(FileEngineKind kind) {
 }
 
 Result<std::unique_ptr<FileEngine>> makeFileEngine(Loop& loop, FileEngineKind kind) {
-  if (kind == FileEngineKind::kThreads) return std::unique_ptr<FileEngine>(std::make_unique<ThreadEngine>(loop));
-  return Error::fromErrno(ENOSYS, fmt::format("the file engine '{}' cannot be made", toString(kind)));
+  switch (kind) {
+    case FileEngineKind::kThreads:
+      return std::unique_ptr<FileEngine>(std::make_unique<ThreadEngine>(loop));
+    case FileEngineKind::kNative:
+      return makeNativeEngine(loop);
+    case FileEngineKind::kUring:
+      return makeUringEngine(loop);
+  }
+  return Error::fromErrno(EINVAL);
 }
 
 Result<void> probeFileEngine(FileEngineKind kind) {
-  if (kind == FileEngineKind::kThreads) return success();
-  return Error::fromErrno(ENOSYS, fmt::format("the file engine '{}' cannot be made", toString(kind)));
+  switch (kind) {
+    case FileEngineKind::kThreads:
+      return success();
+    case FileEngineKind::kNative:
+      return probeNativeEngine();
+    case FileEngineKind::kUring:
+      return probeUringEngine();
+  }
+  return Error::fromErrno(EINVAL);
+}
+
+FileEngineKind DefaultFileEngine::kind() {
+  std::call_once(decided_, [this] {
+    const Result<void> works = probeFileEngine(FileEngineKind::kUring);
+    if (works.ok()) {
+      kind_ = FileEngineKind::kUring;
+    } else {
+      log_.info("file I/O uses threads: {}", works.error().message());
+    }
+  });
+  return kind_;
+}
+
+FileEngineKind defaultFileEngine(const Services& services) {
+  if (auto* service = services.find<DefaultFileEngine>()) return service->kind();
+  return probeFileEngine(FileEngineKind::kUring).ok() ? FileEngineKind::kUring : FileEngineKind::kThreads;
 }
 
 }  // namespace rhea

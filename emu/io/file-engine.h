@@ -1,8 +1,8 @@
 // FileEngine: asynchronous I/O on host file descriptors for one loop.
 //
-// Three kinds, chosen per node (`aio=`): io_uring, a thread pool, Linux native AIO. An engine belongs to one loop and is
-// only used there, so that no request crosses a lock. Short transfers are returned as they are (the block core's file
-// driver goes on with the rest); -EINTR/-EAGAIN never surface.
+// Three kinds, chosen per node (`aio=`): io_uring, a thread pool, Linux native AIO. An engine belongs to one loop and
+// is only used there, so that no request crosses a lock. Short transfers are returned as they are (the block core's
+// file driver goes on with the rest); -EINTR/-EAGAIN never surface.
 #pragma once
 
 #include <sys/uio.h>
@@ -12,7 +12,9 @@
 
 namespace rhea {
 
+class Log;
 class Loop;
+class Services;
 
 enum class FileEngineKind : std::uint8_t { kThreads, kNative, kUring };
 
@@ -49,11 +51,23 @@ class FileEngine {
 };
 
 // What works on this host now: a real ring or AIO context is made and used once. The error says why not
-// (EPERM, kernel.io_uring_disabled, a sandbox).
+// (EPERM, kernel.io_uring_disabled, a sandbox). Blocking: giving a native AIO context back takes tens of milliseconds.
 Result<void> probeFileEngine(FileEngineKind kind);
 
-// io_uring where it works, else threads with one log line that says why; decided once per process start and kept by
-// main in its WorkerPool-like services, not here.
-FileEngineKind defaultFileEngine();
+// The engine of nodes whose options name none: io_uring where it works, else threads with one log line that says why.
+// Decided once, when it is first asked for. A service that main makes and provides; any thread.
+class DefaultFileEngine {
+ public:
+  explicit DefaultFileEngine(Log& log) : log_(log) {}
+  FileEngineKind kind();
+
+ private:
+  Log& log_;
+  std::once_flag decided_;
+  FileEngineKind kind_ = FileEngineKind::kThreads;
+};
+
+// What the service says; where a program has none, what works now.
+FileEngineKind defaultFileEngine(const Services& services);
 
 }  // namespace rhea

@@ -117,9 +117,8 @@ Result<std::unique_ptr<Loop>> Loop::create(std::string name, WorkerPool& workers
   std::unique_ptr<Loop> loop(new Loop(std::move(name), workers));
   loop->impl_ = std::make_unique<Impl>(base, std::move(wake), std::move(timer));
   Impl& impl = *loop->impl_;
-  constexpr short kEdge = EV_READ | EV_PERSIST | EV_ET;
-  impl.wakeEvent = std::make_unique<FdWatch>(base, impl.mailbox->wakeFd(), kEdge, [] {});
-  impl.timerEvent = std::make_unique<FdWatch>(base, impl.timers.fd(), kEdge, [&impl] { impl.timers.fired(); });
+  impl.wakeEvent = loop->watch(impl.mailbox->wakeFd(), Ready::kReadEdge, [] {});
+  impl.timerEvent = loop->watch(impl.timers.fd(), Ready::kReadEdge, [&impl] { impl.timers.fired(); });
   impl.stopMail.run = [](Mail* mail) { static_cast<Impl::StopMail*>(mail)->arrived = true; };
   return loop;
 }
@@ -211,8 +210,8 @@ void Loop::removeRoundEnd(RoundEnd& hook) {
 }
 
 std::unique_ptr<Loop::Watch> Loop::watch(int fd, Ready what, std::function<void()> callback) {
-  const short event = what == Ready::kRead ? EV_READ : EV_WRITE;
-  return std::make_unique<FdWatch>(impl_->base, fd, event | EV_PERSIST, std::move(callback));
+  constexpr std::array<short, 4> kEvents{0, EV_READ | EV_PERSIST, EV_WRITE | EV_PERSIST, EV_READ | EV_PERSIST | EV_ET};
+  return std::make_unique<FdWatch>(impl_->base, fd, kEvents.at(static_cast<std::size_t>(what)), std::move(callback));
 }
 
 std::unique_ptr<Loop::Watch> Loop::timer(Duration delay, std::function<void()> callback, bool periodic) {

@@ -69,7 +69,8 @@ class Loop {
   void removeRoundEnd(RoundEnd& hook);
 
   // Calls back while `fd` is readable/writable until the Watch is destroyed. Own thread only.
-  enum class Ready : std::uint8_t { kRead = 1, kWrite = 2 };
+  // kReadEdge: at each new readiness only, for eventfds that are never read.
+  enum class Ready : std::uint8_t { kRead = 1, kWrite = 2, kReadEdge = 3 };
   class Watch {
    public:
     virtual ~Watch() = default;
