@@ -84,9 +84,9 @@ objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 GEN_TOOL_SOURCES := $(filter qapi/gen/%,$(SOURCES))
 SCHEMA := $(sort $(wildcard qapi/*.json))
 ifneq ($(and $(CONFIGURED),$(GEN_TOOL_SOURCES),$(SCHEMA)),)
-$(BUILD)/gen/.stamp: $(BUILD)/bin/qapi-gen $(SCHEMA)
+$(BUILD)/gen/.stamp: $(BUILD)/bin/qapi-gen $(BUILD)/config.h $(SCHEMA)
 	@mkdir -p $(@D)
-	$(call say,QAPI,$(BUILD)/gen)$(BUILD)/bin/qapi-gen --out $(BUILD)/gen $(SCHEMA)
+	$(call say,QAPI,$(BUILD)/gen)$(BUILD)/bin/qapi-gen --out $(BUILD)/gen --config $(BUILD)/config.h $(SCHEMA)
 	@touch $@
 $(BUILD)/gen/files.mk: $(BUILD)/gen/.stamp ;
 include $(BUILD)/gen/files.mk

@@ -129,6 +129,11 @@ inline constexpr OptionalOps kOptionalOps{
     },
     [](void* optional) -> void* { return &static_cast<std::optional<T>*>(optional)->emplace(); }};
 
+// A plain bool that may be left out and is false then.
+inline constexpr OptionalOps kFlagOps{
+    [](const void* flag) -> const void* { return *static_cast<const bool*>(flag) ? flag : nullptr; },
+    [](void* flag) -> void* { return flag; }};
+
 template <class T>
 inline constexpr ListOps kListOps{
     [](const void* list) { return static_cast<const std::vector<T>*>(list)->size(); },

@@ -5,7 +5,7 @@
 // alone.
 #pragma once
 
-#include "emu/base/json.h"
+#include "emu/base/json-type.h"
 #include "emu/io/command-context.h"
 #include "emu/io/task.h"
 
@@ -30,5 +30,13 @@ struct HumanCommandEntry {
   bool changes;           // effect: change
   Task<Result<HumanOutput>> (*invoke)(CommandContext context, json::Value arguments);
 };
+
+// Reads the arguments and runs the body: the `invoke` of every entry.
+template <class Arguments>
+Task<Result<HumanOutput>> invokeHumanCommand(CommandContext context, json::Value arguments) {
+  Result<Arguments> read = json::readJson<Arguments>(arguments);
+  if (!read.ok()) co_return read.takeError();
+  co_return co_await HumanCommand<Arguments>::run(std::move(context), *std::move(read));
+}
 
 }  // namespace rhea
