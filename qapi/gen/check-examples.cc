@@ -12,7 +12,8 @@ class ExampleChecker {
  public:
   ExampleChecker(const Schema& schema, Complaints& complaints) : schema_(schema), complaints_(complaints) {}
 
-  void command(const Entry& entry) {
+  // A conversation: requests, each followed by its reply, and events anywhere; it must show the entry.
+  void conversation(const Entry& entry) {
     const Place place = below(entry.place, "example", entry.example->offset());
     if (!entry.example->isArray() || entry.example->size() == 0) {
       return complaints_.add(place, "expected an array of requests, replies and events");
@@ -29,22 +30,14 @@ class ExampleChecker {
         asked = request(item, at);
         shown = shown || asked == &entry;
       } else if (item.find("event")) {
-        event(item, at);
+        shown = event(item, at) == &entry || shown;
       } else {
         reply(item, at, asked);
         asked = nullptr;
       }
     }
     if (asked != nullptr) complaints_.add(place, "the last request has no reply");
-    if (!shown) complaints_.add(place, "the example does not show the command");
-  }
-
-  void event(json::View item, const Place& place) {
-    const json::View name = *item.find("event");
-    const auto found = schema_.events.find(name.isString() ? name.asString() : std::string_view());
-    if (found == schema_.events.end()) return complaints_.add(place, fmt::format("there is no event {}", name.text()));
-    data(dataType(*found->second), item.find("data"), below(place, "data", item.offset()));
-    onlyKeys(item, place, {"event", "data", "timestamp"});
+    if (!shown) complaints_.add(place, fmt::format("the example does not show {}", entry.name));
   }
 
  private:
@@ -67,6 +60,18 @@ class ExampleChecker {
     }
     if (oob && !found->second->allowOob) complaints_.add(place, "this command cannot run out of band");
     data(dataType(*found->second), item.find("arguments"), below(place, "arguments", item.offset()));
+    return found->second;
+  }
+
+  const Entry* event(json::View item, const Place& place) {
+    const json::View name = *item.find("event");
+    const auto found = schema_.events.find(name.isString() ? name.asString() : std::string_view());
+    onlyKeys(item, place, {"event", "data", "timestamp"});
+    if (found == schema_.events.end()) {
+      complaints_.add(place, fmt::format("there is no event {}", name.text()));
+      return nullptr;
+    }
+    data(dataType(*found->second), item.find("data"), below(place, "data", item.offset()));
     return found->second;
   }
 
@@ -169,10 +174,12 @@ class ExampleChecker {
       const auto branch = std::ranges::find(at->branches, tag->asString(), &Branch::name);
       if (branch == at->branches.end()) break;
       at = branch->type.entry;
-      const std::vector<const Member*> more = allMembers(*at);
-      members.insert(members.end(), more.begin(), more.end());
+      const std::vector<const Member*> added = allMembers(*at);
+      members.insert(members.end(), added.begin(), added.end());
     }
+    const bool more = value.find("...").has_value();  // there are members that are not shown
     for (const json::Member& given : value.members()) {
+      if (given.key == "...") continue;
       const Place inner = below(place, given.key, given.value.offset());
       const auto found = std::ranges::find(members, given.key, [](const Member* member) { return member->name; });
       if (found == members.end()) {
@@ -182,7 +189,7 @@ class ExampleChecker {
       }
     }
     for (const Member* member : members) {
-      if (!member->optional && !value.find(member->name)) {
+      if (!member->optional && !more && !value.find(member->name)) {
         complaints_.add(place, fmt::format("'{}' is missing", member->name));
       }
     }
@@ -196,11 +203,10 @@ class ExampleChecker {
 
 void checkExamples(const Schema& schema, Complaints& complaints) {
   ExampleChecker checker(schema, complaints);
-  for (const Entry* entry : schema.all(EntryKind::kCommand)) {
-    if (entry->example) checker.command(*entry);
-  }
-  for (const Entry* entry : schema.all(EntryKind::kEvent)) {
-    if (entry->example) checker.event(*entry->example, below(entry->place, "example", entry->example->offset()));
+  for (const EntryKind kind : {EntryKind::kCommand, EntryKind::kEvent}) {
+    for (const Entry* entry : schema.all(kind)) {
+      if (entry->example) checker.conversation(*entry);
+    }
   }
 }
 

@@ -12,7 +12,8 @@ constexpr std::string_view kReserved[] = {
     "not",     "nullptr",  "operator", "or",      "private",  "protected", "public",    "register", "requires",
     "return",  "short",    "signed",   "sizeof",  "static",   "struct",    "switch",    "template", "this",
     "throw",   "true",     "try",      "typedef", "typename", "union",     "unsigned",  "using",    "virtual",
-    "void",    "volatile", "while",    "xor",     "info",     "rateKey",   "linux",     "unix"};
+    "void",    "volatile", "while",    "xor",     "info",     "rateKey",   "linux",     "unix",     "errno",
+    "stdin",   "stdout",   "stderr",   "assert",  "offsetof"};
 
 bool isLower(char byte) { return byte >= 'a' && byte <= 'z'; }
 bool isUpper(char byte) { return byte >= 'A' && byte <= 'Z'; }

@@ -36,11 +36,12 @@ class FormTable {
       tables_ += "};\n";
     }
     put(rows_, "    {{.command = {}, .words = kWords{}", literal(entry.name), id);
-    if (!form.aliases.empty()) put(rows_, ", .aliases = kAliases{}", id);
-    if (!form.arguments.empty()) put(rows_, ", .arguments = kArguments{}", id);
+    const auto span = [&id](const char* name, bool empty) { return empty ? std::string("{}") : name + id; };
+    put(rows_, ", .aliases = {}, .arguments = {}", span("kAliases", form.aliases.empty()),
+        span("kArguments", form.arguments.empty()));
     put(rows_, ",\n     .fixed = {}, .usage = {},\n     .doc = {}", literal(form.fixed), literal(form.usage),
         literal(form.doc));
-    if (!form.examples.empty()) put(rows_, ", .examples = kExamples{}", id);
+    put(rows_, ", .examples = {}", span("kExamples", form.examples.empty()));
     put(rows_, ",\n     .ownBody = {}, .changes = {}}},\n", entry.kind == EntryKind::kHumanCommand, entry.changes);
   }
 

@@ -91,7 +91,7 @@ class FormParser {
       if (argument.flag != 0) {
         text += fmt::format(" [-{}]", argument.flag);
       } else {
-        text += fmt::format(argument.optional ? " [{}]" : " {}", argument.member);
+        text += argument.optional ? fmt::format(" [{}]", argument.member) : " " + argument.member;
       }
     }
     return text;

@@ -281,6 +281,7 @@ class Loader {
     entry.lines = fields.texts("example");
     entry.impliedKey = fields.optionalText("implied-key");
     entry.repeats = fields.flag("repeats");
+    entry.refusal = fields.optionalText("refused");
     entry.takes = fields.text("args");
     if (entry.takes.starts_with("keyval:")) {
       entry.optionType.name = entry.takes.substr(7);

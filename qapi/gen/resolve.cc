@@ -168,9 +168,9 @@ class Resolver {
     std::map<std::string, const Member*> seen;
     for (const Member* member : allMembers(entry)) {
       const bool good = !member->name.empty() && std::ranges::all_of(member->name, [](char b) {
-        return (b >= 'a' && b <= 'z') || (b >= '0' && b <= '9') || b == '-' || b == '_';
+        return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || b == '-' || b == '_';
       });
-      if (!good) complaints_.add(member->place, "a member's name is made of lower case letters, digits, '-' and '_'");
+      if (!good) complaints_.add(member->place, "a member's name is made of letters, digits, '-' and '_'");
       const auto [at, added] = seen.emplace(memberName(member->name), member);
       if (added) continue;
       complaints_.add(entry.place, fmt::format("the members '{}' and '{}' are both {} in C++", at->second->name,

@@ -122,6 +122,7 @@ struct Entry {
   std::string impliedKey;
   TypeUse optionType;  // keyval:Type
   bool repeats = false;
+  std::string refusal;  // known, but not there, and why
   std::vector<Parameter> parameters;
   std::vector<std::string> aliases;
   std::vector<std::string> lines;  // examples
