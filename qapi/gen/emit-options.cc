@@ -67,7 +67,4 @@ void emitOptions(const Program& program, Output& output) {
         "}  // namespace rhea::qapi\n";
 }
 
-void emitReference(const Program& /*program*/, Output& /*output*/) {}
-void emitExamples(const Program& /*program*/, Output& /*output*/) {}
-
 }  // namespace rhea::gen

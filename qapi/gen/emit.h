@@ -23,7 +23,8 @@ struct Program {
 void emitDispatch(const Program& program, Output& output);       // dispatch.h, dispatch-<program>.cc
 void emitHuman(const Program& program, Output& output);          // human-<program>.cc: forms
 void emitIntrospection(const Program& program, Output& output);  // introspect-<program>.cc
-void emitOptions(const Program& program, Output& output);        // options-<program>.cc, completion
+void emitOptions(const Program& program, Output& output);        // options-<program>.cc
+void emitCompletion(const Program& program, Output& output);     // completion/<program>.bash
 void emitReference(const Program& program, Output& output);      // docs/
 void emitExamples(const Program& program, Output& output);       // examples.json
 

@@ -59,6 +59,7 @@ void emitAll(const gen::Schema& schema, const Arguments& arguments, gen::Output&
     gen::emitHuman(program, output);
     gen::emitIntrospection(program, output);
     gen::emitOptions(program, output);
+    gen::emitCompletion(program, output);
     gen::emitReference(program, output);
     gen::emitExamples(program, output);
   }

@@ -39,7 +39,7 @@ Result<std::size_t> Output::write(const std::string& folder) {
     if (!stream) return Error(fmt::format("{}: cannot be written", path.string()));
     ++written;
   }
-  for (const char* part : {"qapi", "docs"}) {
+  for (const char* part : {"qapi", "docs", "completion"}) {
     for (const fs::directory_entry& old : fs::directory_iterator(fs::path(folder) / part, error)) {
       if (!files_.contains(fmt::format("{}/{}", part, old.path().filename().string()))) fs::remove(old.path(), error);
     }
