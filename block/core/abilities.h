@@ -16,7 +16,8 @@ class Discards {
  public:
   virtual ~Discards() = default;
   // Aligned to Limits::discardAlignment, within length(). The content becomes undefined unless the driver says more by
-  // its Mapper. Stable as for writes. EOPNOTSUPP counts as done: discard is advice.
+  // its Mapper. EOPNOTSUPP counts as done: discard is advice. `how` is stable only for drivers that pass through (they
+  // hand it on); for others the core flushes afterwards.
   virtual Task<Result<void>> discard(Extent at, WriteFlags how) = 0;
 };
 
@@ -24,6 +25,7 @@ class ZeroWriter {
  public:
   virtual ~ZeroWriter() = default;
   // Aligned to Limits::zeroAlignment. EOPNOTSUPP: the core writes zeroes instead unless WriteFlags::noFallback().
+  // Stable as for Discards.
   virtual Task<Result<void>> writeZeroes(Extent at, WriteFlags how) = 0;
 };
 

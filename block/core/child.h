@@ -13,6 +13,7 @@
 
 namespace rhea::block {
 
+class Disk;
 class Node;
 
 class Child {
@@ -24,8 +25,11 @@ class Child {
   const std::string& name() const { return name_; }
   ChildRole role() const { return role_; }
   Node& node() const { return *node_; }
+  // Who uses the node by this edge: a node, a disk, or neither.
+  const Node* holder() const { return parent_; }
+  const Disk* disk() const { return disk_; }
   bool isAttached() const { return node_ != nullptr; }
-  Rights rights() const { return rights_; }
+  Rights rights() const { return rights_.load(std::memory_order_relaxed); }
 
   // Of the node below.
   std::uint64_t length() const;
@@ -44,12 +48,14 @@ class Child {
  private:
   friend class BlockGraph;
   friend class GraphChange;
+  friend class Disk;
 
   std::string name_;
   ChildRole role_;
   Node* node_ = nullptr;
-  Node* parent_ = nullptr;  // null: an attachment from outside of the graph
-  Rights rights_;
+  Node* parent_ = nullptr;
+  const Disk* disk_ = nullptr;
+  std::atomic<Rights> rights_{Rights()};
 };
 
 }  // namespace rhea::block

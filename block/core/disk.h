@@ -14,6 +14,9 @@
 
 namespace rhea::block {
 
+class Node;
+using NodePtr = std::shared_ptr<Node>;
+
 enum class OnError : std::uint8_t { kReport, kIgnore, kNoSpace, kStop };  // kNoSpace: stop on ENOSPC, else report
 std::string_view toString(OnError policy);                                // "report", "ignore", "enospc", "stop"
 Result<OnError> onErrorOf(std::string_view name);
@@ -101,24 +104,41 @@ class Disk {
   void resetIoStatus() { ioStatus_.store(IoStatus::kOk, std::memory_order_relaxed); }
   // `cont`: requests held by werror/rerror=stop are tried again. Any thread.
   void retryHeld();
-  std::size_t held() const;
+  std::size_t held() const { return held_.load(std::memory_order_relaxed); }
 
  private:
   friend class BlockGraph;
   friend class GraphChange;
   friend class CacheSwitcher;
-  struct Request;
-  struct Throttled;
+
+  enum class Action : std::uint8_t { kRead, kWrite, kZeroes, kDiscard, kFlush };
+  struct Request {
+    Request(Action what, Extent range, IoVector memory, WriteFlags flags, Origin whose)
+        : action(what), at(range), data(memory), how(flags), origin(whose) {}
+    IoKind kind() const;
+    Action action;
+    Extent at;
+    IoVector data;
+    WriteFlags how;
+    Origin origin;
+  };
 
   Task<Result<void>> submit(Request request);
-  Task<Result<void>> once(const Request& request);
-  Result<void> checkExtent(const Request& request);
-  ErrorAction decide(IoKind kind, const Error& error) const;
-  Task<Result<void>> holdUntilRetry(const Request& request);
+  Task<Result<void>> send(const Request& request, bool writeThrough);
+  Result<void> checkExtent(const Request& request) const;
+  // What the policies say about an error of the guest's; reported to the observer.
+  ErrorAction decide(const Request& request, const Error& error);
+  std::shared_ptr<Event> nextRetry();
+  // The node that accounts what is written to this disk.
+  Node& accountingNode() const;
+  void drainBegin();
+  void drainEnd();
+  bool wantsWriteback() const;
+  void applyWriteback(unsigned epoch);  // effective mode into the epoch's slot
 
   DiskOptions options_;
   GraphObserver& observer_;
-  RunStateHook* runState_;
+  std::atomic<RunStateHook*> runState_;
   Child root_;
   std::string deviceId_;
   std::string qomPath_;
@@ -127,21 +147,26 @@ class Disk {
   EpochGate gate_;
   std::array<std::atomic<bool>, 2> writeThrough_{};  // by epoch: what its requests run under
   Mutex modeChanges_;                                // one change of mode at a time
-  bool hostWriteback_ = true;
+  bool hostWriteback_;
   bool guestWriteback_ = true;
   bool pendingGuest_ = false;
   bool forced_ = false;
+  bool listed_ = false;
+  std::vector<NodePtr> owned_;  // nodes that go with this disk
 
   std::atomic<bool> removed_{false};
   std::atomic<OnError> writeError_;
   std::atomic<OnError> readError_;
   std::atomic<IoStatus> ioStatus_{IoStatus::kOk};
-  Event retry_;
-  std::atomic<std::uint64_t> retries_{0};
+  std::mutex heldGuard_;
+  std::shared_ptr<Event> retry_ = std::make_shared<Event>();
   std::atomic<std::size_t> held_{0};
-  std::atomic<Throttled*> throttle_{nullptr};
-  std::vector<std::unique_ptr<Throttled>> throttles_;
+  std::atomic<ThrottleMember*> throttle_{nullptr};
+  std::vector<std::unique_ptr<ThrottleMember>> throttles_;  // the current one last; the others may still be waited in
+  unsigned throttleDrains_ = 0;
   Statistics statistics_;
 };
+
+using DiskPtr = std::shared_ptr<Disk>;
 
 }  // namespace rhea::block

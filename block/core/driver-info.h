@@ -102,6 +102,8 @@ struct DriverInfo {
   // Optional, null where the answer is the usual one.
   // Rights that the edge to the child takes, for the rights that the node's own users have in sum.
   Rights (*childRights)(const ChildSpec& child, Rights ofParent, const DriverOptions& options) = nullptr;
+  // For a driver without Reopener: whether a reopen asks for what is there already (anything else is refused).
+  bool (*sameOptions)(const DriverOptions& now, const DriverOptions& asked) = nullptr;
   // Creates an image (blockdev-create); `options` is the driver's create struct.
   Task<Result<void>> (*create)(CreateContext context, DriverOptions options) = nullptr;
   // How likely `head`, the first bytes of an image called `fileName`, is this format: 0 no .. 100 certain.

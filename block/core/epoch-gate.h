@@ -2,7 +2,7 @@
 //
 // It counts who is inside, in two epochs: a change of mode turns the epoch, so that it can wait for the requests of the
 // old mode while new ones run; and it can be shut (a drain), so that new requests wait outside. Entering and leaving
-// cost two atomic operations of this attachment alone; locks are only taken by those who wait.
+// cost one atomic operation each, on a word of this attachment alone; locks are only taken by those who wait.
 #pragma once
 
 #include "emu/base/base.h"
@@ -38,13 +38,13 @@ class EpochGate {
     unsigned epoch_ = 0;
   };
 
-  EpochGate() = default;
+  EpochGate() { opened_.set(); }
   EpochGate(const EpochGate&) = delete;
   EpochGate& operator=(const EpochGate&) = delete;
 
-  // An empty pass while the gate is shut.
+  // An empty pass while the gate is shut or retired.
   Pass tryEnter();
-  // Waits while the gate is shut. Errors: the gate was closed for good (the attachment is gone).
+  // Waits while the gate is shut. Error: ENODEV, the gate is retired.
   Task<Result<Pass>> enter();
 
   std::uint64_t inside() const;
@@ -55,24 +55,32 @@ class EpochGate {
   void shut();
   void open();
   bool isShut() const;
-  // For good: those who wait outside get ENODEV.
+  // For good: nobody enters any more, those who wait outside get ENODEV.
   void retire();
 
   // Turns the epoch; only when nobody is inside the other one (waitUntilLeft). Returns the epoch left behind.
   unsigned turn();
-  // Until nobody is inside that epoch / at all. Errors: the token's reason. One waiter of each kind at a time.
+  // Until nobody is inside that epoch / at all. Errors: the token's reason.
   Task<Result<void>> waitUntilLeft(unsigned epoch, CancelToken cancel);
   Task<Result<void>> waitUntilEmpty(CancelToken cancel);
 
  private:
   void leave(unsigned epoch);
+  Task<Result<void>> waitUntilClear(std::uint64_t counts, CancelToken cancel);
 
-  // Bit 0: epoch; bit 1: retired; from bit 2 on: how many shut it.
-  std::atomic<std::uint32_t> state_{0};
-  std::array<std::atomic<std::uint64_t>, 2> inside_{};
-  std::atomic<unsigned> watchers_{0};  // who wait for somebody to leave
-  Event left_;
-  std::mutex guard_;  // of shut, open and retire
+  // One word, so that entering decides on shut, retired and epoch and counts itself in one step:
+  // bit 0 epoch, 1 retired, 2 watched (leaving goes by the lock), 3-15 how many shut it, 16-39 and 40-63 who is inside.
+  static constexpr std::uint64_t kEpoch = 1;
+  static constexpr std::uint64_t kRetired = 2;
+  static constexpr std::uint64_t kWatched = 4;
+  static constexpr std::uint64_t kOneShut = 8;
+  static constexpr std::uint64_t kShutMask = 0xfff8;
+  static constexpr std::uint64_t kCountMask = 0xffffff;
+  static constexpr unsigned shiftOf(unsigned epoch) { return epoch == 0 ? 16 : 40; }
+
+  std::atomic<std::uint64_t> word_{0};
+  std::mutex guard_;  // of the slow ways: shut, open, watching
+  std::vector<std::shared_ptr<Event>> watchers_;
   Event opened_;
 };
 

@@ -15,16 +15,20 @@ namespace rhea::block {
 
 class FlushLedger {
  public:
+  // latches: whether a failed flush does.
+  explicit FlushLedger(bool latches) : latches_(latches) {}
+
   // Accounts a change that completed and is not on stable storage.
   void changed(std::uint64_t bytes);
-  // After a stable change (or none to account): the ledger is not "clean" any more only for coalescing.
-  void changedStably();
+  // The next flush is real, although nothing is accounted: something below may have changed.
+  void touched();
 
   // Runs `sync` by the rules above; it is the system call, and is called at most once at a time.
   // Errors: those of sync; the latched error.
   Task<Result<void>> flush(std::function<Task<Result<void>>()> sync);
 
-  // Latches where the error is one after which data may be gone (EIO, ENOSPC, EDQUOT); true: it did so just now.
+  // Latches where the error is one after which data may be gone (EIO, ENOSPC, EDQUOT). `doing` tells what failed.
+  // True: it did so just now.
   bool latch(const Error& error, std::string_view doing);
   // The latched error, where flushes and stable writes must fail.
   Result<void> check() const;
@@ -39,6 +43,9 @@ class FlushLedger {
 
  private:
   struct Pending;
+  Error latchedError() const;  // guard_ held
+  Task<Result<void>> run(std::function<Task<Result<void>>()> sync);
+  const bool latches_;
   mutable std::mutex guard_;
   Unflushed open_;                // since the last flush was issued
   Unflushed issued_;              // covered by the running one
@@ -49,7 +56,7 @@ class FlushLedger {
   std::shared_ptr<Event> ended_;      // of the running one
   std::optional<LastFlush> last_;
   std::atomic<int> latched_{0};  // errno
-  std::string latchedWhy_;
+  std::string latchedWhy_;       // guarded
   std::atomic<std::uint64_t> syncs_{0};
 };
 

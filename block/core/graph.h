@@ -15,9 +15,6 @@
 
 namespace rhea::block {
 
-using NodePtr = std::shared_ptr<Node>;
-using DiskPtr = std::shared_ptr<Disk>;
-
 // What a graph stands on; all of it outlives the graph.
 struct GraphContext {
   GraphContext(Loop& graphLoop, const DriverRegistry& theDrivers, const Services& theServices,
@@ -83,40 +80,49 @@ class BlockGraph {
   Loop& loop() const { return context_.loop; }
   ThrottleGroups& throttleGroups() { return throttleGroups_; }
   const DriverRegistry& drivers() const { return context_.drivers; }
+  const Services& services() const { return context_.services; }
 
   // --- Finding. Errors have the class DeviceNotFound where clients expect it, and name what exists.
   NodePtr findNode(std::string_view name) const;  // null: none
   DiskPtr findDisk(std::string_view name) const;  // drive id, device id or object path; null: none
   Result<NodePtr> node(std::string_view name) const;
   Result<DiskPtr> disk(std::string_view name) const;
-  std::vector<NodePtr> nodes() const;  // in the order of their making
-  std::vector<DiskPtr> disks() const;
-  // The disks above a node.
+  const std::vector<NodePtr>& nodes() const { return nodes_; }  // in the order of their making
+  const std::vector<DiskPtr>& disks() const { return disks_; }
+  // The disks above a node, at any distance.
   std::vector<DiskPtr> disksAbove(const Node& node) const;
+  // The nodes below and with this one, from the top; each once.
+  static std::vector<Node*> nodesBelow(Node& node);
+
+  // All operations below end early with the token's reason when the token is cancelled. What the host still works on
+  // then goes on in the background, is undone or completed when it can be, and is shown by stuck() meanwhile.
 
   // --- Nodes.
   // blockdev-add. Error: leaves everything as it was.
   Task<Result<NodePtr>> addNode(NodeOptions options, ChangeContext context);
   // blockdev-del. Error: no such node, made by a parent, in use (names every user).
   Task<Result<void>> removeNode(std::string name, ChangeContext context);
-  // blockdev-reopen: all or nothing over all of them. Children may be replaced by reference.
+  // blockdev-reopen: all or nothing over all of them. Children may be replaced by reference. Changes of direct and
+  // no-flush go down the chain.
   Task<Result<void>> reopen(std::vector<NodeOptions> nodes, ChangeContext context);
   // block_resize. Error: read-only, shared (names the users), not resizable, the driver's.
   Task<Result<void>> resizeNode(std::string name, std::uint64_t length, ChangeContext context);
+  // What the driver tells of its image; without Informer what the core knows.
+  Task<Result<ImageInfo>> imageInfo(NodePtr node, CancelToken cancel);
 
   // --- Disks.
-  // Attaches to a node; a node that nobody else owns goes with the disk when `owned`.
+  // Attaches to a node that exists.
   Task<Result<DiskPtr>> addDisk(DiskOptions options, std::string nodeName, ChangeContext context);
-  // -drive: opens the nodes and attaches, all or nothing; they go with the disk.
+  // -drive: opens the nodes and attaches, all or nothing; the nodes go with the disk.
   Task<Result<DiskPtr>> addDrive(DiskOptions options, NodeOptions root, ChangeContext context);
   // A drive without a medium (removable).
   Result<DiskPtr> addEmptyDisk(DiskOptions options);
   Task<Result<void>> insertMedium(DiskPtr disk, std::string nodeName, ChangeContext context);
   Task<Result<void>> removeMedium(DiskPtr disk, ChangeContext context);
-  // drive_del: waits for its requests, detaches, and closes the nodes that only it kept.
+  // drive_del: waits for its requests, detaches, and closes the nodes that only it kept. Error: the disk stays.
   Task<Result<void>> removeDisk(DiskPtr disk, ChangeContext context);
   // An attachment for a monitor's own I/O on a node, not listed. Ends by removeDisk().
-  Task<Result<DiskPtr>> attachMonitor(std::string nodeName, bool write, ChangeContext context);
+  Task<Result<DiskPtr>> attachMonitor(std::string nodeName, Permissions used, ChangeContext context);
 
   // --- Cache modes, flushes, durability (cache-change.h, durability.h).
   // `target`: a drive id, a device id, an object path or a node name.
@@ -124,32 +130,87 @@ class BlockGraph {
   // The guest's own toggle, and its reset: the guest's choice goes back to the configured value.
   Task<Result<void>> guestSetWriteback(DiskPtr disk, bool writeback);
   Task<Result<void>> guestReset(DiskPtr disk);
-  // No target: every disk and every other node that is written to. One outcome each; never fails as a whole.
+  // No target: every disk, and every other node that was written to. One outcome each; where the token was cancelled
+  // before all ended, the outcomes that are missing say so.
   Task<Result<std::vector<FlushOutcome>>> flush(std::optional<std::string> target, ChangeContext context);
-  // `wait`: how long to wait for each node's storage facts.
+  // `wait`: how long to wait for the nodes' storage facts.
   Task<DiskDurability> durability(DiskPtr disk, Duration wait);
   // A node without a disk, as if it were one.
-  Task<DiskDurability> durability(NodePtr node, Duration wait);
-  CacheSwitches cacheOf(const Disk& disk) const;
+  Task<DiskDurability> nodeDurability(NodePtr node, Duration wait);
+  static CacheSwitches cacheOf(const Disk& disk);
 
   // --- Drain: shuts the attachments above, waits for their requests; the others go on. Error: the token's reason, and
   // the drain is undone. Nested.
   Task<Result<void>> drain(NodePtr node, CancelToken cancel);
-  void undrain(NodePtr node);
+  void undrain(const NodePtr& node);
 
   std::vector<StuckRequest> stuck(Duration longerThan) const;
   GraphData data() const;
-  // Refuses new work, ends held requests, drains (until the token's wish), flushes and closes everything.
-  Task<void> shutdown(CancelToken giveUp);
+  // Refuses new work, ends held requests, drains, flushes and closes everything. Error: the token's reason, before all
+  // was closed; then the process must end without destroying the graph.
+  Task<Result<void>> shutdown(CancelToken giveUp);
 
  private:
-  friend class GraphChange;
   friend class CacheSwitcher;
-  struct State;
+
+  // An operation that takes long, for stuck(); listed while it exists.
+  class Operation;
+  struct Drained {
+    Node* node = nullptr;
+    std::vector<DiskPtr> disks;
+    std::vector<Node*> aware;
+  };
+
+  // Runs `work` in the background and waits for it until it ends or the token is cancelled.
+  template <class T>
+  Task<Result<T>> abandonable(Task<Result<T>> work, CancelToken cancel);
+
+  Result<std::string> reserve(const std::string& name);
+  void release(const std::string& name);
+  Task<Result<NodePtr>> openTree(NodeOptions options, OpenFlags inherited, bool monitorOwned, ChangeContext context);
+  Task<Result<NodePtr>> openNode(NodeOptions options, OpenFlags inherited, ChangeContext context);
+  Task<Result<void>> openChildren(Node& node, OpenFlags flags, ChangeContext context);
+  Task<Result<void>> attachChild(Node& parent, const ChildSpec& spec, NodePtr child);
+  Task<void> closeNode(NodePtr node);
+  Task<Result<void>> closeReporting(NodePtr node);
+  Error unknownTarget(std::string_view target) const;
+  Task<void> closeUnused(std::vector<NodePtr> nodes);
+  Task<Result<void>> applyRights(Node& top);
+
+  Task<Result<NodePtr>> doAddNode(NodeOptions options, ChangeContext context);
+  Task<Result<void>> doRemoveNode(std::string name);
+  Task<Result<void>> doReopen(std::vector<NodeOptions> nodes, ChangeContext context);
+  Task<Result<void>> doResize(NodePtr node, std::uint64_t length, ChangeContext context);
+  Task<Result<DiskPtr>> doAddDrive(DiskOptions options, NodeOptions root, ChangeContext context);
+  Task<Result<void>> attachRoot(DiskPtr disk, NodePtr node, Permissions used, ChangeContext context);
+  Task<Result<void>> detachRoot(DiskPtr disk, bool forGood, ChangeContext context);
+  Result<DiskPtr> makeDisk(DiskOptions options, bool listed);
+  void forget(const Disk& disk);
+  NodePtr pointerTo(const Node& node) const;
+  Task<Result<CacheChange>> doSetDiskCache(DiskPtr disk, CacheRequest request, ChangeContext context);
+  Task<Result<CacheChange>> doSetNodeCache(NodePtr node, CacheRequest request, ChangeContext context);
+  static bool chainDiffers(Node& top, CacheSwitches to);
+  Result<void> checkWriteThroughAbove(const Node& node, bool noFlush) const;
+  void tellChange(const CacheChange& change, const std::string& qomPath, const std::string& who, bool forced) const;
+  Task<Result<void>> guestChange(DiskPtr disk, bool writeback, std::string who);
+  Task<void> fillChain(Node& top, DiskDurability& durability, Duration wait);
+  struct Reopening;
+  Result<void> resolveReopen(NodeOptions options, std::vector<Reopening>& all);
 
   GraphContext context_;
   ThrottleGroups throttleGroups_;
-  std::unique_ptr<State> state_;
+  std::vector<NodePtr> nodes_;    // open ones
+  std::vector<NodePtr> opening_;  // not to be seen yet
+  std::vector<DiskPtr> disks_;
+  std::vector<DiskPtr> hidden_;  // attachments of monitors
+  std::map<std::string, Node*, std::less<>> byName_;
+  std::map<std::string, std::string, std::less<>> reserved_;  // names in use: by what
+  std::uint64_t generated_ = 0;
+  Mutex writer_;
+  std::vector<Operation*> operations_;
+  std::vector<Drained> drained_;
+  TaskGroup background_;
+  bool closing_ = false;
 };
 
 }  // namespace rhea::block

@@ -8,12 +8,13 @@
 #include "block/core/driver-info.h"
 #include "block/core/flush-ledger.h"
 #include "block/core/request-tracker.h"
+#include "emu/io/sync.h"
 
 namespace rhea::block {
 
 class GraphObserver;
 
-class Node {
+class Node : public std::enable_shared_from_this<Node> {
  public:
   Node(std::string name, const DriverInfo& info, NodeOptions options, OpenFlags flags, Loop& home,
        GraphObserver& observer);
@@ -58,13 +59,16 @@ class Node {
   const std::vector<Child*>& parents() const { return parents_; }
   // The child whose content this node shows one to one (filters, raw); null: it has content of its own.
   Child* passThroughChild() const;
+  // What all users together use and share.
+  Rights held() const { return held_; }
+  bool isClosing() const { return closing_; }
   // Made by blockdev-add or -blockdev, and so deleted by blockdev-del alone; otherwise it goes with its last parent.
   bool isMonitorOwned() const { return monitorOwned_; }
   // "/images/vm.raw", or the node's name in brackets where the driver cannot tell.
   std::string fileName() const;
 
   // --- The request path, for Child; see there.
-  Task<Result<void>> read(const Child& by, Extent at, IoVector to);
+  Task<Result<void>> read(Extent at, IoVector to);
   Task<Result<void>> write(const Child& by, Extent at, IoVector from, WriteFlags how);
   Task<Result<void>> writeZeroes(const Child& by, Extent at, WriteFlags how);
   Task<Result<void>> discard(const Child& by, Extent at, WriteFlags how);
@@ -75,19 +79,30 @@ class Node {
  private:
   friend class BlockGraph;
   friend class GraphChange;
+  friend class CacheSwitcher;
 
-  struct Way;  // how a request gets to the driver: hop to the home loop and back
+  void setFlags(OpenFlags flags);
   void setDriver(std::unique_ptr<Driver> driver);
-  bool latches() const { return info_.kind == DriverKind::kProtocol || info_.latchesFlush; }
+  // The loop to come back to, when a request has to hop to the home loop first; null: it may stay.
+  Loop* mustReturnTo() const {
+    return info_.threads == DriverThreads::kAny || home_->isCurrent() ? nullptr : Loop::current();
+  }
+  bool accounts() const { return !info_.passThrough || info_.latchesFlush; }
   Result<void> checkChange(const Child& by, Extent at) const;
-  Task<Result<void>> readPieces(Extent at, IoVector to);
-  Task<Result<void>> readUnaligned(Extent at, IoVector to, Limits limits);
-  Task<Result<void>> writePieces(Extent at, IoVector from, WriteFlags how);
-  Task<Result<void>> writeUnaligned(TrackedRequest& request, Extent at, IoVector from, WriteFlags how);
-  Task<Result<void>> zeroPieces(Extent at, WriteFlags how);
-  Task<Result<void>> zeroByWriting(Extent at, WriteFlags how);
-  Task<Result<void>> finishChange(Result<void> outcome, Extent at, WriteFlags how, bool wroteStable);
-  void noteThreshold(Extent written);
+  // All below run on the home loop already where the driver needs it.
+  Task<Result<void>> readPieces(Extent at, IoVector to, Limits limits);
+  Task<Result<void>> readBounced(Extent at, IoVector to, Limits limits);
+  Task<Result<void>> writeTracked(Extent at, IoVector from, WriteFlags how);
+  Task<Result<void>> writePieces(Extent at, IoVector from, WriteFlags how, Limits limits);
+  Task<Result<void>> writeBounced(Extent at, IoVector from, WriteFlags how, Limits limits);
+  Task<Result<void>> zeroTracked(Extent at, WriteFlags how);
+  Task<Result<void>> zeroPieces(Extent at, WriteFlags how, Limits limits);
+  Task<Result<void>> zeroByWriting(Extent at, WriteFlags how, Limits limits);
+  Task<Result<void>> discardPieces(Extent at, WriteFlags how, Limits limits);
+  Task<Result<void>> flushHere(FlushTo to);
+  void tellLatched();
+  void reopened();  // new descriptors: the latch goes
+  void noteWritten(Extent written);
 
   const std::string name_;
   const DriverInfo& info_;
@@ -106,6 +121,10 @@ class Node {
   std::vector<std::unique_ptr<Child>> children_;
   std::vector<Child*> parents_;
   bool monitorOwned_ = false;
+  bool closing_ = false;
+  Rights held_;     // what all edges together use and share, as committed
+  TaskGroup asks_;  // questions that may take long; the driver is closed after them
+  std::atomic<bool> latchTold_{false};
   bool autoReadOnly_ = false;
   bool forceShare_ = false;
   std::atomic<bool> readOnly_{false};

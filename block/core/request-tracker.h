@@ -18,7 +18,8 @@ class RequestTracker;
 // One request, for as long as it runs.
 class TrackedRequest {
  public:
-  TrackedRequest(RequestTracker& tracker, IoKind kind, Extent at) : tracker_(tracker), kind_(kind), at_(at) {}
+  TrackedRequest(RequestTracker& tracker, IoKind kind, Extent at)
+      : tracker_(tracker), kind_(kind), at_(at), range_(at) {}
   TrackedRequest(const TrackedRequest&) = delete;
   TrackedRequest& operator=(const TrackedRequest&) = delete;
   ~TrackedRequest();
@@ -30,11 +31,15 @@ class TrackedRequest {
   bool exclusive_ = false;
   bool listed_ = false;
   Extent at_;
+  Extent range_;  // what it keeps others out of, where exclusive
   TimePoint since_{};
   TrackedRequest* previous_ = nullptr;
   TrackedRequest* next_ = nullptr;
   std::vector<std::shared_ptr<Event>> waiters_;
 };
+
+// The steady clock, some milliseconds coarse, for a fraction of its price.
+TimePoint coarseNow();
 
 struct InFlight {
   IoKind kind = IoKind::kRead;
@@ -52,6 +57,7 @@ class RequestTracker {
   bool begin(TrackedRequest& request);
   Task<void> beginSlowly(TrackedRequest& request);
   // Lists a request that keeps other changes out of `range`, which contains its extent; waits for those inside.
+  // Reads and flushes neither wait nor are waited for.
   Task<void> beginExclusive(TrackedRequest& request, Extent range);
   void end(TrackedRequest& request);
 

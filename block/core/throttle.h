@@ -4,6 +4,8 @@
 // costs the group's lock for a moment; disks without limits have no group and touch nothing shared.
 #pragma once
 
+#include <deque>
+
 #include "block/core/throttle-bucket.h"
 #include "emu/base/base.h"
 #include "emu/io/loop.h"
@@ -32,9 +34,10 @@ class ThrottleMember {
  private:
   friend class ThrottleGroup;
   struct Waiting;
+  static void wake(const std::vector<Waiting*>& granted);
   std::shared_ptr<ThrottleGroup> group_;
-  std::array<std::vector<Waiting*>, 2> queues_;  // by direction; guarded by the group
-  unsigned drains_ = 0;                          // guarded by the group
+  std::array<std::deque<Waiting*>, 2> queues_;  // by direction; guarded by the group
+  unsigned drains_ = 0;                         // guarded by the group
 };
 
 class ThrottleGroup {
@@ -52,6 +55,7 @@ class ThrottleGroup {
  private:
   friend class ThrottleMember;
   struct State;
+  static Task<void> pump(std::shared_ptr<State> state);
   std::string name_;
   std::shared_ptr<State> state_;
 };
