@@ -116,7 +116,8 @@ TEST(LibvirtProbe, IsAnsweredWithoutAFatalError) {
   ASSERT_EQ(0, probe.started().status) << probe.started().output;
   QmpClient client(probe.socket());
   std::set<std::string> commands;
-  for (const json::View entry : client.returned("query-commands").items()) {
+  const json::Value entries = client.returned("query-commands");
+  for (const json::View entry : entries.items()) {
     commands.emplace(entry.find("name")->asString());
   }
   for (const Question& question : kQuestions) {
@@ -139,14 +140,16 @@ TEST(LibvirtProbe, FindsTheMembersThatItNeeds) {
   const json::View level = *version.find("qemu");
   EXPECT_GE(level.find("major")->asInt64() * 100 + level.find("minor")->asInt64(), 402);
   EXPECT_TRUE(version.find("package"));
-  EXPECT_EQ("x86_64", client.returned("query-target").find("arch")->asString());
+  const json::Value target = client.returned("query-target");
+  EXPECT_EQ("x86_64", target.find("arch")->asString());
   const json::Value kvm = client.returned("query-kvm");
   EXPECT_TRUE(kvm.find("enabled"));
   EXPECT_TRUE(kvm.find("present"));
   const json::Value status = client.returned("query-status");
   EXPECT_FALSE(status.find("running")->asBool());
   EXPECT_EQ("prelaunch", status.find("status")->asString());
-  for (const json::View machine : client.returned("query-machines").items()) {
+  const json::Value machines = client.returned("query-machines");
+  for (const json::View machine : machines.items()) {
     EXPECT_TRUE(machine.find("name")) << machine.text();
   }
 }
@@ -156,7 +159,8 @@ TEST(LibvirtProbe, MayAskEveryTypeThatIsListed) {
   const Probe probe;
   ASSERT_EQ(0, probe.started().status) << probe.started().output;
   QmpClient client(probe.socket());
-  for (const json::View type : client.returned("qom-list-types").items()) {
+  const json::Value types = client.returned("qom-list-types");
+  for (const json::View type : types.items()) {
     const std::string name(type.find("name")->asString());
     EXPECT_TRUE(client.execute("qom-list-properties", "{\"typename\": \"" + name + "\"}").find("return")) << name;
   }

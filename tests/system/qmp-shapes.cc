@@ -232,7 +232,8 @@ TEST_F(QmpShapes, ListsTheCommandsThatQueryCommandsLists) {
     if (entry.find("meta-type")->asString() == "command") described.emplace(entry.find("name")->asString());
   }
   std::set<std::string> listed;
-  for (const json::View entry : emulator_.connect()->returned("query-commands").items()) {
+  const json::Value commands = emulator_.connect()->returned("query-commands");
+  for (const json::View entry : commands.items()) {
     listed.emplace(entry.find("name")->asString());
   }
   EXPECT_EQ(described, listed);
