@@ -1,12 +1,12 @@
 // HumanCommand: bodies of the human monitor's own commands, those that have no QMP twin.
 //
 // The generator declares a specialization per "human-command" of the schema; the room that owns the subject defines its
-// run(). The forms (human-form.h) and these bodies are two tables in two units, so that rhea-shell links the forms
-// alone.
+// run(). The forms (human-form.h) and the entries with these bodies are two tables in two units, so that rhea-shell
+// links the forms alone.
 #pragma once
 
 #include "emu/base/json-type.h"
-#include "emu/io/command-context.h"
+#include "emu/io/command.h"
 #include "emu/io/task.h"
 
 namespace rhea {
@@ -18,25 +18,25 @@ struct HumanOutput {
   json::Text json;   // the same as JSON, for "-j"; empty where there is none
 };
 
+// What an entry's invoke gives, and back.
+json::Text packHumanOutput(const HumanOutput& output);
+Result<HumanOutput> unpackHumanOutput(const json::Text& text);
+
 // template <> struct HumanCommand<qapi::human::DriveAdd> {
 //   static Task<Result<HumanOutput>> run(CommandContext context, qapi::human::DriveAdd arguments);
 // };
 template <class Arguments>
 struct HumanCommand;
 
-// A row of the program's table, sorted by name; arguments is the object that was read from the line.
-struct HumanCommandEntry {
-  std::string_view name;  // "drive_add", "info history"
-  bool changes;           // effect: change
-  Task<Result<HumanOutput>> (*invoke)(CommandContext context, json::Value arguments);
-};
-
-// Reads the arguments and runs the body: the `invoke` of every entry.
+// The `invoke` of a human command's entry: reads the arguments, runs the body, and gives {"text": .., "json": ..}, so
+// that the dispatcher runs human commands as it runs all others: roles, audit log, deadlines, query-stuck.
 template <class Arguments>
-Task<Result<HumanOutput>> invokeHumanCommand(CommandContext context, json::Value arguments) {
+Task<Result<json::Text>> invokeHumanCommand(CommandContext context, json::Value arguments) {
   Result<Arguments> read = json::readJson<Arguments>(arguments);
   if (!read.ok()) co_return read.takeError();
-  co_return co_await HumanCommand<Arguments>::run(std::move(context), *std::move(read));
+  Result<HumanOutput> output = co_await HumanCommand<Arguments>::run(std::move(context), *std::move(read));
+  if (!output.ok()) co_return output.takeError();
+  co_return packHumanOutput(*output);
 }
 
 }  // namespace rhea
