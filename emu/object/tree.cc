@@ -176,7 +176,8 @@ Result<json::Text> ObjectTree::get(Object& object, std::string_view property) co
   return found->get(object);
 }
 
-Result<void> ObjectTree::set(Object& object, std::string_view property, json::View value) const {
+Result<void> ObjectTree::set(Object& object, std::string_view property, json::View value,
+                             json::Spelling spelling) const {
   RHEA_TRY(const Property* found, propertyOf(object, property));
   if (found->settable == Settable::kNever) {
     return Error(fmt::format("'{}' of {} can only be read", property, object.path()));
@@ -185,7 +186,7 @@ Result<void> ObjectTree::set(Object& object, std::string_view property, json::Vi
     return Error(fmt::format("'{}' of {} can only be given when the object is made", property, object.path()))
         .hint("delete the object and make it anew");
   }
-  Result<void> set = found->set(object, value, json::Path(property), json::Spelling::kJson);
+  Result<void> set = found->set(object, value, json::Path(property), spelling);
   if (!set.ok()) return set.takeError().context(object.path());
   return success();
 }

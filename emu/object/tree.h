@@ -42,7 +42,8 @@ class ObjectTree {
   // Errors: no such property, with the nearest names; it cannot be read, or not be set (any more); the value does not
   // fit.
   Result<json::Text> get(Object& object, std::string_view property) const;
-  Result<void> set(Object& object, std::string_view property, json::View value) const;
+  Result<void> set(Object& object, std::string_view property, json::View value,
+                   json::Spelling spelling = json::Spelling::kJson) const;
 
  private:
   Result<Object*> madeBy(std::string_view id);

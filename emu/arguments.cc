@@ -1,0 +1,140 @@
+#include "emu/arguments.h"
+
+#include "emu/base/files.h"
+#include "emu/machine/board.h"
+#include "emu/object/version.h"
+
+namespace rhea {
+
+namespace {
+
+using object::CommandLine;
+using object::Given;
+
+constexpr std::size_t kLongestConfig = std::size_t{16} << 20;
+constexpr std::size_t kLeftColumn = 30;
+constexpr std::size_t kWidth = 110;
+
+// "left   right right", the right column wrapped.
+std::string row(const std::string& left, std::string_view right) {
+  std::string text = "  " + left;
+  if (text.size() + 2 > kLeftColumn) {
+    text.push_back('\n');
+    text.append(kLeftColumn, ' ');
+  } else {
+    text.append(kLeftColumn - text.size(), ' ');
+  }
+  std::size_t column = kLeftColumn;
+  while (!right.empty()) {
+    const std::size_t end = std::min(right.find(' '), right.size());
+    if (column + end > kWidth) {
+      text.push_back('\n');
+      text.append(kLeftColumn, ' ');
+      column = kLeftColumn;
+    }
+    text.append(right.substr(0, end)).push_back(' ');
+    column += end + 1;
+    right.remove_prefix(std::min(end + 1, right.size()));
+  }
+  text.pop_back();
+  return text + "\n";
+}
+
+std::string_view firstSentence(std::string_view doc) {
+  const std::size_t end = doc.find(". ");
+  return doc.substr(0, end == std::string_view::npos ? doc.size() : end + 1);
+}
+
+std::string usage(const CommandLine& line) {
+  std::string text = object::versionLine() + "\nusage: rhea [options]\n\n";
+  std::string refused;
+  for (const OptionInfo& option : line.table()) {
+    if (!option.refusal.empty()) {
+      refused.append(refused.empty() ? "-" : " -").append(option.name);
+      continue;
+    }
+    std::string left = fmt::format("-{}", option.name);
+    if (!option.argumentName.empty()) left.append(" ").append(option.argumentName);
+    text += row(left, firstSentence(option.doc));
+  }
+  text += "\n-option and --option are the same; `help` as a value lists what an option takes.\n";
+  text += "Known from other emulators and refused with the reason:\n";
+  return text + row("", refused);
+}
+
+std::string machineHelp() {
+  std::string text = "Supported machines are:\n";
+  for (const machine::Board& board : machine::boards()) {
+    text += row(std::string(board.name), fmt::format("{}{}", board.doc, board.isDefault ? " (default)" : ""));
+  }
+  return text;
+}
+
+// -object help: the types; -object TYPE,help: its properties.
+std::string objectHelp(const Keyval& pairs, const object::ClassTable& classes) {
+  const Keyval::Entry* type = pairs.find("qom-type");
+  const object::Class* found = type == nullptr ? nullptr : classes.find(type->value);
+  std::string text;
+  if (found == nullptr || found->make == nullptr) {
+    text = "List of user creatable objects:\n";
+    for (const std::string_view name : classes.creatable()) text += row(std::string(name), classes.find(name)->doc);
+    return text;
+  }
+  text = fmt::format("{} options:\n", found->name);
+  for (const object::Property* property : classes.properties(*found)) {
+    if (property->settable == object::Settable::kNever) continue;
+    std::string doc(property->doc);
+    if (!property->initial.empty()) doc += fmt::format(" (default: {})", property->initial);
+    text += row(fmt::format("{}=<{}>", property->name, property->type), doc);
+  }
+  return text;
+}
+
+std::string keysHelp(const OptionInfo& option) {
+  std::string text = fmt::format("-{} {}\n{}\n", option.name, option.argumentName, option.doc);
+  for (const OptionParameter& parameter : option.parameters) {
+    std::string doc(parameter.doc);
+    if (!parameter.initial.empty()) doc += fmt::format(" (default: {})", parameter.initial);
+    text += row(fmt::format("{}=<{}>", parameter.name, parameter.type), doc);
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<CommandLine> readArguments(std::span<const OptionInfo> table, std::span<const std::string_view> words) {
+  CommandLine typed(table);
+  RHEA_CHECK(typed.addWords(words));
+  CommandLine line(table);
+  for (const Given& given : typed.all()) {
+    const bool isConfig = given.option->name == "config";
+    if (!isConfig && given.option->name != "readconfig") continue;
+    Result<std::string> text = readFile(given.text, kLongestConfig);
+    if (!text.ok()) return text.takeError().context(fmt::format("{} {}", given.origin, given.text)).withExitCode(2);
+    RHEA_CHECK(isConfig ? line.addConfig(*text, given.text) : line.addIni(*text, given.text));
+    if (line.has("config") || line.has("readconfig")) {
+      return Error(fmt::format("{}: a configuration file cannot name another one", given.text)).withExitCode(2);
+    }
+  }
+  RHEA_CHECK(line.addWords(words));
+  return line;
+}
+
+std::optional<std::string> answerQuestions(const CommandLine& line, const object::ClassTable& classes) {
+  if (line.has("help")) return usage(line);
+  if (line.has("version")) return object::versionLine() + "\n";
+  for (const Given& given : line.all()) {
+    if (given.option->argument != OptionArgument::kKeyval && given.option->argument != OptionArgument::kJson) continue;
+    if (!given.pairs.wantsHelp()) continue;
+    if (given.option->name == "machine") return machineHelp();
+    if (given.option->name == "object") return objectHelp(given.pairs, classes);
+    return keysHelp(*given.option);
+  }
+  if (line.has("dump-config")) {
+    constexpr std::string_view kNotPart[] = {"dump-config", "config", "readconfig"};
+    return line.dump(kNotPart);
+  }
+  return std::nullopt;
+}
+
+}  // namespace rhea

@@ -1,0 +1,77 @@
+#include "emu/machine/board.h"
+
+#include "emu/base/names.h"
+
+namespace rhea::machine {
+
+namespace {
+
+constexpr Board kBoards[] = {
+    {.name = "none",
+     .doc = "no CPU, no memory, no devices: monitor, block nodes, chardevs and objects",
+     .typeName = "none-machine",
+     .isDefault = true,
+     .mostCpus = 0},
+};
+
+constexpr std::string_view kAccelerators[] = {"kvm", "tcg"};
+
+}  // namespace
+
+std::span<const Board> boards() { return kBoards; }
+
+Result<const Board*> chooseBoard(const Keyval& machine) {
+  const Keyval::Entry* type = machine.find("type");
+  std::vector<std::string_view> names;
+  for (const Board& board : kBoards) {
+    if (type == nullptr ? board.isDefault : board.name == type->value) return &board;
+    names.push_back(board.name);
+  }
+  std::string list;
+  for (const std::string_view name : names) list.append(list.empty() ? "" : ", ").append(name);
+  return Error(fmt::format("there is no machine '{}' in this version", type == nullptr ? "" : type->value))
+      .expected(list)
+      .hint("-machine help lists the machines")
+      .withExitCode(2);
+}
+
+Result<void> checkAccelerators(std::string_view names) {
+  while (!names.empty()) {
+    const std::size_t colon = std::min(names.find(':'), names.size());
+    const std::string_view name = names.substr(0, colon);
+    names.remove_prefix(std::min(colon + 1, names.size()));
+    if (std::ranges::find(kAccelerators, name) != std::end(kAccelerators)) continue;
+    return Error(fmt::format("there is no accelerator '{}'", name))
+        .expected("tcg, kvm")
+        .candidates(nearestNames(name, std::span<const std::string_view>(kAccelerators)))
+        .withExitCode(2);
+  }
+  return success();
+}
+
+void addBoardClasses(object::ClassTable& classes) {
+  object::Class machine;
+  machine.name = "machine";
+  machine.parent = "object";
+  machine.doc = "a board";
+  machine.isAbstract = true;
+  classes.add(std::move(machine));
+  for (const Board& board : kBoards) {
+    object::Class type;
+    type.name = board.typeName;
+    type.parent = "machine";
+    type.doc = board.doc;
+    classes.add(std::move(type));
+  }
+}
+
+void makeMachine(const Board& board, object::ObjectTree& tree) {
+  const object::ClassTable& classes = tree.classes();
+  object::Object& machine =
+      tree.root().adopt("machine", std::make_unique<object::Object>(*classes.find(board.typeName)));
+  for (const char* name : {"peripheral", "peripheral-anon", "unattached"}) {
+    machine.adopt(name, std::make_unique<object::Object>(*classes.find("container")));
+  }
+}
+
+}  // namespace rhea::machine

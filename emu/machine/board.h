@@ -1,0 +1,32 @@
+// Boards: what -machine can name, and the object /machine that one becomes.
+#pragma once
+
+#include "emu/base/base.h"
+#include "emu/base/keyval.h"
+#include "emu/object/tree.h"
+
+namespace rhea::machine {
+
+struct Board {
+  std::string_view name;
+  std::string_view doc;
+  std::string_view typeName;  // its class, "none-machine"
+  bool isDefault = false;
+  std::int64_t mostCpus = 0;
+};
+
+// All of this build.
+std::span<const Board> boards();
+
+// The board and accelerator that -machine and -accel ask for, as merged keys. Errors name what exists.
+Result<const Board*> chooseBoard(const Keyval& machine);
+// "kvm:tcg", the names in order of preference. Error: a name that is no accelerator. The board `none` runs no code, so
+// it takes every accelerator.
+Result<void> checkAccelerators(std::string_view names);
+
+// Adds the classes of all boards.
+void addBoardClasses(object::ClassTable& classes);
+// Makes /machine and the containers below it.
+void makeMachine(const Board& board, object::ObjectTree& tree);
+
+}  // namespace rhea::machine

@@ -1,0 +1,74 @@
+// The commands of qapi/machine.json.
+#include "emu/machine/board.h"
+#include "emu/machine/identity.h"
+#include "emu/object/run-state.h"
+#include "qapi/commands-machine.h"
+
+namespace rhea {
+
+Task<Result<qapi::StatusInfo>> Command<qapi::QueryStatus>::run(CommandContext context, qapi::QueryStatus) {
+  const object::RunState& state = context.get<object::RunState>();
+  qapi::StatusInfo info;
+  info.running = state.running();
+  info.singlestep = false;
+  info.status = state.state();
+  co_return info;
+}
+
+Task<Result<void>> Command<qapi::Stop>::run(CommandContext context, qapi::Stop) {
+  context.setWaitingFor("disks to complete and flush what is under way");
+  co_return co_await context.get<object::RunState>().stop();
+}
+
+Task<Result<void>> Command<qapi::Cont>::run(CommandContext context, qapi::Cont) {
+  co_return context.get<object::RunState>().resume();
+}
+
+Task<Result<qapi::NameInfo>> Command<qapi::QueryName>::run(CommandContext context, qapi::QueryName) {
+  const machine::Identity& identity = context.get<machine::Identity>();
+  qapi::NameInfo info;
+  if (!identity.name.empty()) info.name = identity.name;
+  co_return info;
+}
+
+Task<Result<qapi::UuidInfo>> Command<qapi::QueryUuid>::run(CommandContext context, qapi::QueryUuid) {
+  qapi::UuidInfo info;
+  info.uuid = context.get<machine::Identity>().uuid;
+  co_return info;
+}
+
+Task<Result<qapi::TargetInfo>> Command<qapi::QueryTarget>::run(CommandContext, qapi::QueryTarget) {
+  qapi::TargetInfo info;
+  info.arch = qapi::SysEmuTarget::x8664;
+  co_return info;
+}
+
+Task<Result<qapi::KvmInfo>> Command<qapi::QueryKvm>::run(CommandContext, qapi::QueryKvm) {
+  qapi::KvmInfo info;
+  info.enabled = false;
+  info.present = false;
+  co_return info;
+}
+
+Task<Result<std::vector<qapi::MachineInfo>>> Command<qapi::QueryMachines>::run(CommandContext, qapi::QueryMachines) {
+  std::vector<qapi::MachineInfo> list;
+  for (const machine::Board& board : machine::boards()) {
+    qapi::MachineInfo info;
+    info.name = board.name;
+    if (board.isDefault) info.isDefault = true;
+    info.cpuMax = board.mostCpus;
+    info.hotpluggableCpus = false;
+    info.numaMemSupported = false;
+    info.deprecated = false;
+    list.push_back(std::move(info));
+  }
+  co_return list;
+}
+
+Task<Result<std::vector<qapi::CpuDefinitionInfo>>> Command<qapi::QueryCpuDefinitions>::run(CommandContext,
+                                                                                           qapi::QueryCpuDefinitions) {
+  // CPU models come with the first CPU; no board of this version has one.
+  co_return std::vector<qapi::CpuDefinitionInfo>();
+}
+
+}  // namespace rhea

@@ -1,0 +1,76 @@
+// Ending: how the program ends: by quit, a signal, later the guest. Flushes the disks for a bounded time, and whatever
+// hangs, the process ends.
+//
+//   nothing yet -> request() -> SHUTDOWN, run state shutdown -> flushing -> over -> teardown -> exit
+//                                                               |  time is up, or request() again
+//                                                               -> over, not everything is flushed
+#pragma once
+
+#include "emu/base/base.h"
+#include "emu/base/log.h"
+#include "emu/io/event-sink.h"
+#include "emu/io/loop.h"
+#include "emu/io/sync.h"
+#include "emu/object/program-end.h"
+#include "emu/object/run-state.h"
+
+namespace rhea::machine {
+
+class Ending final : public object::ProgramEnd {
+ public:
+  // What has to be safe before the end.
+  class Data {
+   public:
+    virtual ~Data() = default;
+    // Flushes all disks; gives one line per disk that could not be flushed: "disk0: I/O error".
+    virtual Task<std::vector<std::string>> flushAll() = 0;
+    // The disks whose data is not known to be safe now: "disk0 (vm.raw)".
+    virtual std::vector<std::string> unflushed() = 0;
+  };
+
+  struct Settings {
+    Settings() {}
+    std::chrono::milliseconds flushTime = std::chrono::seconds(30);        // for the flushes
+    std::chrono::milliseconds teardownTime = std::chrono::seconds(3);      // for what follows
+    std::chrono::milliseconds tellAfter = std::chrono::milliseconds(300);  // then the operator is told of the wait
+  };
+
+  Ending(Loop& main, EventSink& events, Log& log, Settings settings);
+
+  // All three are set before request() can come. `lastWords` runs on another thread, before the process is ended
+  // although the main loop is stuck.
+  void setData(Data* data) { data_ = data; }
+  void setRunState(object::RunState* runState) { runState_ = runState; }
+  void setLastWords(std::function<void()> lastWords) { *lastWords_ = std::move(lastWords); }
+
+  void request(qapi::ShutdownCause why) override;
+  bool requested() const { return requests_ > 0; }
+
+  struct Outcome {
+    int status = 0;         // the process's exit status: 1 where something was not flushed, which has been told
+    bool complete = false;  // no flush is under way any more: what it uses may be destroyed
+  };
+  // Completes when the end was asked for and the flushes are done or given up.
+  Task<Outcome> wait();
+
+ private:
+  void begin(qapi::ShutdownCause why);
+  Task<void> flush();
+  // Ends the process after `time`, from a thread of its own, so that nothing that hangs can prevent it.
+  void limit(std::chrono::milliseconds time);
+
+  Loop& main_;
+  EventSink& events_;
+  Log& log_;
+  Settings settings_;
+  Data* data_ = nullptr;
+  object::RunState* runState_ = nullptr;
+  std::shared_ptr<std::function<void()>> lastWords_ = std::make_shared<std::function<void()>>();
+  int requests_ = 0;
+  bool flushed_ = false;
+  std::vector<std::string> failures_;
+  Event begun_;
+  Event over_;
+};
+
+}  // namespace rhea::machine

@@ -1,0 +1,57 @@
+#include "emu/object/run-state.h"
+
+#include "qapi/events-machine.h"
+
+namespace rhea::object {
+
+RunState::RunState(Loop& main, EventSink& events, bool startStopped)
+    : main_(main), events_(events), state_(startStopped ? State::prelaunch : State::running) {}
+
+void RunState::observe(Observer& observer) { observers_.push_back(&observer); }
+void RunState::forget(Observer& observer) { std::erase(observers_, &observer); }
+
+Task<Result<void>> RunState::stop() {
+  if (!running()) co_return success();
+  leaveRunning(State::paused);
+  co_return co_await tellStopped();
+}
+
+void RunState::stopSoon(State why) {
+  main_.post([this, why] {
+    if (!running()) return;
+    leaveRunning(why);
+    auto tell = [](RunState* self) -> Task<void> { static_cast<void>(co_await self->tellStopped()); };
+    main_.spawn(tell(this));
+  });
+}
+
+Result<void> RunState::resume() {
+  if (running()) return success();
+  if (state_ == State::shutdown) return Error("the machine is at its end and cannot run on");
+  state_ = State::running;
+  qapi::emit(events_, qapi::ResumeEvent());
+  const std::vector<Observer*> observers = observers_;
+  for (Observer* observer : observers) observer->machineResumed();
+  return success();
+}
+
+void RunState::end() { state_ = State::shutdown; }
+
+void RunState::leaveRunning(State next) {
+  state_ = next;
+  qapi::emit(events_, qapi::StopEvent());
+}
+
+Task<Result<void>> RunState::tellStopped() {
+  Result<void> first;
+  const std::vector<Observer*> observers = observers_;
+  for (Observer* observer : observers) {
+    // One that left while an earlier one waited is not told any more.
+    if (std::find(observers_.begin(), observers_.end(), observer) == observers_.end()) continue;
+    Result<void> told = co_await observer->machineStopped();
+    if (!told.ok() && first.ok()) first = std::move(told);
+  }
+  co_return first;
+}
+
+}  // namespace rhea::object

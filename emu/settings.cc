@@ -1,0 +1,115 @@
+#include "emu/settings.h"
+
+#include <charconv>
+
+#include "config.h"
+
+namespace rhea {
+
+namespace {
+
+using object::CommandLine;
+
+constexpr int kUsage = 2;  // exit status
+
+bool flagOf(const Keyval& pairs, std::string_view key, bool initial) {
+  const Keyval::Entry* entry = pairs.find(key);
+  if (entry == nullptr) return initial;
+  return entry->value == "on" || entry->value == "yes" || entry->value == "true";
+}
+
+// Options for parts that no machine of this version has, where `none` is the truth.
+Result<void> checkAbsentParts(const CommandLine& line) {
+  for (const std::string_view option : {"serial", "parallel", "vga"}) {
+    for (const object::Given* given : line.all(option)) {
+      if (given->text == "none") continue;
+      return Error(fmt::format("{} {}: the machine `none` has nothing of the kind", given->origin, given->text))
+          .expected("none")
+          .withExitCode(kUsage);
+    }
+  }
+  return success();
+}
+
+Result<void> checkDisplay(const CommandLine& line) {
+  const std::optional<std::string> display = line.word("display");
+  if (!display || *display == "none") return success();
+  const std::string_view kind = std::string_view(*display).substr(0, display->find(','));
+  Error error(fmt::format("-display {}: there is no such display in this version", *display));
+  if (kind == "sdl") {
+    error = Error(RHEA_HAVE_SDL ? "-display sdl: no machine with a screen exists yet; this build has SDL2 for it"
+                                : "-display sdl: this build is without SDL2, and no machine with a screen exists yet");
+  }
+  return std::move(error).expected("none").withExitCode(kUsage);
+}
+
+Result<void> checkMachine(const CommandLine& line, Settings& settings) {
+  const Keyval machine = line.merged("machine");
+  Result<const machine::Board*> board = machine::chooseBoard(machine);
+  if (!board.ok()) return board.takeError().context(fmt::format("-machine {}", machine.toText()));
+  settings.board = *board;
+  std::vector<std::string> accelerators;
+  if (const Keyval::Entry* entry = machine.find("accel"); entry != nullptr) accelerators.push_back(entry->value);
+  for (const object::Given* given : line.all("accel")) {
+    if (const Keyval::Entry* entry = given->pairs.find("accel"); entry != nullptr) accelerators.push_back(entry->value);
+  }
+  for (const std::string& names : accelerators) {
+    if (Result<void> known = machine::checkAccelerators(names); !known.ok()) return known.takeError().context("-accel");
+  }
+  return success();
+}
+
+Result<std::chrono::milliseconds> readFlushTime(const CommandLine& line) {
+  const std::string text = line.word("quit-timeout").value_or("30");
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  constexpr unsigned kMost = 86400;
+  if (error == std::errc() && end == text.data() + text.size() && seconds <= kMost)
+    return std::chrono::seconds(seconds);
+  return Error(fmt::format("-quit-timeout {}: no number of seconds", text))
+      .expected(fmt::format("0 to {}", kMost))
+      .withExitCode(kUsage);
+}
+
+Result<Log::Settings> readLog(const CommandLine& line, const std::string& guest) {
+  Log::Settings log;
+  const std::string format = line.word("log-format").value_or("human");
+  if (format != "human" && format != "json") {
+    return Error(fmt::format("--log-format={}: there is no such format", format))
+        .expected("human or json")
+        .withExitCode(kUsage);
+  }
+  log.json = format == "json";
+  const Keyval message = line.merged("msg");
+  log.timestamps = flagOf(message, "timestamp", false);
+  if (flagOf(message, "guest-name", false)) log.guest = guest;
+  return log;
+}
+
+}  // namespace
+
+Result<Settings> readSettings(const CommandLine& line) {
+  Settings settings;
+  RHEA_CHECK(checkMachine(line, settings));
+  RHEA_CHECK(checkDisplay(line));
+  RHEA_CHECK(checkAbsentParts(line));
+  const Keyval name = line.merged("name");
+  if (const Keyval::Entry* guest = name.find("guest"); guest != nullptr) settings.identity.name = guest->value;
+  if (const Keyval::Entry* process = name.find("process"); process != nullptr) settings.processName = process->value;
+  if (const std::optional<std::string> uuid = line.word("uuid")) {
+    Result<std::string> read = machine::readUuid(*uuid);
+    if (!read.ok()) return read.takeError().context("-uuid");
+    settings.identity.uuid = *std::move(read);
+  }
+  RHEA_TRY(settings.log, readLog(line, settings.identity.name));
+  RHEA_TRY(settings.flushTime, readFlushTime(line));
+  settings.pidFile = line.word("pidfile");
+  settings.auditLog = line.word("audit-log");
+  settings.daemonize = line.has("daemonize");
+  settings.startStopped = line.has("S");
+  settings.defaultMonitor = !line.has("nodefaults") && !line.has("monitor") && !line.has("mon") && !line.has("qmp") &&
+                            !line.has("qmp-pretty") && !settings.daemonize;
+  return settings;
+}
+
+}  // namespace rhea

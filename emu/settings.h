@@ -1,0 +1,28 @@
+// Settings: what the options say about the program and the machine as a whole, checked before anything is made.
+#pragma once
+
+#include "emu/base/base.h"
+#include "emu/base/log.h"
+#include "emu/machine/board.h"
+#include "emu/machine/identity.h"
+#include "emu/object/command-line.h"
+
+namespace rhea {
+
+struct Settings {
+  const machine::Board* board = nullptr;
+  machine::Identity identity;
+  Log::Settings log;
+  std::optional<std::string> processName;
+  std::optional<std::string> pidFile;
+  std::optional<std::string> auditLog;
+  std::chrono::milliseconds flushTime{};  // at the end, for the disks
+  bool daemonize = false;
+  bool startStopped = false;
+  bool defaultMonitor = false;  // nothing else was asked for: the human monitor on the terminal
+};
+
+// Errors name the option, what exists, and have exit status 2.
+Result<Settings> readSettings(const object::CommandLine& line);
+
+}  // namespace rhea

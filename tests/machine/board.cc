@@ -1,0 +1,45 @@
+#include "emu/machine/board.h"
+
+#include <gtest/gtest.h>
+
+#include "emu/machine/identity.h"
+
+namespace rhea::machine {
+namespace {
+
+Keyval keys(std::string_view text) { return *Keyval::parse(text, "type"); }
+
+TEST(Board, NoneIsTheDefaultAndTheOnlyOne) {
+  EXPECT_EQ((*chooseBoard(keys("")))->name, "none");
+  EXPECT_EQ((*chooseBoard(keys("none,accel=kvm:tcg")))->name, "none");
+  Result<const Board*> missing = chooseBoard(keys("q35"));
+  EXPECT_EQ(missing.error().message(), "there is no machine 'q35' in this version");
+  EXPECT_EQ(missing.error().exitCode(), 2);
+}
+
+TEST(Board, AcceleratorsAreNames) {
+  EXPECT_TRUE(checkAccelerators("kvm:tcg").ok());
+  EXPECT_TRUE(checkAccelerators("tcg").ok());
+  EXPECT_EQ(checkAccelerators("kmv").error().candidateNames(), std::vector<std::string>{"kvm"});
+}
+
+TEST(Board, MachineIsAnObjectWithContainers) {
+  object::ClassTable classes;
+  addBoardClasses(classes);
+  Services services;
+  object::ObjectTree tree(classes, services);
+  makeMachine(**chooseBoard(keys("")), tree);
+  EXPECT_EQ(*tree.get(**tree.find("/machine"), "type"), "\"none-machine\"");
+  EXPECT_TRUE(tree.find("/machine/peripheral").ok());
+  EXPECT_TRUE(classes.implements(*classes.find("none-machine"), "machine"));
+}
+
+TEST(Identity, UuidHasItsForm) {
+  EXPECT_EQ(*readUuid("550E8400-e29b-41d4-a716-446655440000"), "550e8400-e29b-41d4-a716-446655440000");
+  EXPECT_FALSE(readUuid("550e8400e29b41d4a716446655440000").ok());
+  EXPECT_FALSE(readUuid("550e8400-e29b-41d4-a716-44665544000g").ok());
+  EXPECT_FALSE(readUuid("").ok());
+}
+
+}  // namespace
+}  // namespace rhea::machine
