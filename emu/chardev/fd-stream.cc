@@ -69,7 +69,7 @@ void FdStream::pause(bool paused) {
 }
 
 void FdStream::updateReading() {
-  const bool wanted = open_ && receiver_ != nullptr && !paused_ && ends_.in.valid();
+  const bool wanted = open_ && receiver_ != nullptr && !paused_ && !inputOver_ && ends_.in.valid();
   if (!wanted) {
     readWatch_.reset();
     return;
@@ -87,7 +87,7 @@ void FdStream::updateReading() {
 void FdStream::readable() {
   const auto self = shared_from_this();
   for (int turn = 0; turn < kReadsPerTurn; ++turn) {
-    if (!open_ || paused_ || receiver_ == nullptr || !readOnce()) return;
+    if (!open_ || paused_ || inputOver_ || receiver_ == nullptr || !readOnce()) return;
   }
 }
 
@@ -125,11 +125,21 @@ bool FdStream::readOnce() {
   if (count <= 0) {
     // A terminal whose other side hung up gives EIO; any error ends the conversation as an end of file does.
     readWatch_.reset();
-    if (ends_.closesAtEnd) shut();
+    inputOver_ = true;
+    inputEnded(count == 0);
     return false;
   }
   deliver({buffer.data(), static_cast<std::size_t>(count)}, std::move(fds));
   return static_cast<std::size_t>(count) == buffer.size() && inSocket_;
+}
+
+// `regularly`: by an end of file. A peer that is gone altogether ends the conversation in any case.
+void FdStream::inputEnded(bool regularly) {
+  if (!ends_.closesAtEnd) return;
+  pollfd state = {outFd(), 0, 0};
+  const bool gone = outPolls_ && poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+  if (regularly && !gone && receiver_ != nullptr && receiver_->inputEnded()) return;
+  close();
 }
 
 void FdStream::deliver(std::string_view bytes, std::vector<Fd> fds) {
@@ -137,15 +147,15 @@ void FdStream::deliver(std::string_view bytes, std::vector<Fd> fds) {
 }
 
 Task<void> FdStream::readByWorker(std::shared_ptr<FdStream> /*self*/) {
-  while (open_ && !paused_ && receiver_ != nullptr) {
+  while (open_ && !paused_ && !inputOver_ && receiver_ != nullptr) {
     std::string chunk(Outlet::kReadSize, '\0');
     const int fd = ends_.in.get();
     auto work = [fd, &chunk] { return ::read(fd, chunk.data(), chunk.size()); };
     const ssize_t count = co_await offload(work);
     if (!open_) break;
     if (count <= 0) {
-      ends_.in.reset();
-      if (ends_.closesAtEnd) shut();
+      inputOver_ = true;
+      inputEnded(count == 0);
       break;
     }
     deliver(std::string_view(chunk).substr(0, static_cast<std::size_t>(count)), {});
@@ -156,6 +166,7 @@ Task<void> FdStream::readByWorker(std::shared_ptr<FdStream> /*self*/) {
 void FdStream::write(std::string_view bytes) {
   if (!open_ || outFd() < 0) return;
   output_.append(bytes);
+  waited_ |= pending() > kLowWater;
   if (flushQueued_ || writeWatch_ || writing_) return;
   flushQueued_ = true;
   outlet_.flushLater(std::static_pointer_cast<FdStream>(shared_from_this()));
@@ -174,7 +185,6 @@ void FdStream::flush() {
   if (!send()) return shut();
   if (!open_) return;
   if (pending() > 0) {
-    waited_ |= pending() > kLowWater;
     if (!writeWatch_) {
       writeWatch_ = outlet_.loop().watch(outFd(), Loop::Ready::kWrite, [this] { flush(); });
     }
@@ -217,10 +227,10 @@ void FdStream::written(std::size_t count) {
     waited_ = false;
     receiver_->drained();
   }
+  if (finishing_ && pending() == 0) shut();
 }
 
 Task<void> FdStream::writeByWorker(std::shared_ptr<FdStream> /*self*/) {
-  waited_ = pending() > kLowWater;
   while (pending() > 0) {
     const std::string chunk = output_.substr(sent_, std::size_t{1} << 20);
     const int fd = outFd();
@@ -250,6 +260,11 @@ void FdStream::close() {
   if (!open_) return;
   if (outPolls_ && pending() > 0) send();
   shut();
+}
+
+void FdStream::finish() {
+  finishing_ = true;
+  if (pending() == 0) shut();
 }
 
 void FdStream::shut() {

@@ -32,6 +32,7 @@ class FdStream final : public Stream, public Flushable {
   std::size_t pending() const override { return output_.size() - sent_; }
   void pause(bool paused) override;
   void close() override;
+  void finish() override;
   bool isOpen() const override { return open_; }
   bool passesFds() const override { return inUnix_; }
   int terminal() const override { return terminal_; }
@@ -49,6 +50,7 @@ class FdStream final : public Stream, public Flushable {
   void updateReading();
   void readable();
   bool readOnce();
+  void inputEnded(bool regularly);
   void deliver(std::string_view bytes, std::vector<Fd> fds);
   bool send();
   void written(std::size_t count);
@@ -69,6 +71,8 @@ class FdStream final : public Stream, public Flushable {
   int terminal_ = -1;
   bool open_ = true;
   bool paused_ = false;
+  bool inputOver_ = false;
+  bool finishing_ = false;
   bool flushQueued_ = false;
   bool waited_ = false;  // output had to wait since the last drained()
   bool inSocket_ = false;

@@ -25,6 +25,9 @@ class Receiver {
   virtual void received(std::string_view bytes, std::vector<Fd> fds) = 0;
   // Output that had to wait has left, up to kLowWater bytes.
   virtual void drained() {}
+  // The other side will send no more, but may still read. True: the conversation stays open for answers, and the
+  // receiver ends it by close().
+  virtual bool inputEnded() { return false; }
   // The other side sent a break (serial lines, Ctrl-A b on a mux).
   virtual void breakReceived() {}
   // The mux gave this stream the keyboard, or took it away.
@@ -56,6 +59,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   virtual void pause(bool paused) = 0;
   // Ends the conversation; what is queued is still offered to the host once.
   virtual void close() = 0;
+  // Ends it when all that is queued has left.
+  virtual void finish() { close(); }
   virtual bool isOpen() const = 0;
   // Whether descriptors can come with bytes.
   virtual bool passesFds() const { return false; }

@@ -105,6 +105,7 @@ void Semaphore::grant(detail::WaitList& granted) {
 
 Task<Result<void>> Semaphore::acquire(std::uint64_t count, CancelToken cancel) {
   RHEA_CO_CHECK(cancel.check());
+  if (tryAcquire(count)) co_return success();
   Wait wait(*this, count);
   std::function<void()> withdraw = [&wait] { wait.cancel(); };
   const CancelToken::Registration wish = cancel.onCancel(std::move(withdraw));
@@ -134,6 +135,7 @@ std::uint64_t Semaphore::available() {
 }
 
 Task<Mutex::Lock> Mutex::lock() {
+  if (semaphore_.tryAcquire()) co_return Lock(*this);
   Result<void> taken = co_await semaphore_.acquire();
   if (!taken.ok()) bug("a mutex without a token was cancelled");
   co_return Lock(*this);

@@ -19,6 +19,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "emu/io/frame-pool.h"
+
 namespace rhea {
 
 template <class T>
@@ -40,12 +42,17 @@ class TaskPromiseBase {
       // After the exchange the frame belongs to the waiter, which may destroy it: nothing of it may be touched but the
       // continuation, which is read before.
       const std::coroutine_handle<> continuation = promise.continuation_;
-      if (promise.state_.exchange(TaskState::kDone, std::memory_order_acq_rel) == TaskState::kAwaited) {
+      // kAwaited stays, so that a load is enough to see it.
+      if (promise.state_.load(std::memory_order_acquire) == TaskState::kAwaited ||
+          promise.state_.exchange(TaskState::kDone, std::memory_order_acq_rel) == TaskState::kAwaited) {
         continuation.resume();
       }
     }
     void await_resume() const noexcept {}
   };
+
+  static void* operator new(std::size_t bytes) { return FramePool::take(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { FramePool::give(frame, bytes); }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }
@@ -53,7 +60,8 @@ class TaskPromiseBase {
 
   // True when the waiter must stay suspended.
   bool awaitBy() noexcept {
-    return state_.exchange(TaskState::kAwaited, std::memory_order_acq_rel) != TaskState::kDone;
+    return state_.load(std::memory_order_acquire) != TaskState::kDone &&
+           state_.exchange(TaskState::kAwaited, std::memory_order_acq_rel) != TaskState::kDone;
   }
   void setContinuation(std::coroutine_handle<> waiter) noexcept { continuation_ = waiter; }
 
@@ -67,10 +75,8 @@ class TaskPromise final : public TaskPromiseBase {
  public:
   Task<T> get_return_object() noexcept;
   template <class U>
-    requires std::is_convertible_v<U&&, T>
-  void return_value(U&& value) {
-    value_.emplace(std::forward<U>(value));
-  }
+  requires std::is_convertible_v<U&&, T>
+  void return_value(U&& value) { value_.emplace(std::forward<U>(value)); }
   T take() { return std::move(*value_); }
 
  private:
