@@ -307,6 +307,8 @@ class Reader {
         return "a boolean";
       case TypeKind::kNull:
         return "null";
+      case TypeKind::kSize:
+        return "a size in bytes";
       case TypeKind::kAny:
         return "any value";
       case TypeKind::kList:

@@ -58,8 +58,9 @@ void Complaints::add(const Place& place, std::string message) {
   if (place.file == nullptr) return add(std::move(message));
   const std::string_view before = std::string_view(place.file->text).substr(0, place.offset);
   const auto line = std::ranges::count(before, '\n') + 1;
-  messages_.push_back(
-      fmt::format("{}:{}: {}{}{}", place.file->name, line, place.path, place.path.empty() ? "" : ": ", message));
+  std::string_view path = place.path;
+  if (path.ends_with(':')) path.remove_suffix(1);  // nothing stands behind the entry's name
+  messages_.push_back(fmt::format("{}:{}: {}{}{}", place.file->name, line, path, path.empty() ? "" : ": ", message));
 }
 
 }  // namespace rhea::gen
