@@ -27,6 +27,12 @@ struct CommandInfo {
   std::string_view doc;             // first sentence
 };
 
+// What a body returns whose reply is text already ("raw-reply" in the schema): one JSON value that fits the type.
+struct RawReply {
+  explicit RawReply(json::Text reply) : text(std::move(reply)) {}
+  json::Text text;
+};
+
 template <class Arguments>
 struct Command;
 
@@ -47,6 +53,8 @@ Task<Result<json::Text>> invokeCommand(CommandContext context, json::Value argum
   if (!result.ok()) co_return result.takeError();
   if constexpr (std::is_void_v<typename Arguments::Returns>) {
     co_return json::Text("{}");
+  } else if constexpr (std::is_same_v<typename Arguments::Returns, RawReply>) {
+    co_return std::move(result->text);
   } else {
     co_return json::toText(*result);
   }

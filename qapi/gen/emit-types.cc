@@ -68,7 +68,8 @@ void putStruct(std::string& to, const Entry& entry) {
   to += comment(entry.doc, "//");
   put(to, "struct {}{} {{\n", name, derives ? " : " + entry.base.name : "");
   if (entry.kind == EntryKind::kCommand) {
-    put(to, "  using Returns = {};\n", entry.returns ? cppType(*entry.returns) : "void");
+    const std::string returns = entry.returns ? cppType(*entry.returns) : "void";
+    put(to, "  using Returns = {};\n", entry.rawReply ? "RawReply" : returns);
     to += "  static const CommandInfo info;\n";
   } else if (entry.kind == EntryKind::kEvent) {
     to += "  static const EventInfo info;\n";

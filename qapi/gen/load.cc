@@ -215,6 +215,7 @@ class Loader {
     programs(entry, fields);
     entry.allowOob = fields.flag("allow-oob");
     entry.allowPreconfig = fields.flag("allow-preconfig");
+    entry.rawReply = fields.flag("raw-reply");
     entry.isNew = fields.flag("new");
     entry.deadline = fields.number("deadline");
     if (entry.deadline > 0 && !entry.isNew) {

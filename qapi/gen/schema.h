@@ -105,6 +105,7 @@ struct Entry {
   bool changes = false;  // effect
   bool allowOob = false;
   bool allowPreconfig = false;
+  bool rawReply = false;  // the body gives the reply as text
   bool boxed = false;  // data-boxed
   bool isNew = false;
   std::int64_t deadline = 0;
