@@ -34,7 +34,7 @@ std::string joined(std::string_view name, bool firstUpper) {
     result += wordStart && (firstUpper || !result.empty()) ? upper(letter) : letter;
     wordStart = false;
   }
-  if (result.empty() || isDigit(result.front())) result.insert(0, "_");
+  if (result.empty() || isDigit(result.front())) result.insert(result.begin(), '_');
   return result;
 }
 
