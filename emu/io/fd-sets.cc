@@ -87,14 +87,18 @@ Result<Fd> FdSets::open(std::string_view path, int flags) const {
   const auto found = sets_.find(id);
   if (found == sets_.end()) return noSet(id);
   const Entry* best = nullptr;
+  int bestFit = 0;
   for (const Entry& entry : found->second) {
     const int mode = fcntl(entry.fd.get(), F_GETFL);
     if (mode < 0) continue;
-    if ((mode & O_ACCMODE) == (flags & O_ACCMODE)) {
+    const bool sameAccess = (mode & O_ACCMODE) == (flags & O_ACCMODE);
+    if (!sameAccess && (mode & O_ACCMODE) != O_RDWR) continue;
+    const bool sameDirect = ((mode ^ flags) & O_DIRECT) == 0;
+    const int fit = 1 + (sameDirect ? 1 : 0) + (sameAccess ? 2 : 0);
+    if (fit > bestFit) {
       best = &entry;
-      break;
+      bestFit = fit;
     }
-    if ((mode & O_ACCMODE) == O_RDWR && best == nullptr) best = &entry;
   }
   if (best == nullptr) {
     return Error::fromErrno(EACCES,

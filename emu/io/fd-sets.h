@@ -33,7 +33,8 @@ class FdSets {
   // Whether a file name means a set, "/dev/fdset/N".
   static bool isSetName(std::string_view path);
   // A duplicate of the member whose access mode is that of `flags` (O_RDONLY, O_WRONLY, O_RDWR), else of one that is
-  // open for both. Errors: a malformed name, no such set, no member that fits.
+  // open for both; among several the one whose O_DIRECT is that of `flags` too. Errors: a malformed name, no such set,
+  // no member that fits.
   Result<Fd> open(std::string_view path, int flags) const;
 
  private:

@@ -1,12 +1,10 @@
 #include "block/driver/file/direct-io.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-// After <sys/stat.h>: glibc 2.36 lacks the member names of newer struct statx, the kernel's header has them.
-#include <linux/fs.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -33,26 +31,6 @@ bool accepted(int fd, std::uint32_t length, std::uint32_t memoryShift, std::uint
     done = pread(fd, static_cast<char*>(page.get()) + memoryShift, length, static_cast<off_t>(offset));
   } while (done < 0 && errno == EINTR);
   return done >= 0 || errno != EINVAL;
-}
-
-std::optional<DirectAlignment> toldByKernel(int fd, bool& refused) {
-#ifdef STATX_DIOALIGN
-  struct statx told {};
-  if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &told) != 0 || (told.stx_mask & STATX_DIOALIGN) == 0) {
-    return std::nullopt;
-  }
-  refused = told.stx_dio_offset_align == 0;
-  DirectAlignment alignment;
-  alignment.source = DirectAlignment::Source::kKernel;
-  // The device below may take memory at any 4 bytes, but what is not a sector's multiple gains nothing.
-  alignment.memory = std::max(told.stx_dio_mem_align, 1U);
-  alignment.offset = std::max(told.stx_dio_offset_align, 512U);
-  return alignment;
-#else
-  static_cast<void>(fd);
-  static_cast<void>(refused);
-  return std::nullopt;
-#endif
 }
 
 std::optional<DirectAlignment> toldByDevice(int fd) {
@@ -82,11 +60,28 @@ std::string_view toString(DirectAlignment::Source source) {
   return "assumed";
 }
 
+std::optional<DirectAnswer> askDirect(int fd) {
+#ifdef STATX_DIOALIGN
+  struct statx told {};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &told) != 0 || (told.stx_mask & STATX_DIOALIGN) == 0) {
+    return std::nullopt;
+  }
+  DirectAnswer answer;
+  answer.possible = told.stx_dio_offset_align != 0;
+  answer.alignment.source = DirectAlignment::Source::kKernel;
+  answer.alignment.memory = std::max(told.stx_dio_mem_align, 1U);
+  answer.alignment.offset = std::max(told.stx_dio_offset_align, 512U);
+  return answer;
+#else
+  static_cast<void>(fd);
+  return std::nullopt;
+#endif
+}
+
 Result<DirectAlignment> probeDirect(int fd, const std::string& path) {
-  bool refused = false;
-  if (const auto told = toldByKernel(fd, refused)) {
-    if (refused) return directRefused(EINVAL, path);
-    return *told;
+  if (const auto told = askDirect(fd)) {
+    if (!told->possible) return directRefused(EINVAL, path);
+    return told->alignment;
   }
   if (const auto told = toldByDevice(fd)) return *told;
 

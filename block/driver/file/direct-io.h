@@ -18,6 +18,14 @@ std::string_view toString(DirectAlignment::Source source);
 // Errors: the file system takes the flag but no direct read of any alignment (EINVAL to all of them).
 Result<DirectAlignment> probeDirect(int fd, const std::string& path);
 
+// What the kernel says without trying, of any descriptor of the file; empty where it does not tell. `possible` false:
+// the file system refuses O_DIRECT for this file.
+struct DirectAnswer {
+  bool possible = false;
+  DirectAlignment alignment;
+};
+std::optional<DirectAnswer> askDirect(int fd);
+
 // The error for an open or F_SETFL that was refused with O_DIRECT set; names the file, its file system and the mode.
 Error directRefused(int code, const std::string& path);
 

@@ -67,6 +67,17 @@ std::string mountIdOf(int fd) {
   return "";
 }
 
+// A file of the request queue of the disk that holds `device`: a partition's stand with its disk.
+std::string queueSetting(dev_t device, std::string_view name) {
+  const std::string base = fmt::format("/sys/dev/block/{}:{}", major(device), minor(device));
+  for (const std::string_view folder : {"/queue/", "/../queue/"}) {
+    std::ifstream file(fmt::format("{}{}{}", base, folder, name));
+    std::string text;
+    if (std::getline(file, text)) return text;
+  }
+  return "";
+}
+
 }  // namespace
 
 MountFacts mountFactsOf(int fd) {
@@ -84,14 +95,18 @@ MountFacts mountFactsOf(const std::string& path) {
   return fd.valid() ? mountFactsOf(fd.get()) : MountFacts();
 }
 
-std::string deviceWriteCache(dev_t device) {
-  const std::string base = fmt::format("/sys/dev/block/{}:{}", major(device), minor(device));
-  for (const std::string_view tail : {"/queue/write_cache", "/../queue/write_cache"}) {
-    std::ifstream file(base + std::string(tail));
-    std::string text;
-    if (std::getline(file, text)) return text;
-  }
-  return "";
+std::string deviceWriteCache(dev_t device) { return queueSetting(device, "write_cache"); }
+
+std::optional<bool> deviceFua(dev_t device) {
+  const std::string text = queueSetting(device, "fua");
+  if (text.empty()) return std::nullopt;
+  return text != "0";
+}
+
+bool isLocalFileSystem(const std::string& type) {
+  static constexpr std::array<std::string_view, 8> kLocal = {"ext4",  "ext3",  "ext2",  "xfs",
+                                                             "btrfs", "tmpfs", "ramfs", "f2fs"};
+  return std::find(kLocal.begin(), kLocal.end(), type) != kLocal.end();
 }
 
 }  // namespace rhea::block

@@ -23,5 +23,10 @@ MountFacts mountFactsOf(const std::string& path);
 // The device's volatile write cache: "write back" or "write through" as in /sys/dev/block/*/queue/write_cache, of the
 // disk that holds `device` (a partition's disk is found); empty where there is no such device (tmpfs, NFS, btrfs).
 std::string deviceWriteCache(dev_t device);
+// Whether the device takes single writes through its cache (FUA); empty as above.
+std::optional<bool> deviceFua(dev_t device);
+
+// Whether open, close and locks on this file system are the kernel's alone and so cannot hang on a server or a process.
+bool isLocalFileSystem(const std::string& type);
 
 }  // namespace rhea::block

@@ -1,0 +1,72 @@
+// FrozenFs: a real file system (FUSE) that a test can make stop answering, operation by operation, or fail.
+//
+// It speaks the kernel's /dev/fuse protocol itself, so no library is needed, and it lives on a thread of the test. The
+// files are in memory, in one folder. As root it mounts by itself, else through fusermount3.
+// The test's own thread must not touch a file whose operations are frozen: it would wait for itself.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/lib/temp-dir.h"
+
+namespace rhea::test {
+
+class FrozenFs {
+ public:
+  // What can be frozen or made to fail; bits.
+  enum Operation : unsigned {
+    kLookUp = 1,  // finding a name: the first thing in open and stat
+    kStat = 2,
+    kOpen = 4,
+    kRead = 8,
+    kWrite = 16,
+    kSync = 32,   // fsync, fdatasync
+    kClose = 64,  // close() waits for it
+    kResize = 128,
+    kAll = 255,
+  };
+
+  FrozenFs();
+  // Ends the file system for everybody, also for those that still wait: they get ENOTCONN or ECONNABORTED.
+  ~FrozenFs();
+  FrozenFs(const FrozenFs&) = delete;
+  FrozenFs& operator=(const FrozenFs&) = delete;
+
+  bool ok() const { return why_.empty(); }
+  const std::string& why() const { return why_; }  // where not ok(): for GTEST_SKIP
+
+  // Makes a file full of `fill` bytes and returns its path. Not through the kernel, so it works while frozen.
+  std::string makeFile(const std::string& name, std::size_t size, unsigned char fill = 0);
+
+  // Operations of these kinds wait from now on; those of others go on.
+  void freeze(unsigned operations = kAll);
+  // Everything goes on, what was held first.
+  void thaw();
+  // How many operations wait now; and waits up to `milliseconds` until there are `count`.
+  std::size_t held() const;
+  bool waitHeld(std::size_t count, int milliseconds = 5000) const;
+
+  // Operations of these kinds fail with this errno from now on; 0: no more.
+  void fail(unsigned operations, int code);
+
+ private:
+  struct File {
+    std::string name;
+    std::vector<char> data;
+  };
+  struct Request;  // of the protocol
+  class Server;
+  TempDir dir_;  // before the server, which unmounts it
+  std::unique_ptr<Server> server_;
+  std::string why_;
+};
+
+}  // namespace rhea::test
