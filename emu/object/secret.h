@@ -31,7 +31,4 @@ class Secret final : public Object {
   std::string bytes_;
 };
 
-// Decodes Base64 (RFC 4648); white space between is skipped. Error: the place of what does not belong.
-Result<std::string> decodeBase64(std::string_view text);
-
 }  // namespace rhea::object

@@ -58,18 +58,5 @@ TEST_F(SecretTest, SaysWhatIsWrong) {
             "object 's5' of type secret: no Base64: character 2 does not belong there");
 }
 
-TEST(Base64, DecodesAndRefuses) {
-  EXPECT_EQ(*decodeBase64(""), "");
-  EXPECT_EQ(*decodeBase64("YQ=="), "a");
-  EXPECT_EQ(*decodeBase64("YWI="), "ab");
-  EXPECT_EQ(*decodeBase64("YW\nJj"), "abc");
-  EXPECT_EQ(*decodeBase64("/+8="), "\xff\xef");
-  EXPECT_FALSE(decodeBase64("YQ=").ok());
-  EXPECT_FALSE(decodeBase64("Y").ok());
-  EXPECT_FALSE(decodeBase64("YQ==YQ==").ok());
-  EXPECT_FALSE(decodeBase64("=AAA").ok());
-  EXPECT_FALSE(decodeBase64("YQ=a").ok());
-}
-
 }  // namespace
 }  // namespace rhea::object
