@@ -81,6 +81,7 @@ class Disk {
   std::string name() const;  // drive id, else device id, else "#disk of node 'x'"; for messages
   bool hasRoot() const { return root_.isAttached(); }
   Node& root() const { return root_.node(); }
+  Child& rootEdge() { return root_; }
   const Child& rootEdge() const { return root_; }
   void setDevice(std::string deviceId, std::string qomPath, GuestLink* link);
   const std::string& deviceId() const { return deviceId_; }

@@ -90,6 +90,10 @@ void Node::reopened() {
 }
 
 void Node::noteWritten(Extent written) {
+  std::uint64_t highest = highestWritten_.load(std::memory_order_relaxed);
+  while (written.end() > highest &&
+         !highestWritten_.compare_exchange_weak(highest, written.end(), std::memory_order_relaxed)) {
+  }
   std::uint64_t threshold = writeThreshold_.load(std::memory_order_relaxed);
   if (threshold == 0 || written.end() <= threshold) return;
   // Once: whoever takes it tells.

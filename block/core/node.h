@@ -39,6 +39,8 @@ class Node : public std::enable_shared_from_this<Node> {
   const FlushLedger& ledger() const { return ledger_; }
   // Raises BLOCK_WRITE_THRESHOLD once a write ends beyond it, then switches itself off. 0: off.
   void setWriteThreshold(std::uint64_t offset) { writeThreshold_.store(offset, std::memory_order_relaxed); }
+  // End of the highest write so far, in bytes: how far a growing file below a format is filled.
+  std::uint64_t highestWritten() const { return highestWritten_.load(std::memory_order_relaxed); }
   std::uint64_t writeThreshold() const { return writeThreshold_.load(std::memory_order_relaxed); }
 
   // --- The graph's loop.
@@ -134,6 +136,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::atomic<DiscardPolicy> discard_{DiscardPolicy::kIgnore};
   std::atomic<DetectZeroes> detectZeroes_{DetectZeroes::kOff};
   std::atomic<std::uint64_t> writeThreshold_{0};
+  std::atomic<std::uint64_t> highestWritten_{0};
   RequestTracker tracker_;
   FlushLedger ledger_;
 };

@@ -106,11 +106,12 @@ Task<std::vector<std::string>> Completer::candidates(const HumanArgument& argume
     case ArgumentKind::kDevice:
       co_return co_await membersOf("query-block", "{}", std::vector<std::string>(1, "device"));
     case ArgumentKind::kNode:
-      co_return co_await membersOf("query-named-block-nodes", "{\"flat\": true}", std::vector<std::string>(1, "node-name"));
+      co_return co_await membersOf("query-named-block-nodes", "{\"flat\": true}",
+                                   std::vector<std::string>(1, "node-name"));
     case ArgumentKind::kDriveOrNode: {
       std::vector<std::string> names = co_await membersOf("query-block", "{}", std::vector<std::string>(1, "device"));
-      const std::vector<std::string> nodes = co_await membersOf("query-named-block-nodes", "{\"flat\": true}",
-                                                                std::vector<std::string>(1, "node-name"));
+      const std::vector<std::string> nodes =
+          co_await membersOf("query-named-block-nodes", "{\"flat\": true}", std::vector<std::string>(1, "node-name"));
       names.insert(names.end(), nodes.begin(), nodes.end());
       co_return names;
     }

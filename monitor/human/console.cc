@@ -42,7 +42,11 @@ void Console::start() {
   }
   if (!reader_) reader_ = makePlainReader(*screen_, callbacks());
   screen_->write(options_.banner);
-  reader_->ask(options_.prompt);
+  prompt();
+}
+
+void Console::prompt() {
+  if (reader_) reader_->ask(options_.prompt);
 }
 
 void Console::feed(std::string_view bytes) {
@@ -67,13 +71,13 @@ void Console::close() {
 
 void Console::lineArrived(std::string line) {
   if (splitWords(line).empty()) {
-    if (reader_) reader_->ask(options_.prompt);
+    prompt();
     return;
   }
   history_.push_back(line);
   if (history_.size() > kHistoryKept) history_.erase(history_.begin());
   if (options_.localLine && options_.localLine(line)) {
-    if (reader_) reader_->ask(options_.prompt);
+    prompt();
     return;
   }
   if (asksForHistory(line)) {
@@ -97,8 +101,7 @@ void Console::interrupted() {
 }
 
 void Console::ended() {
-  if (!options_.onEnd) return;
-  loop_.post(std::exchange(options_.onEnd, nullptr));
+  if (options_.onEnd) loop_.post(options_.onEnd);
 }
 
 Dress Console::dress() const { return Dress::forScreen(*screen_, options_.noColor); }

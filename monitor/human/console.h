@@ -12,12 +12,12 @@ namespace rhea::monitor {
 
 struct ConsoleOptions {
   std::string prompt = "(rhea) ";
-  std::string banner;        // printed once at the start; lines end in '\n'
-  std::string historyFile;   // with editing only; empty keeps none
-  bool editing = false;      // readline; falls back to plain lines where another console has it
+  std::string banner;       // printed once at the start; lines end in '\n'
+  std::string historyFile;  // with editing only; empty keeps none
+  bool editing = false;     // readline; falls back to plain lines where another console has it
   bool noColor = false;
   std::function<bool(const std::string&)> localLine;  // true: the line was for whoever holds the console
-  std::function<void()> onEnd;  // end of input; called once, from a turn of the loop of its own
+  std::function<void()> onEnd;                        // end of input; called once, from a turn of the loop of its own
 };
 
 class Console : public std::enable_shared_from_this<Console> {
@@ -26,6 +26,7 @@ class Console : public std::enable_shared_from_this<Console> {
   static std::shared_ptr<Console> create(Loop& loop, Shell& shell, Screen& screen, ConsoleOptions options);
 
   void start();
+  void prompt();
   void feed(std::string_view bytes);
   // Text that arrives by itself (an event, a log line).
   void showAbove(std::string_view text);

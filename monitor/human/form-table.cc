@@ -1,8 +1,8 @@
 #include "monitor/human/form-table.h"
 
 #include "emu/base/json-writer.h"
-#include "emu/base/names.h"
 #include "emu/base/keyval.h"
+#include "emu/base/names.h"
 #include "emu/base/size.h"
 
 namespace rhea::monitor {
@@ -13,7 +13,8 @@ bool startsWith(const HumanForm& form, std::span<const Word> words) {
   if (words.empty() || form.words.size() > words.size()) return false;
   if (form.words.size() == 1) {
     const std::string& first = words.front().text;
-    return form.words.front() == first || std::find(form.aliases.begin(), form.aliases.end(), first) != form.aliases.end();
+    return form.words.front() == first ||
+           std::find(form.aliases.begin(), form.aliases.end(), first) != form.aliases.end();
   }
   return std::equal(form.words.begin(), form.words.end(), words.begin(),
                     [](std::string_view literal, const Word& word) { return literal == word.text; });
@@ -237,8 +238,8 @@ Error FormTable::unknown(std::span<const Word> words) const {
         .candidates(std::move(names));
   }
   const std::string& word = words[depth].text;
-  const std::string what =
-      depth == 0 ? fmt::format("there is no command '{}'", word) : fmt::format("there is no '{} {}'", words[0].text, word);
+  const std::string what = depth == 0 ? fmt::format("there is no command '{}'", word)
+                                      : fmt::format("there is no '{} {}'", words[0].text, word);
   Error error(ErrorClass::kCommandNotFound, what);
   std::vector<std::string> near = nearestNames(word, names);
   if (!near.empty()) {

@@ -10,17 +10,17 @@ namespace rhea::monitor {
 // A line that was understood.
 struct ParsedLine {
   const HumanForm* form = nullptr;
-  json::Text arguments;   // one JSON object, the members that were given or fixed
+  json::Text arguments;    // one JSON object, the members that were given or fixed
   bool wantsJson = false;  // ended in " -j": print the reply as JSON
 };
 
 // One word of a line and where it stands in it.
 struct Word {
-  std::string text;         // without quotes and escapes
-  std::size_t begin = 0;    // byte of its first character, a quote included
-  std::size_t end = 0;      // behind its last one
+  std::string text;       // without quotes and escapes
+  std::size_t begin = 0;  // byte of its first character, a quote included
+  std::size_t end = 0;    // behind its last one
   bool quoted = false;
-  bool open = false;        // the closing quote is missing
+  bool open = false;  // the closing quote is missing
 };
 
 // Splits at blanks; "double quotes" keep blanks, in them \n \r \t \\ \" \' stand for what they do in C.
@@ -31,8 +31,8 @@ class FormTable {
  public:
   explicit FormTable(std::span<const HumanForm> forms);
 
-  // Errors: an unknown word (nearest ones as candidates), a missing or unexpected argument (usage as hint), a value that
-  // is no size, number, on/off or value of its enum.
+  // Errors: an unknown word (nearest ones as candidates), a missing or unexpected argument (usage as hint), a value
+  // that is no size, number, on/off or value of its enum.
   Result<ParsedLine> parse(std::string_view line) const;
 
   // The form that the words begin with, and how many of them name it; null and 0 where none does.

@@ -2,6 +2,7 @@
 
 #include "emu/base/json-writer.h"
 #include "emu/base/names.h"
+#include "monitor/human/local.h"
 #include "monitor/human/printer.h"
 
 namespace rhea::monitor {
@@ -12,7 +13,8 @@ namespace {
 std::string corrected(std::string_view line, const std::string& candidate) {
   const std::vector<Word> words = splitWords(line);
   for (auto word = words.rbegin(); word != words.rend(); ++word) {
-    if (word->text == candidate || nearestNames(word->text, std::span<const std::string>(&candidate, 1)).empty()) continue;
+    if (word->text == candidate || nearestNames(word->text, std::span<const std::string>(&candidate, 1)).empty())
+      continue;
     std::string better(line);
     better.replace(word->begin, word->end - word->begin, candidate);
     return better;
@@ -51,10 +53,19 @@ Task<ShellOutput> Shell::run(std::string line, Dress dress) {
   co_return output;
 }
 
+Task<Result<HumanOutput>> Shell::runOwn(const ParsedLine& parsed, std::string line, Dress dress) {
+  const std::string command(parsed.form->command);
+  const LocalCommand local = localCommand(command);
+  if (local == nullptr) co_return co_await executor_.executeHuman(command, parsed.arguments, std::move(line));
+  RHEA_CO_TRY(json::Value arguments, json::parse(parsed.arguments));
+  const LocalContext context(forms_, executor_, dress);
+  co_return co_await local(context, std::move(arguments));
+}
+
 Task<Result<std::string>> Shell::runParsed(ParsedLine parsed, std::string line, Dress dress) {
   const std::string command(parsed.form->command);
   if (parsed.form->ownBody) {
-    RHEA_CO_TRY(HumanOutput output, co_await executor_.executeHuman(command, parsed.arguments, std::move(line)));
+    RHEA_CO_TRY(HumanOutput output, co_await runOwn(parsed, std::move(line), dress));
     if (parsed.wantsJson) {
       if (output.json.empty()) co_return Error(fmt::format("'{}' has no reply as JSON", parsed.form->words.front()));
       co_return pretty(output.json);

@@ -10,8 +10,8 @@
 namespace rhea::monitor {
 
 struct ShellOutput {
-  std::string text;      // empty, or lines ending in '\n'
-  bool failed = false;   // the text is an error
+  std::string text;     // empty, or lines ending in '\n'
+  bool failed = false;  // the text is an error
 };
 
 class Shell {
@@ -23,6 +23,7 @@ class Shell {
   Executor& executor() const { return executor_; }
 
  private:
+  Task<Result<HumanOutput>> runOwn(const ParsedLine& parsed, std::string line, Dress dress);
   Task<Result<std::string>> runParsed(ParsedLine parsed, std::string line, Dress dress);
 
   const FormTable& forms_;

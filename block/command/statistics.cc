@@ -1,0 +1,147 @@
+// Bodies: query-blockstats and block-latency-histogram-set.
+#include "block/command/support.h"
+#include "qapi/commands-block-stats.h"
+
+namespace rhea {
+
+namespace block {
+
+namespace {
+
+std::int64_t wire(std::uint64_t number) { return static_cast<std::int64_t>(number); }
+
+std::optional<qapi::BlockLatencyHistogramInfo> histogramOf(const Statistics& statistics, IoKind kind) {
+  std::optional<HistogramData> data = statistics.histogram(kind).read();
+  if (!data) return std::nullopt;
+  qapi::BlockLatencyHistogramInfo info;
+  info.boundaries = std::move(data->boundaries);
+  info.bins = std::move(data->bins);
+  return info;
+}
+
+// Numbers of files and devices, by their names on the wire.
+std::optional<qapi::BlockStatsSpecific> specificOf(const Node& node) {
+  const std::optional<qapi::BlockdevDriver> driver = qapi::fromString<qapi::BlockdevDriver>(node.info().name);
+  if (node.informer() == nullptr || !driver) return std::nullopt;
+  const auto counters = node.informer()->counters();
+  if (counters.empty()) return std::nullopt;
+  const auto find = [&](std::string_view name) -> std::uint64_t {
+    for (const auto& [counter, value] : counters) {
+      if (counter == name) return value;
+    }
+    return 0;
+  };
+  qapi::BlockStatsSpecificFile file;
+  file.discardNbOk = find("discard-nb-ok");
+  file.discardNbFailed = find("discard-nb-failed");
+  file.discardBytesOk = find("discard-bytes-ok");
+  qapi::BlockStatsSpecific specific;
+  specific.driver = *driver;
+  specific.u = file;
+  return specific;
+}
+
+qapi::BlockDeviceStats statsOf(const Statistics& statistics, TimePoint now) {
+  const IoCounts reads = statistics.counts(IoKind::kRead);
+  const IoCounts writes = statistics.counts(IoKind::kWrite);
+  const IoCounts flushes = statistics.counts(IoKind::kFlush);
+  const IoCounts discards = statistics.counts(IoKind::kDiscard);
+  qapi::BlockDeviceStats stats;
+  stats.rdBytes = wire(reads.bytes);
+  stats.wrBytes = wire(writes.bytes);
+  stats.unmapBytes = wire(discards.bytes);
+  stats.rdOperations = wire(reads.operations);
+  stats.wrOperations = wire(writes.operations);
+  stats.flushOperations = wire(flushes.operations);
+  stats.unmapOperations = wire(discards.operations);
+  stats.rdTotalTimeNs = wire(reads.nanoseconds);
+  stats.wrTotalTimeNs = wire(writes.nanoseconds);
+  stats.flushTotalTimeNs = wire(flushes.nanoseconds);
+  stats.unmapTotalTimeNs = wire(discards.nanoseconds);
+  stats.wrHighestOffset = wire(statistics.highestWritten());
+  stats.rdMerged = wire(reads.merged);
+  stats.wrMerged = wire(writes.merged);
+  stats.unmapMerged = wire(discards.merged);
+  if (const std::optional<Duration> idle = statistics.idle(now)) stats.idleTimeNs = idle->count();
+  stats.failedRdOperations = wire(reads.failed);
+  stats.failedWrOperations = wire(writes.failed);
+  stats.failedFlushOperations = wire(flushes.failed);
+  stats.failedUnmapOperations = wire(discards.failed);
+  stats.invalidRdOperations = wire(reads.invalid);
+  stats.invalidWrOperations = wire(writes.invalid);
+  stats.invalidFlushOperations = wire(flushes.invalid);
+  stats.invalidUnmapOperations = wire(discards.invalid);
+  stats.accountInvalid = statistics.accountsInvalid();
+  stats.accountFailed = statistics.accountsFailed();
+  stats.rdLatencyHistogram = histogramOf(statistics, IoKind::kRead);
+  stats.wrLatencyHistogram = histogramOf(statistics, IoKind::kWrite);
+  stats.flushLatencyHistogram = histogramOf(statistics, IoKind::kFlush);
+  return stats;
+}
+
+// The node's own numbers, and below them those of the node that holds its bytes.
+qapi::BlockStats statsOfNode(const Node& node) {
+  qapi::BlockStats stats;
+  stats.nodeName = node.name();
+  // Requests are counted where users send them, at disks; of a node it matters how far it is filled.
+  stats.stats.wrHighestOffset = wire(node.highestWritten());
+  stats.driverSpecific = specificOf(node);
+  if (const Child* below = node.passThroughChild()) stats.parent = statsOfNode(below->node());
+  return stats;
+}
+
+Result<void> configure(Statistics& statistics, IoKind kind, std::optional<std::vector<std::uint64_t>> boundaries) {
+  if (!boundaries) return success();
+  if (boundaries->empty()) return Error("the list of boundaries is empty").hint("give only id to stop the histograms");
+  return statistics.histogram(kind).configure(*std::move(boundaries));
+}
+
+}  // namespace
+
+}  // namespace block
+
+using block::BlockGraph;
+using block::IoKind;
+
+Task<Result<std::vector<qapi::BlockStats>>> Command<qapi::QueryBlockstats>::run(CommandContext context,
+                                                                                qapi::QueryBlockstats arguments) {
+  const BlockGraph& graph = context.get<BlockGraph>();
+  const TimePoint now = Clock::now();
+  std::vector<qapi::BlockStats> list;
+  if (arguments.queryNodes.value_or(false)) {
+    for (const block::NodePtr& node : graph.nodes()) list.push_back(block::statsOfNode(*node));
+    co_return list;
+  }
+  for (const block::DiskPtr& disk : graph.disks()) {
+    qapi::BlockStats stats;
+    if (disk->hasRoot()) stats = block::statsOfNode(disk->root());
+    stats.device = disk->id();
+    if (disk->hasDevice()) stats.qdev = disk->qomPath();
+    stats.stats = block::statsOf(disk->statistics(), now);
+    list.push_back(std::move(stats));
+  }
+  co_return list;
+}
+
+Task<Result<void>> Command<qapi::BlockLatencyHistogramSet>::run(CommandContext context,
+                                                                qapi::BlockLatencyHistogramSet arguments) {
+  RHEA_CO_TRY(const block::DiskPtr disk, context.get<BlockGraph>().disk(arguments.id));
+  const std::array<std::pair<IoKind, std::optional<std::vector<std::uint64_t>>>, 3> settings = {
+      std::pair(IoKind::kRead, arguments.boundariesRead ? arguments.boundariesRead : arguments.boundaries),
+      std::pair(IoKind::kWrite, arguments.boundariesWrite ? arguments.boundariesWrite : arguments.boundaries),
+      std::pair(IoKind::kFlush, arguments.boundariesFlush ? arguments.boundariesFlush : arguments.boundaries)};
+  const bool stop =
+      std::none_of(settings.begin(), settings.end(), [](const auto& one) { return one.second.has_value(); });
+  block::Statistics probe;  // checks all before any is changed
+  for (const auto& [kind, boundaries] : settings) RHEA_CO_CHECK(block::configure(probe, kind, boundaries));
+  for (const auto& [kind, boundaries] : settings) {
+    if (stop) {
+      RHEA_CO_CHECK(disk->statistics().histogram(kind).configure(std::vector<std::uint64_t>()));
+    } else {
+      RHEA_CO_CHECK(block::configure(disk->statistics(), kind, boundaries));
+    }
+  }
+  co_return success();
+}
+
+}  // namespace rhea

@@ -1,0 +1,159 @@
+#include "block/tool/io/io-command.h"
+
+#include "block/tool/io/io-verb.h"
+#include "emu/base/names.h"
+#include "emu/base/size.h"
+
+namespace rhea::block {
+
+namespace {
+
+constexpr IoVerb kVerbs[] = {
+    {"aio_flush", "", "", 0, 0, "aio_flush",
+     "wait for requests that were started before: here every request is waited for, so nothing is left to wait for",
+     ioFlush},
+    {"aio_read", "", "CqvP:", 2, 64, "aio_read [-Cqv] [-P pattern] offset length [length...]", "as readv",
+     ioReadVector},
+    {"aio_write", "", "CqfuzP:", 2, 64, "aio_write [-Cqfuz] [-P pattern] offset length [length...]", "as writev",
+     ioWriteVector},
+    {"alloc", "", "", 1, 2, "alloc offset [count]", "how much of count bytes (default 512) at offset is allocated",
+     ioAlloc},
+    {"discard", "d", "Cq", 2, 2, "discard [-Cq] offset length", "tell the storage that a range is not needed any more",
+     ioDiscard},
+    {"flush", "f", "", 0, 0, "flush", "put what was written on stable storage", ioFlush},
+    {"help", "?", "", 0, 1, "help [verb]", "this list, or how a verb is used", ioHelp},
+    {"info", "i", "", 0, 0, "info", "name, size and cache mode of the disk", ioInfo},
+    {"length", "l", "", 0, 0, "length", "size of the disk", ioLength},
+    {"load", "", "rwRb:d:t:n:F:s:l:", 0, 0,
+     "load [-rwR] [-b size] [-d depth] [-t seconds] [-n requests] [-F writes] [-s offset] [-l length]",
+     "put load on the disk: -r reads, -w writes, both mixed by default, -R at random places; -b bytes a request (4k), "
+     "-d requests at a time (1), for -t seconds (5) or -n requests; -F flush after so many writes; "
+     "-s, -l the range. Writes overwrite it. Shows rates and latencies",
+     ioLoad},
+    {"map", "", "", 0, 0, "map", "which ranges are allocated", ioMap},
+    {"read", "r", "CqvP:s:l:", 2, 2, "read [-Cqv] [-P pattern [-s start] [-l length]] offset length",
+     "read a range; -v shows it, -P checks that every byte (of length bytes from start) is pattern", ioRead},
+    {"readv", "rv", "CqvP:", 2, 64, "readv [-Cqv] [-P pattern] offset length [length...]",
+     "read into several buffers by one request", ioReadVector},
+    {"sleep", "", "", 1, 1, "sleep milliseconds", "wait", ioSleep},
+    {"truncate", "t", "", 1, 1, "truncate length", "change the size of the disk", ioTruncate},
+    {"write", "w", "CqfunzP:", 2, 2, "write [-Cqfunz] [-P pattern] offset length",
+     "write a range: bytes of pattern (0xcd); -z zeroes, -u with -z may leave a hole, -n with -z only where that is "
+     "quick, -f on stable storage at completion",
+     ioWrite},
+    {"writev", "wv", "CqfP:", 2, 64, "writev [-Cqf] [-P pattern] offset length [length...]",
+     "write from several buffers by one request", ioWriteVector},
+};
+
+std::vector<std::string> split(std::string_view line) {
+  std::vector<std::string> words;
+  std::string word;
+  for (const char letter : line) {
+    if (letter != ' ' && letter != '\t' && letter != '\n') {
+      word.push_back(letter);
+    } else if (!word.empty()) {
+      words.push_back(std::exchange(word, {}));
+    }
+  }
+  if (!word.empty()) words.push_back(std::move(word));
+  return words;
+}
+
+Error usageError(const IoVerb& verb, std::string message) {
+  return Error(std::move(message)).hint(fmt::format("usage: {}", verb.usage));
+}
+
+const IoVerb* findVerb(std::string_view name) {
+  for (const IoVerb& verb : kVerbs) {
+    if (verb.name == name || (!verb.alias.empty() && verb.alias == name)) return &verb;
+  }
+  return nullptr;
+}
+
+// Switches come before the words.
+Result<IoCall> takeApart(const IoVerb& verb, const std::vector<std::string>& words) {
+  IoCall call;
+  call.verb = verb.name;
+  std::size_t at = 1;
+  for (; at < words.size() && words[at].size() > 1 && words[at][0] == '-'; ++at) {
+    const std::string& word = words[at];
+    for (std::size_t i = 1; i < word.size(); ++i) {
+      const std::size_t known = verb.letters.find(word[i]);
+      if (known == std::string_view::npos || word[i] == ':')
+        return usageError(verb, fmt::format("{} has no switch -{}", verb.name, word[i]));
+      const bool takesValue = known + 1 < verb.letters.size() && verb.letters[known + 1] == ':';
+      if (!takesValue) {
+        call.switches[word[i]] = "";
+        continue;
+      }
+      std::string value = word.substr(i + 1);
+      if (value.empty()) {
+        if (at + 1 == words.size()) return usageError(verb, fmt::format("-{} wants a value", word[i]));
+        value = words[++at];
+      }
+      call.switches[word[i]] = std::move(value);
+      break;
+    }
+  }
+  call.words.assign(words.begin() + static_cast<std::ptrdiff_t>(at), words.end());
+  if (call.words.size() < verb.leastWords || call.words.size() > verb.mostWords) {
+    return usageError(
+        verb, fmt::format("{} takes {} words here, not {}", verb.name,
+                          verb.leastWords == verb.mostWords ? fmt::format("{}", verb.leastWords)
+                                                            : fmt::format("{} to {}", verb.leastWords, verb.mostWords),
+                          call.words.size()));
+  }
+  return call;
+}
+
+Result<std::uint64_t> readSize(const std::string& text, std::string_view what) {
+  Result<std::uint64_t> size = parseSize(text);
+  if (!size) return Error(fmt::format("'{}' is no {}", text, what)).expected("bytes, as 4096, 0x1000, 4k or 1M");
+  return size;
+}
+
+}  // namespace
+
+std::span<const IoVerb> ioVerbTable() { return kVerbs; }
+
+std::vector<std::string> ioVerbs() {
+  std::vector<std::string> names;
+  for (const IoVerb& verb : kVerbs) names.emplace_back(verb.name);
+  return names;
+}
+
+Result<std::uint64_t> IoCall::sizeOf(char letter, std::uint64_t otherwise) const {
+  const auto found = switches.find(letter);
+  if (found == switches.end()) return otherwise;
+  return readSize(found->second, fmt::format("value of -{}", letter));
+}
+
+Result<std::uint64_t> IoCall::size(std::size_t word, std::string_view what) const {
+  return readSize(words[word], what);
+}
+
+Task<Result<std::string>> runIoCommand(IoTarget target, std::string line) {
+  const std::vector<std::string> words = split(line);
+  if (words.empty()) co_return Error("no command is given").hint("io DISK help lists them");
+  const IoVerb* verb = findVerb(words.front());
+  if (verb == nullptr) {
+    std::vector<std::string> near = nearestNames(words.front(), ioVerbs());
+    Error error(fmt::format("io knows no '{}'", words.front()));
+    if (near.empty()) co_return std::move(error).hint("io DISK help lists what it knows");
+    co_return std::move(error).candidates(std::move(near));
+  }
+  RHEA_CO_TRY(IoCall call, takeApart(*verb, words));
+  co_return co_await verb->run(std::move(target), std::move(call));
+}
+
+Task<Result<std::string>> ioHelp(IoTarget, IoCall call) {
+  std::string text;
+  for (const IoVerb& verb : kVerbs) {
+    if (!call.words.empty() && verb.name != call.words.front() && verb.alias != call.words.front()) continue;
+    text += fmt::format("{}\n    {}\n", verb.usage, verb.doc);
+  }
+  if (text.empty()) co_return Error(fmt::format("io knows no '{}'", call.words.front()));
+  co_return text;
+}
+
+}  // namespace rhea::block

@@ -1,0 +1,148 @@
+#include "monitor/human/human-monitor.h"
+
+#include <sys/ioctl.h>
+
+#include "monitor/human/console.h"
+#include "monitor/human/human-table.h"
+#include "monitor/human/local-executor.h"
+
+namespace rhea::monitor {
+
+// One client: its stream is the console's screen.
+class HumanSession final : public chardev::Receiver,
+                           public Screen,
+                           public Client,
+                           public std::enable_shared_from_this<HumanSession> {
+ public:
+  HumanSession(HumanEnvironment& environment, std::string id, bool mayChange, std::shared_ptr<chardev::Stream> stream,
+               std::function<void()> gone)
+      : environment_(environment),
+        id_(std::move(id)),
+        mayChange_(mayChange),
+        stream_(std::move(stream)),
+        gone_(std::move(gone)),
+        since_(Clock::now()) {}
+
+  void start() {
+    environment_.clients.add(*this);
+    Peer peer;
+    peer.session = id_;
+    peer.who = who();
+    peer.pid = stream_->credentials().pid;
+    peer.uid = stream_->credentials().uid;
+    peer.mayChange = mayChange_;
+    executor_ =
+        std::make_unique<LocalExecutor>(environment_.dispatcher, std::make_shared<const Caller>(std::move(peer)));
+    shell_ = std::make_unique<Shell>(humanFormTable(), *executor_);
+    ConsoleOptions options;
+    options.banner = environment_.greeting;
+    options.editing = isTerminal();
+    options.historyFile = environment_.historyFile;
+    options.noColor = environment_.noColor;
+    options.onEnd = [self = shared_from_this()] { self->inputEnded(); };
+    console_ = Console::create(environment_.dispatcher.loop(), *shell_, *this, std::move(options));
+    stream_->setRaw(isTerminal());
+    stream_->receive(this);
+    console_->start();
+  }
+
+  void close() { stream_->close(); }
+
+  // --- The stream's side.
+  void received(std::string_view bytes, std::vector<Fd>) override {
+    console_->setColumns(columns());
+    commands_ += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+    console_->feed(bytes);
+  }
+  void closed() override {
+    const std::shared_ptr<HumanSession> self = shared_from_this();
+    environment_.clients.remove(*this);
+    console_->close();
+    if (gone_) std::exchange(gone_, nullptr)();
+  }
+
+  // --- The console's side.
+  void write(std::string_view text) override { stream_->write(forTerminal(text)); }
+  unsigned columns() const override {
+    if (stream_->terminal() < 0) return 0;
+    winsize size{};
+    return ::ioctl(stream_->terminal(), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  }
+
+  // --- For query-monitors.
+  const std::string& id() const override { return id_; }
+  Info info() const override {
+    Info made;
+    made.id = id_;
+    made.human = true;
+    made.mayChange = mayChange_;
+    made.address = stream_->address();
+    made.who = describe(stream_->credentials());
+    made.commands = commands_;
+    made.since = since_;
+    return made;
+  }
+
+ private:
+  std::string who() const {
+    const std::string peer = describe(stream_->credentials());
+    return peer.empty() ? "console " + id_ : peer;
+  }
+
+  // In raw mode a line feed alone does not go back to the first column; on sockets terminals at the other end want it
+  // as well.
+  static std::string forTerminal(std::string_view text) {
+    std::string made;
+    made.reserve(text.size() + 16);
+    for (const char byte : text) {
+      if (byte == '\n' && (made.empty() || made.back() != '\r')) made.push_back('\r');
+      made.push_back(byte);
+    }
+    return made;
+  }
+
+  void inputEnded() {
+    if (!isTerminal()) {
+      stream_->close();
+      return;
+    }
+    write("quit ends the machine\n");
+    console_->prompt();
+  }
+
+  HumanEnvironment& environment_;
+  std::string id_;
+  bool mayChange_;
+  std::shared_ptr<chardev::Stream> stream_;
+  std::function<void()> gone_;
+  TimePoint since_;
+  std::uint64_t commands_ = 0;
+  std::unique_ptr<LocalExecutor> executor_;
+  std::unique_ptr<Shell> shell_;
+  std::shared_ptr<Console> console_;
+};
+
+Result<std::unique_ptr<HumanMonitor>> HumanMonitor::create(HumanEnvironment& environment, chardev::Chardev& chardev,
+                                                           Settings settings) {
+  std::unique_ptr<HumanMonitor> monitor(new HumanMonitor(environment, chardev, std::move(settings)));
+  RHEA_CHECK(chardev.attach(*monitor));
+  return monitor;
+}
+
+HumanMonitor::~HumanMonitor() {
+  chardev_.detach(*this);
+  const auto sessions = std::exchange(sessions_, {});
+  for (const auto& [number, session] : sessions) session->close();
+}
+
+void HumanMonitor::opened(std::shared_ptr<chardev::Stream> stream) {
+  const std::uint64_t number = clients_++;
+  const bool mayChange = settings_.role == chardev::Role::kFull && chardev_.role() == chardev::Role::kFull;
+  const auto gone = [this, number] { sessions_.erase(number); };
+  const auto session = std::make_shared<HumanSession>(environment_, fmt::format("{}#{}", settings_.id, number),
+                                                      mayChange, std::move(stream), gone);
+  sessions_.emplace(number, session);
+  session->start();
+}
+
+}  // namespace rhea::monitor
