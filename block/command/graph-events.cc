@@ -42,7 +42,10 @@ void GraphEvents::ioError(const IoErrorReport& report) {
       break;
   }
   event.reason = report.reason;
-  if (report.needsReopen) event.reason += " (a flush has failed: reopen the node, cont alone does not help)";
+  if (report.needsReopen) {
+    event.reason += " (a flush has failed: reopen the node, cont alone does not help)";
+    event.needsReopen = true;
+  }
   qapi::emit(events_, event);
 }
 
