@@ -199,8 +199,14 @@ class UringEngine final : public FileEngine, private Loop::RoundEnd {
 
   // The eventfd is on only while the loop may sleep: each completion within a round would ring it for nothing.
   void ringBell(bool on) {
-    io_uring_cq_eventfd_toggle(&ring_, on);
-    if (on) std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (ring_.cq.kflags == nullptr) return;  // before Linux 5.8 it is always on
+    const std::atomic_ref flags(*ring_.cq.kflags);
+    // Switching it on must be seen by the kernel before the ring is looked at for the last time.
+    if (on) {
+      flags.fetch_and(~IORING_CQ_EVENTFD_DISABLED, std::memory_order_seq_cst);
+    } else {
+      flags.store(flags.load(std::memory_order_relaxed) | IORING_CQ_EVENTFD_DISABLED, std::memory_order_relaxed);
+    }
   }
 
   bool workWaits() const {

@@ -4,7 +4,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/falloc.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -213,25 +217,66 @@ TEST(FileEngines, haveTheNamesOfTheAioOption) {
   EXPECT_EQ(toString(FileEngineKind::kUring), "io_uring");
 }
 
-TEST(FileEngines, theDefaultIsWhatWorksAndIsTheSameEachTime) {
-  std::array<int, 2> pipe{};
-  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK), 0);
-  const Fd reader(pipe[0]);
-  const Fd writer(pipe[1]);
-  Log::Settings settings;
-  settings.fd = writer.get();
-  Log log(settings);
-  DefaultFileEngine choice(log);
-  Services services;
-  services.provide(choice);
-  const bool ringWorks = probeFileEngine(FileEngineKind::kUring).ok();
-  for (int i = 0; i < 3; i++) {
-    EXPECT_EQ(defaultFileEngine(services), ringWorks ? FileEngineKind::kUring : FileEngineKind::kThreads);
+// A default engine with a log that can be read.
+class DefaultEngine : public testing::Test {
+ protected:
+  DefaultEngine() {
+    std::array<int, 2> pipe{};
+    EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK), 0);
+    reader_ = Fd(pipe[0]);
+    writer_ = Fd(pipe[1]);
+    Log::Settings settings;
+    settings.fd = writer_.get();
+    log_.configure(settings);
   }
-  ASSERT_TRUE(log.flush());
-  std::array<char, 1000> text{};
-  const ssize_t told = ::read(reader.get(), text.data(), text.size());
-  EXPECT_EQ(told > 0 ? std::count(text.begin(), text.end(), '\n') : 0, ringWorks ? 0 : 1) << text.data();
+  std::string told() {
+    EXPECT_TRUE(log_.flush());
+    std::string text(4000, '\0');
+    const ssize_t got = ::read(reader_.get(), text.data(), text.size());
+    text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return text;
+  }
+
+  Fd reader_;
+  Fd writer_;
+  Log log_;
+  DefaultFileEngine choice_{log_};
+};
+
+TEST_F(DefaultEngine, isARingWhereOneWorksAndSaysNothing) {
+  if (!probeFileEngine(FileEngineKind::kUring).ok()) GTEST_SKIP() << "no io_uring here";
+  Services services;
+  services.provide(choice_);
+  EXPECT_EQ(defaultFileEngine(services), FileEngineKind::kUring);
+  EXPECT_EQ(told(), "");
+}
+
+// For the calling thread, as a sandbox would: io_uring_setup() gives EPERM.
+bool forbidRings() {
+  std::array<sock_filter, 4> program{{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+                                      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+  const sock_fprog filter{program.size(), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_F(DefaultEngine, isThreadsInASandboxAndSaysWhyOnce) {
+  bool forbidden = false;
+  std::array<FileEngineKind, 3> kinds{};
+  Error error("none");
+  std::thread sandboxed([&] {
+    forbidden = forbidRings();
+    for (FileEngineKind& kind : kinds) kind = choice_.kind();
+    if (Result<void> works = probeFileEngine(FileEngineKind::kUring); !works.ok()) error = works.takeError();
+  });
+  sandboxed.join();
+  if (!forbidden) GTEST_SKIP() << "no seccomp here";
+  for (const FileEngineKind kind : kinds) EXPECT_EQ(kind, FileEngineKind::kThreads);
+  const std::string text = told();
+  EXPECT_TRUE(text.starts_with("rhea: file I/O uses threads: io_uring does not work here")) << text;
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
+  EXPECT_NE(error.hintText().find("aio=threads"), std::string_view::npos) << error.describe();
 }
 
 }  // namespace
