@@ -138,9 +138,7 @@ int Error::code() const noexcept { return isCode() ? static_cast<int>(word_ >> 1
 
 int Error::exitCode() const noexcept { return isCode() ? 1 : detail()->exitCode; }
 
-std::string Error::message() const {
-  return isCode() ? codeText(static_cast<int>(word_ >> 1)) : detail()->message;
-}
+std::string Error::message() const { return isCode() ? codeText(static_cast<int>(word_ >> 1)) : detail()->message; }
 
 std::string Error::describe() const {
   std::string text = message();

@@ -46,11 +46,11 @@ class Error {
 
   // Members that help; each returns the same error so that they chain: `return Error("..").hint("..")`.
   Error&& withClass(ErrorClass errorClass) &&;
-  Error&& where(std::string place) &&;                     // "arguments.options[0].cache.direct", "vm.qcow2, offset 65536"
-  Error&& expected(std::string what) &&;                   // "a boolean"
-  Error&& candidates(std::vector<std::string> names) &&;   // what exists, nearest first
-  Error&& hint(std::string what) &&;                       // what to do next, as a command or option to type
-  Error&& withExitCode(int status) &&;                     // process exit status when this ends the program (default 1)
+  Error&& where(std::string place) &&;    // "arguments.options[0].cache.direct", "vm.qcow2, offset 65536"
+  Error&& expected(std::string what) &&;  // "a boolean"
+  Error&& candidates(std::vector<std::string> names) &&;  // what exists, nearest first
+  Error&& hint(std::string what) &&;                      // what to do next, as a command or option to type
+  Error&& withExitCode(int status) &&;                    // process exit status when this ends the program (default 1)
   // Puts "what: " before the message; the outermost call reads first.
   Error&& context(std::string_view what) &&;
 

@@ -24,11 +24,11 @@ enum class OptionArgument : std::uint8_t {
 struct OptionInfo {
   std::string_view name;  // without dashes
   OptionArgument argument = OptionArgument::kNone;
-  bool repeatable = false;               // each occurrence counts; else the last word holds, and keys are merged
-  std::string_view argumentName = {};    // kWord: "PATH", in -help
-  std::string_view impliedKey = {};      // kKeyval, kJson: the key of a first value without one
-  std::string_view doc = {};             // one or more sentences; the first is the line of -help
-  std::string_view refusal = {};         // not empty: known, but not there in this build, and why
+  bool repeatable = false;             // each occurrence counts; else the last word holds, and keys are merged
+  std::string_view argumentName = {};  // kWord: "PATH", in -help
+  std::string_view impliedKey = {};    // kKeyval, kJson: the key of a first value without one
+  std::string_view doc = {};           // one or more sentences; the first is the line of -help
+  std::string_view refusal = {};       // not empty: known, but not there in this build, and why
   std::span<const OptionParameter> parameters = {};
   std::span<const std::string_view> aliases = {};
 };

@@ -25,9 +25,10 @@ class [[nodiscard]] Result {
     new (&value_) T(std::move(value));
   }
   template <class U>
-    requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Error> && !std::is_same_v<std::remove_cvref_t<U>, T>)
-  Result(U&& value) : ok_(true) {  // NOLINT: implicit on purpose
+  requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Error> && !std::is_same_v<std::remove_cvref_t<U>, T>)
+      Result(U&& value)
+      : ok_(true) {  // NOLINT: implicit on purpose
     new (&value_) T(std::forward<U>(value));
   }
   Result(Result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : ok_(other.ok_) {
@@ -37,9 +38,7 @@ class [[nodiscard]] Result {
       new (&error_) Error(std::move(other.error_));
     }
   }
-  Result(const Result& other)
-    requires std::is_copy_constructible_v<T>
-      : ok_(other.ok_) {
+  Result(const Result& other) requires std::is_copy_constructible_v<T> : ok_(other.ok_) {
     if (ok_) {
       new (&value_) T(other.value_);
     } else {
@@ -113,9 +112,9 @@ inline Result<void> success() noexcept { return {}; }
   auto holder = (__VA_ARGS__);                         \
   if (!holder.ok()) leave holder.takeError();          \
   declaration = *std::move(holder)
-#define RHEA_CHECK_WITH(leave, holder, ...)                                     \
-  do {                                                                          \
-    if (auto holder = (__VA_ARGS__); !holder.ok()) leave holder.takeError();    \
+#define RHEA_CHECK_WITH(leave, holder, ...)                                  \
+  do {                                                                       \
+    if (auto holder = (__VA_ARGS__); !holder.ok()) leave holder.takeError(); \
   } while (false)
 
 #define RHEA_TRY(declaration, ...) RHEA_TRY_WITH(return, RHEA_CONCAT(tried_, __COUNTER__), declaration, __VA_ARGS__)

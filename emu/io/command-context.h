@@ -14,11 +14,11 @@ namespace rhea {
 
 // Who is at the other end of a monitor session.
 struct Peer {
-  std::string session;        // "qmp0#3": monitor and running number, as in logs
-  std::string who;            // "pid 4711 (virsh) uid 0", "console", "start-up"; for logs and the audit log
-  std::int64_t pid = 0;       // SO_PEERCRED, 0 where there is none
+  std::string session;   // "qmp0#3": monitor and running number, as in logs
+  std::string who;       // "pid 4711 (virsh) uid 0", "console", "start-up"; for logs and the audit log
+  std::int64_t pid = 0;  // SO_PEERCRED, 0 where there is none
   std::uint32_t uid = 0;
-  bool mayChange = true;      // false: a read-only session
+  bool mayChange = true;  // false: a read-only session
 };
 
 // The descriptors of a session: received by SCM_RIGHTS, or named by getfd.
