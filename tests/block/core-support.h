@@ -202,8 +202,12 @@ class GraphTest : public testing::Test, public RunStateHook {
   std::string read(const DiskPtr& disk, std::uint64_t offset, std::size_t length);
   // A token whose wish comes after a moment.
   CancelToken soon(std::chrono::milliseconds after = std::chrono::milliseconds(20));
-  // Runs the loop until it holds.
-  void until(const std::function<bool()>& condition) { loop_->waitUntil(condition); }
+  // Runs the loop until it holds; looks every millisecond, because other threads and the clock may bring it about.
+  void until(const std::function<bool()>& condition) {
+    const std::unique_ptr<Loop::Watch> tick = loop_->timer(
+        std::chrono::milliseconds(1), [] {}, true);
+    loop_->waitUntil(condition);
+  }
   // Starts a task on the loop and gives its outcome's place.
   template <class T>
   std::shared_ptr<std::optional<T>> start(Task<T> task);
