@@ -30,7 +30,7 @@ void Ending::request(qapi::ShutdownCause why) {
     main_.post([this, why] { begin(why); });
     return;
   }
-  over_.set();
+  giveUp_.cancel(Error("the end was asked for again"));
 }
 
 void Ending::begin(qapi::ShutdownCause why) {
@@ -40,14 +40,7 @@ void Ending::begin(qapi::ShutdownCause why) {
   event.reason = why;
   qapi::emit(events_, event);
   limit(settings_.flushTime + settings_.teardownTime);
-  main_.spawn(flush());
   begun_.set();
-}
-
-Task<void> Ending::flush() {
-  if (data_ != nullptr) failures_ = co_await data_->flushAll();
-  flushed_ = true;
-  over_.set();
 }
 
 Task<Ending::Outcome> Ending::wait() {
@@ -56,13 +49,13 @@ Task<Ending::Outcome> Ending::wait() {
     log_.warning("waiting up to {} s for the disks to be flushed; quit or a signal again ends at once",
                  std::chrono::duration_cast<std::chrono::seconds>(settings_.flushTime).count());
   };
-  std::function<void()> giveUp = [this] { over_.set(); };
+  std::function<void()> giveUp = [this] { giveUp_.cancel(Error("the time for flushes is over")); };
   const std::unique_ptr<Loop::Watch> late = main_.timer(settings_.tellAfter, tell);
   const std::unique_ptr<Loop::Watch> tooLate = main_.timer(settings_.flushTime, giveUp);
-  static_cast<void>(co_await over_.wait());
+  std::vector<std::string> lost;
+  if (data_ != nullptr) lost = co_await data_->flushAll(giveUp_.token());
   Outcome outcome;
-  outcome.complete = flushed_;
-  const std::vector<std::string> lost = flushed_ || data_ == nullptr ? failures_ : data_->unflushed();
+  outcome.complete = lost.empty() || !giveUp_.token().requested();
   if (!lost.empty()) {
     outcome.status = kFailed;
     log_.error("ended although not everything was flushed:{}", listed(lost));

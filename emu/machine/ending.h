@@ -8,6 +8,7 @@
 
 #include "emu/base/base.h"
 #include "emu/base/log.h"
+#include "emu/io/cancel.h"
 #include "emu/io/event-sink.h"
 #include "emu/io/loop.h"
 #include "emu/io/sync.h"
@@ -22,10 +23,9 @@ class Ending final : public object::ProgramEnd {
   class Data {
    public:
     virtual ~Data() = default;
-    // Flushes all disks; gives one line per disk that could not be flushed: "disk0: I/O error".
-    virtual Task<std::vector<std::string>> flushAll() = 0;
-    // The disks whose data is not known to be safe now: "disk0 (vm.raw)".
-    virtual std::vector<std::string> unflushed() = 0;
+    // Flushes all disks; gives one line per disk that is not known to be safe: "disk0: I/O error". Cancelled, it
+    // returns at once and names those that it waited for.
+    virtual Task<std::vector<std::string>> flushAll(CancelToken giveUp) = 0;
   };
 
   struct Settings {
@@ -48,14 +48,13 @@ class Ending final : public object::ProgramEnd {
 
   struct Outcome {
     int status = 0;         // the process's exit status: 1 where something was not flushed, which has been told
-    bool complete = false;  // no flush is under way any more: what it uses may be destroyed
+    bool complete = false;  // no flush is under way any more: what it uses can be destroyed
   };
   // Completes when the end was asked for and the flushes are done or given up.
   Task<Outcome> wait();
 
  private:
   void begin(qapi::ShutdownCause why);
-  Task<void> flush();
   // Ends the process after `time`, from a thread of its own, so that nothing that hangs can prevent it.
   void limit(std::chrono::milliseconds time);
 
@@ -67,10 +66,8 @@ class Ending final : public object::ProgramEnd {
   object::RunState* runState_ = nullptr;
   std::shared_ptr<std::function<void()>> lastWords_ = std::make_shared<std::function<void()>>();
   int requests_ = 0;
-  bool flushed_ = false;
-  std::vector<std::string> failures_;
   Event begun_;
-  Event over_;
+  CancelSource giveUp_;
 };
 
 }  // namespace rhea::machine

@@ -1,0 +1,36 @@
+#include "emu/machine/disks.h"
+
+namespace rhea::machine {
+
+Task<Result<void>> Disks::machineStopped() {
+  const std::vector<std::string> failed = co_await flushAll(CancelToken());
+  if (failed.empty()) co_return success();
+  std::string text;
+  for (const std::string& line : failed) text.append(text.empty() ? "" : "; ").append(line);
+  co_return Error(fmt::format("the machine has stopped, but not all disks could be flushed: {}", text));
+}
+
+void Disks::machineResumed() {
+  for (const block::DiskPtr& disk : graph_->disks()) {
+    disk->resetIoStatus();
+    disk->retryHeld();
+  }
+}
+
+Task<std::vector<std::string>> Disks::flushAll(CancelToken giveUp) {
+  std::vector<std::string> failed;
+  block::ChangeContext context("the machine", std::move(giveUp));
+  Result<std::vector<block::FlushOutcome>> outcomes = co_await graph_->flush(std::nullopt, std::move(context));
+  if (!outcomes.ok()) {
+    failed.push_back(outcomes.error().message());
+    co_return failed;
+  }
+  for (const block::FlushOutcome& outcome : *outcomes) {
+    if (outcome.result.ok()) continue;
+    const std::string name = outcome.disk.empty() ? fmt::format("node '{}'", outcome.nodeName) : outcome.disk;
+    failed.push_back(fmt::format("{}: {}", name, outcome.result.error().message()));
+  }
+  co_return failed;
+}
+
+}  // namespace rhea::machine
