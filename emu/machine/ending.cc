@@ -40,6 +40,7 @@ void Ending::begin(qapi::ShutdownCause why) {
   event.reason = why;
   qapi::emit(events_, event);
   limit(settings_.flushTime + settings_.teardownTime);
+  asked_.cancel(Error("the program ends"));
   begun_.set();
 }
 
@@ -54,6 +55,7 @@ Task<Ending::Outcome> Ending::wait() {
   const std::unique_ptr<Loop::Watch> tooLate = main_.timer(settings_.flushTime, giveUp);
   std::vector<std::string> lost;
   if (data_ != nullptr) lost = co_await data_->flushAll(giveUp_.token());
+  limit(settings_.teardownTime);
   Outcome outcome;
   outcome.complete = lost.empty() || !giveUp_.token().requested();
   if (!lost.empty()) {

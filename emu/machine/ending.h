@@ -45,6 +45,8 @@ class Ending final : public object::ProgramEnd {
 
   void request(qapi::ShutdownCause why) override;
   bool requested() const { return requests_ > 0; }
+  // Cancelled when the end is asked for: start-up waits for clients no longer.
+  CancelToken token() const { return asked_.token(); }
 
   struct Outcome {
     int status = 0;         // the process's exit status: 1 where something was not flushed, which has been told
@@ -67,6 +69,7 @@ class Ending final : public object::ProgramEnd {
   std::shared_ptr<std::function<void()>> lastWords_ = std::make_shared<std::function<void()>>();
   int requests_ = 0;
   Event begun_;
+  CancelSource asked_;
   CancelSource giveUp_;
 };
 
