@@ -39,7 +39,7 @@ class HumanSession final : public chardev::Receiver,
     options.editing = isTerminal();
     options.historyFile = environment_.historyFile;
     options.noColor = environment_.noColor;
-    options.onEnd = [self = shared_from_this()] { self->inputEnded(); };
+    options.onEnd = [self = shared_from_this()] { self->lineInputEnded(); };
     console_ = Console::create(environment_.dispatcher.loop(), *shell_, *this, std::move(options));
     stream_->setRaw(isTerminal());
     stream_->receive(this);
@@ -101,7 +101,7 @@ class HumanSession final : public chardev::Receiver,
     return made;
   }
 
-  void inputEnded() {
+  void lineInputEnded() {
     if (!isTerminal()) {
       stream_->close();
       return;
