@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -53,6 +54,16 @@ class FdWatch final : public Loop::Watch {
   event* event_;
   bool* gone_ = nullptr;
 };
+
+// epoll refuses what has no notion of readiness: files, folders, /dev/null, the zero device. poll() calls them always
+// ready, and so do we. Asked of a throw-away epoll, because libevent would print the refusal.
+bool isAlwaysReady(int fd) {
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0 || S_ISSOCK(facts.st_mode) || S_ISFIFO(facts.st_mode)) return false;
+  const Fd probe(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  return ::epoll_ctl(probe.get(), EPOLL_CTL_ADD, fd, &event) != 0 && errno == EPERM;
+}
 
 // A signalfd: no process-wide handler, hence no global state but the signal mask.
 class SignalWatch final : public Loop::Watch {
@@ -210,6 +221,8 @@ void Loop::removeRoundEnd(RoundEnd& hook) {
 }
 
 std::unique_ptr<Loop::Watch> Loop::watch(int fd, Ready what, std::function<void()> callback) {
+  // Once a round, for as long as the watch lives.
+  if (isAlwaysReady(fd)) return impl_->timers.add(Duration::zero(), Duration(1), std::move(callback));
   constexpr std::array<short, 4> kEvents{0, EV_READ | EV_PERSIST, EV_WRITE | EV_PERSIST, EV_READ | EV_PERSIST | EV_ET};
   return std::make_unique<FdWatch>(impl_->base, fd, kEvents.at(static_cast<std::size_t>(what)), std::move(callback));
 }

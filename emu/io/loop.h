@@ -68,7 +68,8 @@ class Loop {
   void addRoundEnd(RoundEnd& hook);
   void removeRoundEnd(RoundEnd& hook);
 
-  // Calls back while `fd` is readable/writable until the Watch is destroyed. Own thread only.
+  // Calls back while `fd` is readable/writable until the Watch is destroyed. Own thread only. Files and /dev/null are
+  // always ready, as poll() has it.
   // kReadEdge: at each new readiness only, for eventfds that are never read.
   enum class Ready : std::uint8_t { kRead = 1, kWrite = 2, kReadEdge = 3 };
   class Watch {

@@ -1,5 +1,6 @@
 #include "emu/io/loop.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -152,6 +153,20 @@ TEST_F(LoopRuns, aWatchThatDestroysItselfInItsCallback) {
     EXPECT_EQ(kept.size(), 100U);
   });
   loop_->waitUntil([&] { return watch == nullptr; });
+}
+
+TEST_F(LoopRuns, filesAndTheNullDeviceAsAlwaysReady) {
+  for (const char* path : {"/dev/null", "/proc/self/exe", "/"}) {
+    const Fd fd(::open(path, O_RDONLY | O_CLOEXEC));
+    int times = 0;
+    auto watch = loop_->watch(fd.get(), Loop::Ready::kRead, [&] { times++; });
+    loop_->waitUntil([&] { return times == 3; });
+    watch.reset();
+    bool later = false;
+    const auto timer = loop_->timer(1ms, [&] { later = true; });
+    loop_->waitUntil([&] { return later; });
+    EXPECT_EQ(times, 3) << path;
+  }
 }
 
 Task<Result<void>> readyThenCancelled(Loop& loop, int fd, CancelToken cancel) {
