@@ -12,6 +12,7 @@ namespace rhea::block {
 
 namespace {
 
+// Blocking: giving back the AIO context of a probe takes the kernel tens of milliseconds.
 Result<void> checkEngine(const HostFileOptions& options, const OpenFlags& flags) {
   if (!options.aio) return success();
   if (*options.aio == FileEngineKind::kNative && !flags.direct) {
@@ -52,12 +53,12 @@ Task<Result<HostFileStart>> startHostFile(OpenContext context, HostFileOptions o
         fmt::format("'{}': force-share=on lets others write the image, so it can only be read", options.filename))
         .hint("add read-only=on");
   }
-  RHEA_CO_CHECK(checkEngine(options, flags));
   OpenWish wish(options.filename, kind, !flags.readOnly && kind != HostFileKind::kCdrom);
   wish.direct = flags.direct;
   wish.autoReadOnly = flags.autoReadOnly;
   wish.sets = context.services.find<FdSets>();
-  const auto open = [wish, options]() -> Result<HostFileStart> {
+  const auto open = [wish, options, flags]() -> Result<HostFileStart> {
+    RHEA_CHECK(checkEngine(options, flags));
     HostFileStart start;
     RHEA_TRY(start.opened, openHostFile(wish));
     auto shared = std::make_shared<Fd>(std::move(start.opened.fd));
