@@ -1,14 +1,17 @@
 #include "block/driver/table.h"
 
+#include "block/driver/copy-on-read/copy-on-read.h"
 #include "block/driver/file/file.h"
 #include "block/driver/host-device/host-device.h"
 #include "block/driver/null/null.h"
+#include "block/driver/raw/raw.h"
+#include "block/driver/throttle/throttle.h"
 
 namespace rhea::block {
 
 std::span<const DriverInfo* const> allDrivers() {
   static const std::array kDrivers = {
-      &fileDriver(), &hostCdromDriver(), &hostDeviceDriver(), &nullAioDriver(), &nullCoDriver(),
+      &copyOnReadDriver(), &fileDriver(), &hostCdromDriver(), &hostDeviceDriver(), &nullAioDriver(), &nullCoDriver(),
   };
   return kDrivers;
 }

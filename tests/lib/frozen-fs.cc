@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,7 +13,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
+#include <deque>
+#include <map>
+#include <thread>
+#include <vector>
 
 namespace rhea::test {
 
@@ -22,6 +26,16 @@ namespace {
 
 constexpr std::size_t kMaxWrite = 128 * 1024;
 constexpr std::uint64_t kRoot = FUSE_ROOT_ID;
+constexpr auto kLongestFreeze = std::chrono::seconds(30);
+
+// What the test asks of the server process; the answer is one number.
+enum class Ask : unsigned { kMakeFile, kFreeze, kThaw, kHeld, kFail };
+struct Question {
+  Ask what;
+  std::uint64_t one;
+  std::uint64_t two;
+  char name[64];
+};
 
 // The descriptor that fusermount3 hands over on its socket once it has mounted.
 int receiveFd(int socket) {
@@ -96,9 +110,12 @@ unsigned kindOf(std::uint32_t opcode) {
   }
 }
 
-}  // namespace
+struct File {
+  std::string name;
+  std::vector<char> data;
+};
 
-struct FrozenFs::Request {
+struct Request {
   std::vector<char> bytes;
   const fuse_in_header& header() const { return *reinterpret_cast<const fuse_in_header*>(bytes.data()); }
   template <class T>
@@ -108,80 +125,70 @@ struct FrozenFs::Request {
   const char* after(std::size_t size) const { return bytes.data() + sizeof(fuse_in_header) + size; }
 };
 
-class FrozenFs::Server {
+// Runs in the child process, on its only thread.
+class Server {
  public:
-  Server(int device, std::string folder) : device_(device), folder_(std::move(folder)), stop_(eventfd(0, EFD_CLOEXEC)) {
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~Server() {
-    const std::uint64_t one = 1;
-    static_cast<void>(!write(stop_, &one, sizeof one));
-    thread_.join();
-    umount2(folder_.c_str(), MNT_DETACH);
-    close(device_);  // aborts the connection: whoever waits is let go
-    close(stop_);
-    if (geteuid() != 0) {
-      const pid_t child = fork();
-      if (child == 0) {
-        execlp("fusermount3", "fusermount3", "-u", "-z", folder_.c_str(), nullptr);
-        _exit(127);
-      }
-      waitpid(child, nullptr, 0);
-    }
-  }
+  Server(int device, int control) : device_(device), control_(control) {}
 
-  void makeFile(const std::string& name, std::size_t size, unsigned char fill) {
-    const std::lock_guard lock(guard_);
-    const std::uint64_t id = ++lastId_;
-    files_[id] = {name, std::vector<char>(size, static_cast<char>(fill))};
-  }
-  void freeze(unsigned operations) {
-    const std::lock_guard lock(guard_);
-    frozen_ = operations;
-  }
-  void thaw() {
-    std::deque<Request> waiting;
-    const std::lock_guard lock(guard_);
-    frozen_ = 0;
-    waiting.swap(held_);
-    for (const Request& request : waiting) answer(request);
-  }
-  std::size_t held() const {
-    const std::lock_guard lock(guard_);
-    return held_.size();
-  }
-  bool waitHeld(std::size_t count, int milliseconds) const {
-    std::unique_lock lock(guard_);
-    return changed_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] { return held_.size() >= count; });
-  }
-  void fail(unsigned operations, int code) {
-    const std::lock_guard lock(guard_);
-    for (unsigned bit = 1; bit < kAll; bit <<= 1) {
-      if ((operations & bit) != 0) failures_[bit] = code;
+  // Until the test is gone or the file system is unmounted.
+  void serve() {
+    for (;;) {
+      pollfd ready[2] = {{device_, POLLIN, 0}, {control_, POLLIN, 0}};
+      if (poll(ready, 2, 500) < 0 && errno != EINTR) return;
+      if (frozen_ != 0 && std::chrono::steady_clock::now() > thawAt_) thaw();
+      if (ready[1].revents != 0 && !answerTest()) return;
+      if (ready[0].revents != 0 && !takeRequest()) return;
     }
   }
 
  private:
-  void serve() {
-    for (;;) {
-      pollfd ready[2] = {{device_, POLLIN, 0}, {stop_, POLLIN, 0}};
-      if (poll(ready, 2, -1) < 0 && errno != EINTR) return;
-      if (ready[1].revents != 0) return;
-      if ((ready[0].revents & (POLLIN | POLLERR)) == 0) continue;
-      Request request;
-      request.bytes.resize(kMaxWrite + 4096);
-      const ssize_t got = read(device_, request.bytes.data(), request.bytes.size());
-      if (got < 0 && (errno == ENOENT || errno == EINTR || errno == EAGAIN)) continue;
-      if (got < static_cast<ssize_t>(sizeof(fuse_in_header))) return;
-      request.bytes.resize(static_cast<std::size_t>(got));
-      const std::lock_guard lock(guard_);
-      if ((kindOf(request.header().opcode) & frozen_) != 0) {
-        held_.push_back(std::move(request));
-        changed_.notify_all();
-      } else {
-        answer(request);
-      }
+  bool answerTest() {
+    Question question;
+    if (recv(control_, &question, sizeof question, 0) != sizeof question) return false;
+    std::uint64_t answer = 0;
+    switch (question.what) {
+      case Ask::kMakeFile:
+        files_[++lastId_] = {question.name, std::vector<char>(question.one, static_cast<char>(question.two))};
+        break;
+      case Ask::kFreeze:
+        frozen_ = static_cast<unsigned>(question.one);
+        thawAt_ = std::chrono::steady_clock::now() + kLongestFreeze;
+        break;
+      case Ask::kThaw:
+        thaw();
+        break;
+      case Ask::kHeld:
+        answer = held_.size();
+        break;
+      case Ask::kFail:
+        for (unsigned bit = 1; bit < FrozenFs::kAll; bit <<= 1) {
+          if ((question.one & bit) != 0) failures_[bit] = static_cast<int>(question.two);
+        }
+        break;
     }
+    return send(control_, &answer, sizeof answer, MSG_NOSIGNAL) == sizeof answer;
+  }
+
+  void thaw() {
+    frozen_ = 0;
+    std::deque<Request> waiting;
+    waiting.swap(held_);
+    for (const Request& request : waiting) answer(request);
+  }
+
+  bool takeRequest() {
+    Request request;
+    request.bytes.resize(kMaxWrite + 4096);
+    const ssize_t got = read(device_, request.bytes.data(), request.bytes.size());
+    if (got < 0) return errno == ENOENT || errno == EINTR || errno == EAGAIN;
+    if (got < static_cast<ssize_t>(sizeof(fuse_in_header))) return false;
+    request.bytes.resize(static_cast<std::size_t>(got));
+    if ((kindOf(request.header().opcode) & frozen_) != 0) {
+      held_.push_back(std::move(request));
+    } else {
+      answer(request);
+    }
+    return true;
   }
 
   void reply(const Request& request, int code, const void* data = nullptr, std::size_t size = 0) {
@@ -230,7 +237,6 @@ class FrozenFs::Server {
     return found == files_.end() ? nullptr : &found->second;
   }
 
-  // With guard_ held.
   void answer(const Request& request) {
     const fuse_in_header& header = request.header();
     if (const auto failure = failures_.find(kindOf(header.opcode));
@@ -354,38 +360,91 @@ class FrozenFs::Server {
   }
 
   const int device_;
-  const std::string folder_;
-  const int stop_;
-  mutable std::mutex guard_;
-  mutable std::condition_variable changed_;
+  const int control_;
   std::map<std::uint64_t, File> files_;
   std::uint64_t lastId_ = kRoot;
   std::deque<Request> held_;
   std::map<unsigned, int> failures_;
   unsigned frozen_ = 0;
-  std::thread thread_;
+  std::chrono::steady_clock::time_point thawAt_;
 };
 
+// Only the device and the control socket stay open: any other descriptor, a lock on it for one, would outlive the
+// test's.
+void keepOnly(int one, int two) {
+  dup2(one, 3);
+  dup2(two, 4);
+  close_range(5, ~0U, 0);
+}
+
+}  // namespace
+
 FrozenFs::FrozenFs() {
-  const int device = geteuid() == 0 ? mountByRoot(dir_.path()) : mountByHelper(dir_.path());
+  int device = geteuid() == 0 ? mountByRoot(dir_.path()) : mountByHelper(dir_.path());
   if (device < 0) {
     why_ = std::string("no FUSE file system can be mounted here: ") + std::strerror(errno);
     return;
   }
-  server_ = std::make_unique<Server>(device, dir_.path());
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return;
+  control_ = sockets[0];
+  server_ = fork();
+  if (server_ == 0) {
+    const int spareDevice = fcntl(device, F_DUPFD, 10);
+    const int spareControl = fcntl(sockets[1], F_DUPFD, 10);
+    keepOnly(spareDevice, spareControl);
+    Server(3, 4).serve();
+    _exit(0);
+  }
+  close(sockets[1]);
+  close(device);
 }
 
-FrozenFs::~FrozenFs() = default;
+FrozenFs::~FrozenFs() {
+  if (server_ <= 0) return;
+  if (geteuid() == 0) {
+    umount2(dir_.path().c_str(), MNT_DETACH);
+  } else {
+    const pid_t child = fork();
+    if (child == 0) {
+      execlp("fusermount3", "fusermount3", "-u", "-z", dir_.path().c_str(), nullptr);
+      _exit(127);
+    }
+    waitpid(child, nullptr, 0);
+  }
+  kill(server_, SIGKILL);  // the device closes with it, and whoever waits is let go
+  waitpid(server_, nullptr, 0);
+  close(control_);
+}
+
+std::uint64_t FrozenFs::ask(unsigned what, std::uint64_t one, std::uint64_t two, const std::string& name) const {
+  Question question{static_cast<Ask>(what), one, two, {}};
+  name.copy(question.name, sizeof question.name - 1);
+  std::uint64_t answer = 0;
+  if (send(control_, &question, sizeof question, MSG_NOSIGNAL) < 0) return 0;
+  return recv(control_, &answer, sizeof answer, 0) == sizeof answer ? answer : 0;
+}
 
 std::string FrozenFs::makeFile(const std::string& name, std::size_t size, unsigned char fill) {
-  server_->makeFile(name, size, fill);
+  ask(static_cast<unsigned>(Ask::kMakeFile), size, fill, name);
   return dir_.file(name);
 }
 
-void FrozenFs::freeze(unsigned operations) { server_->freeze(operations); }
-void FrozenFs::thaw() { server_->thaw(); }
-std::size_t FrozenFs::held() const { return server_->held(); }
-bool FrozenFs::waitHeld(std::size_t count, int milliseconds) const { return server_->waitHeld(count, milliseconds); }
-void FrozenFs::fail(unsigned operations, int code) { server_->fail(operations, code); }
+void FrozenFs::freeze(unsigned operations) { ask(static_cast<unsigned>(Ask::kFreeze), operations, 0); }
+void FrozenFs::thaw() { ask(static_cast<unsigned>(Ask::kThaw), 0, 0); }
+std::size_t FrozenFs::held() const { return ask(static_cast<unsigned>(Ask::kHeld), 0, 0); }
+
+bool FrozenFs::waitHeld(std::size_t count, int milliseconds) const {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  while (held() < count) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+void FrozenFs::fail(unsigned operations, int code) {
+  ask(static_cast<unsigned>(Ask::kFail), operations, static_cast<std::uint64_t>(code));
+}
 
 }  // namespace rhea::test

@@ -1,19 +1,14 @@
 // FrozenFs: a real file system (FUSE) that a test can make stop answering, operation by operation, or fail.
 //
-// It speaks the kernel's /dev/fuse protocol itself, so no library is needed, and it lives on a thread of the test. The
-// files are in memory, in one folder. As root it mounts by itself, else through fusermount3.
-// The test's own thread must not touch a file whose operations are frozen: it would wait for itself.
+// It speaks the kernel's /dev/fuse protocol itself, so no library is needed, and it lives in a child process: a test
+// that dies while it is frozen would otherwise wait for itself for ever. Nothing stays frozen for longer than 30
+// seconds. The files are in memory, in one folder. As root it mounts by itself, else through fusermount3.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <map>
-#include <memory>
-#include <mutex>
+#include <sys/types.h>
+
+#include <cstdint>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "tests/lib/temp-dir.h"
 
@@ -58,15 +53,12 @@ class FrozenFs {
   void fail(unsigned operations, int code);
 
  private:
-  struct File {
-    std::string name;
-    std::vector<char> data;
-  };
-  struct Request;  // of the protocol
-  class Server;
-  TempDir dir_;  // before the server, which unmounts it
-  std::unique_ptr<Server> server_;
+  std::uint64_t ask(unsigned what, std::uint64_t one, std::uint64_t two, const std::string& name = "") const;
+
+  TempDir dir_;
   std::string why_;
+  int control_ = -1;
+  pid_t server_ = -1;
 };
 
 }  // namespace rhea::test

@@ -71,8 +71,9 @@ StorageFacts gather(const std::vector<std::shared_ptr<Fd>>& descriptors) {
 }  // namespace
 
 Task<Result<StorageFacts>> HostFile::storageFacts() {
-  const auto work = [descriptors = slots_.descriptors()] { return gather(descriptors); };
-  StorageFacts facts = co_await offload(work);
+  // Dropped by the worker: one that was retired meanwhile closes with its last reference.
+  auto work = [descriptors = slots_.descriptors()]() mutable { return gather(std::exchange(descriptors, {})); };
+  StorageFacts facts = co_await offload(std::move(work));
   const FileAccess access = use()->access();
   if (access.direct) {
     facts.directPossible = true;
@@ -98,13 +99,12 @@ std::string HostFile::engineNote(const FileAccess& access) const {
 }
 
 Task<Result<ImageInfo>> HostFile::imageInfo() {
-  const auto fds = slots_.descriptors();
   ImageInfo info;
   info.virtualSize = length();
-  if (fds.empty()) co_return info;
-  const auto measure = [fd = fds.front()]() -> Result<std::uint64_t> {
+  const FileUse file = use();
+  const auto measure = [fd = file->fd()]() -> Result<std::uint64_t> {
     struct stat seen {};
-    if (fstat(fd->get(), &seen) != 0) return Error::fromErrno(errno);
+    if (fstat(fd, &seen) != 0) return Error::fromErrno(errno);
     return static_cast<std::uint64_t>(seen.st_blocks) * 512;
   };
   if (auto allocated = co_await offload(measure); allocated.ok()) info.actualSize = *allocated;

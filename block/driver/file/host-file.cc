@@ -113,11 +113,7 @@ Task<void> HostFile::close() {
     slot = &*last;
   }
   auto fd = co_await slots_.retire(*slot);
-  const auto release = [keeper = locks_, fd = std::move(fd)]() mutable {
-    if (keeper != nullptr) keeper->remove(fd);
-    fd.reset();
-  };
-  co_await offload(release);
+  co_await releaseOffLoop(locks_, std::move(fd));
 }
 
 Task<Result<void>> HostFile::prepareRights(Rights rights) {

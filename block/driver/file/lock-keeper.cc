@@ -106,4 +106,12 @@ void LockKeeper::reconcileLocked() {
   held_ = held_.without(unwanted);
 }
 
+Task<void> releaseOffLoop(std::shared_ptr<LockKeeper> keeper, std::shared_ptr<Fd> fd) {
+  auto release = [keeper = std::move(keeper), fd = std::move(fd)]() mutable {
+    if (keeper != nullptr) keeper->remove(fd);
+    fd.reset();
+  };
+  co_await offload(std::move(release));
+}
+
 }  // namespace rhea::block

@@ -9,6 +9,7 @@
 
 #include "block/driver/file/image-lock.h"
 #include "emu/io/fd.h"
+#include "emu/io/task.h"
 
 namespace rhea {
 class WorkerPool;
@@ -52,5 +53,9 @@ class LockKeeper : public std::enable_shared_from_this<LockKeeper> {
   LockSet needed_;   // of the rights in force
   LockSet claimed_;  // of the rights being prepared
 };
+
+// Gives back the locks (`keeper` may be null) and closes, on a worker: the last reference must not end on a loop, where
+// a close that hangs would hang everything.
+Task<void> releaseOffLoop(std::shared_ptr<LockKeeper> keeper, std::shared_ptr<Fd> fd);
 
 }  // namespace rhea::block

@@ -29,11 +29,7 @@ class HostFile::Prepared final : public PreparedReopen {
     FileSlot* given = committed_ ? former_ : fresh_;
     fresh_ = nullptr;
     auto fd = co_await file_.slots_.retire(*given);
-    const auto release = [keeper = file_.locks_, fd = std::move(fd)]() mutable {
-      if (keeper != nullptr) keeper->remove(fd);
-      fd.reset();
-    };
-    co_await offload(release);
+    co_await releaseOffLoop(file_.locks_, std::move(fd));
   }
 
  private:

@@ -101,6 +101,12 @@ Task<Result<std::unique_ptr<Driver>>> openNull(OpenContext context, DriverOption
   co_return std::make_unique<NullDriver>(own, kLater, context.flags.readOnly);
 }
 
+bool sameNull(const DriverOptions& one, const DriverOptions& two) {
+  const auto& a = one.as<qapi::BlockdevOptionsNull>();
+  const auto& b = two.as<qapi::BlockdevOptionsNull>();
+  return a.size == b.size && a.latencyNs == b.latencyNs && a.readZeroes == b.readZeroes;
+}
+
 template <bool kLater>
 DriverInfo describe() {
   DriverInfo info;
@@ -108,6 +114,7 @@ DriverInfo describe() {
   info.kind = DriverKind::kProtocol;
   info.threads = DriverThreads::kAny;
   info.open = openNull<kLater>;
+  info.sameOptions = sameNull;
   return info;
 }
 
