@@ -200,12 +200,17 @@ void Dispatcher::audit(const Job& job, const Error* error, bool goesOn) const {
 Task<Result<json::Text>> Dispatcher::execute(std::shared_ptr<const Caller> caller, std::string name,
                                              json::Value arguments) {
   RHEA_CO_TRY(const CommandEntry* entry, lookUp(name));
+  co_return co_await execute(std::move(caller), *entry, std::move(arguments));
+}
+
+Task<Result<json::Text>> Dispatcher::execute(std::shared_ptr<const Caller> caller, const CommandEntry& entry,
+                                             json::Value arguments) {
   const auto call = std::make_shared<InnerCall>();
   Done done = [call](Outcome outcome) {
     call->outcome.emplace(std::move(outcome));
     if (call->waiter) call->waiter.resume();
   };
-  start(std::move(caller), Call(*entry, std::move(arguments)), std::move(done));
+  start(std::move(caller), Call(entry, std::move(arguments)), std::move(done));
   // By its own name and not as *call: GCC 12 awaits a copy of what it is given as an expression.
   InnerCall::Awaiter ended(*call);
   co_await ended;

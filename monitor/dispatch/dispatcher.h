@@ -60,6 +60,9 @@ class Dispatcher {
   void start(std::shared_ptr<const Caller> caller, Call call, Done done);
   // The same for callers inside: gives what stands under "return".
   Task<Result<json::Text>> execute(std::shared_ptr<const Caller> caller, std::string name, json::Value arguments);
+  // The same for an entry of another table: a human-command.
+  Task<Result<json::Text>> execute(std::shared_ptr<const Caller> caller, const CommandEntry& entry,
+                                   json::Value arguments);
   // A context for bodies that are no QMP commands (human-commands).
   CommandContext contextFor(const Caller& caller) const;
 
