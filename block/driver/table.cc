@@ -11,7 +11,8 @@ namespace rhea::block {
 
 std::span<const DriverInfo* const> allDrivers() {
   static const std::array kDrivers = {
-      &copyOnReadDriver(), &fileDriver(), &hostCdromDriver(), &hostDeviceDriver(), &nullAioDriver(), &nullCoDriver(),
+      &copyOnReadDriver(), &fileDriver(),   &hostCdromDriver(), &hostDeviceDriver(),
+      &nullAioDriver(),    &nullCoDriver(), &rawDriver(),       &throttleDriver(),
   };
   return kDrivers;
 }
