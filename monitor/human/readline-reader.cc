@@ -160,6 +160,7 @@ class ReadlineReader final : public LineReader {
     ::rl_deprep_term_function = nullptr;
     ::rl_variable_bind("enable-bracketed-paste", "off");
     ::rl_initialize();
+    ::rl_tty_set_echoing(1);  // usually found out from the terminal's modes, which are not readline's here
     ::rl_bind_key('\t', &ReadlineReader::tabPressed);
     ::rl_bind_key('\x03', &ReadlineReader::interruptPressed);
     setColumns(screen_.columns());

@@ -131,6 +131,13 @@ TEST_F(HumanConsole, TabCompletesAWordOfAForm) {
   EXPECT_EQ(executor_.asked.back(), R"(block_resize {"device": "disk0", "size": 1073741824})");
 }
 
+TEST_F(HumanConsole, TypedKeysAreShown) {
+  start(80, true);
+  screen_->take();
+  type("info st");
+  EXPECT_EQ(screen_->take(), "info st");
+}
+
 TEST_F(HumanConsole, TabListsSeveralCandidates) {
   start(80, true);
   screen_->take();
