@@ -31,6 +31,7 @@ struct OptionInfo {
   std::string_view refusal = {};       // not empty: known, but not there in this build, and why
   std::span<const OptionParameter> parameters = {};
   std::span<const std::string_view> aliases = {};
+  bool openKeys = false;  // kKeyval: more keys are taken than `parameters` names, a driver's for instance
 };
 
 }  // namespace rhea

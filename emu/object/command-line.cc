@@ -62,6 +62,7 @@ Result<void> checkPairs(const OptionInfo& option, const Keyval& pairs) {
   if (option.parameters.empty()) return success();
   for (const Keyval::Entry& entry : pairs.entries()) {
     const OptionParameter* parameter = findParameter(option, entry.key);
+    if (parameter == nullptr && option.openKeys) continue;
     if (parameter == nullptr) {
       std::vector<std::string_view> names;
       for (const OptionParameter& known : option.parameters) names.push_back(known.name);

@@ -54,6 +54,18 @@ std::vector<std::string> fileNames(const std::string& typed) {
   return names;
 }
 
+// Behind the last comma: the keys ("cache.direct="), or the values of the key that stands there.
+std::vector<std::string> keyCandidates(const HumanArgument& argument, const std::string& typed) {
+  const std::size_t comma = typed.rfind(',');
+  const std::string before = comma == std::string::npos ? "" : typed.substr(0, comma + 1);
+  const bool hasKey = typed.find('=', before.size()) != std::string::npos;
+  std::vector<std::string> found;
+  for (const std::string_view value : argument.values) {
+    if (value.ends_with('=') != hasKey) found.push_back(before + std::string(value));
+  }
+  return found;
+}
+
 void collect(json::View value, const std::vector<std::string>& keys, std::vector<std::string>& names) {
   if (value.isArray()) {
     for (const json::View item : value.items()) collect(item, keys, names);
@@ -96,10 +108,10 @@ Task<std::vector<std::string>> Completer::candidates(const HumanArgument& argume
     case ArgumentKind::kEnum:
       co_return std::vector<std::string>(argument.values.begin(), argument.values.end());
     case ArgumentKind::kKeyval:
-    case ArgumentKind::kRest: {
+    case ArgumentKind::kRest:
+    case ArgumentKind::kWord:
       closes = false;
-      co_return std::vector<std::string>(argument.values.begin(), argument.values.end());
-    }
+      co_return keyCandidates(argument, typed);
     case ArgumentKind::kBool:
       co_return std::vector<std::string>{std::string("on"), std::string("off")};
     case ArgumentKind::kDrive:

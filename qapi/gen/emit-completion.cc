@@ -1,5 +1,8 @@
 // Completion of the command line for bash: options, their keys, the values of keys that are enums or booleans, files.
+#include <fmt/format.h>
+
 #include "qapi/gen/emit.h"
+#include "qapi/gen/keys.h"
 
 namespace rhea::gen {
 
@@ -79,64 +82,6 @@ complete -F _rhea rhea rhea-system-x86_64
 complete -F _rhea_shell rhea-shell
 )script";
 
-std::string enumWords(const Entry& entry) {
-  std::string words;
-  for (const EnumValue& value : entry.values) words += (words.empty() ? "" : " ") + value.name;
-  return words;
-}
-
-// Keys of an option and their values, as the script's tables have them.
-class Keys {
- public:
-  explicit Keys(std::string option) : option_(std::move(option)) {}
-
-  void add(const std::string& key, const std::string& values) {
-    if (std::ranges::find(seen_, key) != seen_.end()) return;
-    seen_.push_back(key);
-    keys_ += (keys_.empty() ? "" : " ") + key + "=";
-    if (!values.empty()) put(values_, "    ['{}.{}']='{}'\n", option_, key, values);
-  }
-
-  // The members of a type, those of nested objects with dots between, as far as people type them.
-  void addType(const Entry& entry, const std::string& prefix, int depth) {
-    for (const Member* member : allMembers(entry)) addMember(*member, prefix + member->name, depth);
-    for (const Branch& branch : entry.branches) {
-      if (branch.type.entry == nullptr || branch.type.list) continue;
-      if (entry.kind == EntryKind::kUnion) addType(*branch.type.entry, prefix, depth);
-    }
-  }
-
-  const std::string& keys() const { return keys_; }
-  const std::string& values() const { return values_; }
-
- private:
-  void addMember(const Member& member, const std::string& key, int depth) {
-    if (member.type.list) return;
-    const Entry* type = member.type.entry;
-    if (type == nullptr) return add(key, member.type.name == "bool" ? "on off" : "");
-    if (type->kind == EntryKind::kEnum) return add(key, enumWords(*type));
-    if (type->kind == EntryKind::kAlternate) {
-      add(key, "");  // a name
-      for (const Branch& branch : type->branches) {
-        if (branch.type.entry != nullptr && !branch.type.list && depth > 0 && isObject(*branch.type.entry)) {
-          addType(*branch.type.entry, key + ".", depth - 1);
-        }
-      }
-    } else if (depth > 0) {
-      addType(*type, key + ".", depth - 1);
-    }
-  }
-
-  static bool isObject(const Entry& entry) {
-    return entry.kind == EntryKind::kStruct || entry.kind == EntryKind::kUnion;
-  }
-
-  std::string option_;
-  std::vector<std::string> seen_;
-  std::string keys_;
-  std::string values_;
-};
-
 // "none|sdl" is a choice of words; anything else that is one word is taken for a file's name.
 bool isChoice(const std::string& arguments) {
   return !arguments.empty() && std::ranges::all_of(arguments, [](char byte) {
@@ -163,14 +108,15 @@ void addOption(Tables& tables, const Entry& entry, const std::string& name) {
     if (choice) put(tables.keys, "    ['{}']='{}'\n", name, words);
     return;
   }
-  Keys keys(name);
-  for (const Parameter& parameter : entry.parameters) {
-    keys.add(parameter.name, parameter.type == "boolean" ? "on off" : "");
-  }
-  if (entry.optionType.entry != nullptr) keys.addType(*entry.optionType.entry, "", 1);
+  Keys keys;
+  keys.addOption(entry);
   put(tables.kinds, "    ['{}']=pairs\n", name);
-  put(tables.keys, "    ['{}']='{}'\n", name, keys.keys());
-  tables.values += keys.values();
+  put(tables.keys, "    ['{}']='", name);
+  for (const Keys::Key& key : keys.all()) {
+    put(tables.keys, "{}{}=", &key == &keys.all().front() ? "" : " ", key.name);
+    if (!key.values.empty()) put(tables.values, "    ['{}.{}']='{}'\n", name, key.name, fmt::join(key.values, " "));
+  }
+  tables.keys += "'\n";
   if (!entry.impliedKey.empty()) put(tables.implied, "    ['{}']='{}'\n", name, entry.impliedKey);
 }
 

@@ -1,6 +1,7 @@
 // The table of human forms of a program.
 #include "qapi/gen/cpp-names.h"
 #include "qapi/gen/emit.h"
+#include "qapi/gen/keys.h"
 
 namespace rhea::gen {
 
@@ -17,6 +18,8 @@ std::string stringTable(const std::vector<std::string>& items) {
 
 class FormTable {
  public:
+  explicit FormTable(const Program& program) : program_(program) {}
+
   void add(const Entry& entry) {
     const HumanForm& form = *entry.human;
     const std::string id = std::to_string(count_++);
@@ -24,11 +27,7 @@ class FormTable {
     table("Aliases", id, form.aliases);
     table("Examples", id, form.examples);
     for (std::size_t index = 0; index < form.arguments.size(); ++index) {
-      const FormArgument& argument = form.arguments[index];
-      if (argument.kind != "enum") continue;
-      std::vector<std::string> values;
-      for (const EnumValue& value : argument.enumType.entry->values) values.push_back(value.name);
-      table(fmt::format("Values{}_", index), id, values);
+      table(fmt::format("Values{}_", index), id, valuesOf(form.arguments[index]));
     }
     if (!form.arguments.empty()) {
       put(tables_, "constexpr HumanArgument kArguments{}[] = {{\n", id);
@@ -58,12 +57,36 @@ class FormTable {
     if (!items.empty()) put(tables_, "constexpr std::string_view k{}{}[] = {{{}}};\n", name, id, stringTable(items));
   }
 
+  // An enum's values; of key=value text the keys as "key=" and their values as "key=value".
+  std::vector<std::string> valuesOf(const FormArgument& argument) const {
+    std::vector<std::string> values;
+    if (argument.kind == "enum") {
+      for (const EnumValue& value : argument.enumType.entry->values) values.push_back(value.name);
+      return values;
+    }
+    Keys keys;
+    if (argument.enumType.entry != nullptr) keys.addType(*argument.enumType.entry);
+    if (!argument.option.empty()) keys.addOption(optionNamed(argument.option.substr(1)));
+    for (const Keys::Key& key : keys.all()) {
+      values.push_back(key.name + "=");
+      for (const std::string& value : key.values) values.push_back(fmt::format("{}={}", key.name, value));
+    }
+    return values;
+  }
+
+  const Entry& optionNamed(std::string_view name) const {
+    const std::vector<const Entry*> options = program_.schema.all(EntryKind::kOption);
+    return **std::ranges::find(options, name, [](const Entry* entry) { return std::string_view(entry->name); });
+  }
+
   void row(const FormArgument& argument, std::size_t index, const std::string& id) {
     put(tables_, "    {{{}, {}, {}, {}, {},\n     {}}},\n", literal(argument.member), kindName(argument.kind),
         argument.flag == 0 ? "0" : fmt::format("'{}'", argument.flag), argument.optional,
-        argument.kind == "enum" ? fmt::format("kValues{}_{}", index, id) : "{}", literal(firstSentence(argument.doc)));
+        valuesOf(argument).empty() ? "{}" : fmt::format("kValues{}_{}", index, id),
+        literal(firstSentence(argument.doc)));
   }
 
+  const Program& program_;
   std::size_t count_ = 0;
   std::string tables_;
   std::string rows_;
@@ -85,7 +108,7 @@ std::span<const HumanForm> humanForms();
 }  // namespace
 
 void emitHuman(const Program& program, Output& output) {
-  FormTable table;
+  FormTable table(program);
   for (const Entry* entry : program.commands) {
     if (entry->human) table.add(*entry);
   }

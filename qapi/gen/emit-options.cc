@@ -32,6 +32,7 @@ void putRow(std::string& tables, std::string& rows, const Entry& entry, std::siz
       literal(entry.argumentsHelp), literal(entry.impliedKey), literal(entry.doc), literal(entry.refusal));
   if (!entry.parameters.empty()) put(rows, ", .parameters = kParameters{}", index);
   if (!entry.aliases.empty()) put(rows, ", .aliases = kAliases{}", index);
+  if (entry.openKeys) rows += ", .openKeys = true";
   rows += "},\n";
 }
 

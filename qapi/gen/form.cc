@@ -73,8 +73,11 @@ class FormParser {
     }
     argument.member = parts[0];
     argument.kind = parts[1];
-    if ((argument.kind == "enum") != (parts.size() == 3)) return complain(token, "an enum is NAME:enum:TYPE");
-    if (parts.size() == 3) argument.enumType.name = parts[2];
+    const bool mayName = argument.kind == "keyval" || argument.kind == "rest" || argument.kind == "word";
+    if (argument.kind == "enum" ? parts.size() != 3 : parts.size() > (mayName ? 3U : 2U)) {
+      return complain(token, "an enum is NAME:enum:TYPE; keyval, rest and word may name a type or an -option besides");
+    }
+    if (parts.size() == 3) (parts[2].starts_with('-') ? argument.option : argument.enumType.name) = parts[2];
     const bool afterRest = std::ranges::any_of(form_.arguments, [](const FormArgument& a) { return a.kind == "rest"; });
     if (afterRest) complain(token, "nothing can stand behind the rest of the line");
     const auto isOptionalWord = [](const FormArgument& a) { return a.flag == 0 && a.optional; };

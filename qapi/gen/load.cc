@@ -283,6 +283,7 @@ class Loader {
     entry.impliedKey = fields.optionalText("implied-key");
     entry.repeats = fields.flag("repeats");
     entry.refusal = fields.optionalText("refused");
+    entry.openKeys = fields.flag("open-keys");
     entry.takes = fields.text("args");
     if (entry.takes.starts_with("keyval:")) {
       entry.optionType.name = entry.takes.substr(7);
@@ -298,7 +299,8 @@ class Loader {
     if (!parameters) return;
     for (const json::Member& given : parameters->members()) {
       Fields inner(given.value, below(fields.at("parameters"), given.key, given.keyOffset), complaints_);
-      Parameter parameter{std::string(given.key), inner.text("type"), inner.text("doc"), inner.optionalText("default")};
+      Parameter parameter{std::string(given.key), inner.text("type"), inner.text("doc"), inner.optionalText("default"),
+                          inner.texts("values")};
       constexpr std::string_view kTypes[] = {"string", "boolean", "number", "size"};
       if (std::ranges::find(kTypes, parameter.type) == std::end(kTypes)) {
         complaints_.add(inner.at("type"), "expected string, boolean, number or size");

@@ -111,9 +111,12 @@ class Resolver {
     if (entry.human) {
       for (FormArgument& argument : entry.human->arguments) {
         resolve(argument.enumType, entry, entry.place);
-        if (argument.kind == "enum" && argument.enumType.entry != nullptr &&
-            argument.enumType.entry->kind != EntryKind::kEnum) {
+        const Entry* type = argument.enumType.entry;
+        if (argument.kind == "enum" && type != nullptr && type->kind != EntryKind::kEnum) {
           complaints_.add(entry.place, fmt::format("'{}' is no enum", argument.enumType.name));
+        }
+        if (!argument.option.empty() && !options_.contains(argument.option.substr(1))) {
+          complaints_.add(entry.place, fmt::format("there is no option '{}'", argument.option));
         }
       }
     }

@@ -60,8 +60,9 @@ enum class EntryKind : std::uint8_t { kStruct, kUnion, kAlternate, kEnum, kComma
 // One argument of a human form; see emu/io/human-form.h for the kinds.
 struct FormArgument {
   std::string member;
-  std::string kind;  // "drive", "enum", ...
-  TypeUse enumType;  // kind enum
+  std::string kind;    // "drive", "enum", ...
+  TypeUse enumType;    // kind enum; kinds keyval, rest, word: the type whose keys completion offers
+  std::string option;  // kinds keyval, rest, word: the option of the command line whose keys it offers ("-drive")
   char flag = 0;
   bool optional = false;
   std::string doc;
@@ -83,6 +84,7 @@ struct Parameter {
   std::string type;  // string, boolean, number, size
   std::string doc;
   std::string defaultText;
+  std::vector<std::string> values;  // what completion offers
 };
 
 struct Entry {
@@ -106,7 +108,7 @@ struct Entry {
   bool allowOob = false;
   bool allowPreconfig = false;
   bool rawReply = false;  // the body gives the reply as text
-  bool boxed = false;  // data-boxed
+  bool boxed = false;     // data-boxed
   bool isNew = false;
   std::int64_t deadline = 0;
   std::vector<std::pair<std::string, std::string>> errors;
@@ -123,6 +125,7 @@ struct Entry {
   std::string impliedKey;
   TypeUse optionType;  // keyval:Type
   bool repeats = false;
+  bool openKeys = false;
   std::string refusal;  // known, but not there, and why
   std::vector<Parameter> parameters;
   std::vector<std::string> aliases;
