@@ -20,8 +20,9 @@ namespace rhea {
 
 namespace {
 
-constexpr unsigned kEntries = 256;              // of the submission queue; the completion queue has twice as many
-constexpr unsigned kMostInKernel = 512;         // so that the completion queue cannot overflow
+constexpr unsigned kEntries = 256;              // of the submission queue
+constexpr unsigned kMostInKernel = 4096;        // the completion queue's entries, so that it cannot overflow
+constexpr unsigned kMostWorkers = 128;          // threads of the kernel for what would block
 constexpr unsigned kBatch = 64;                 // completions taken from the ring at a time
 constexpr unsigned kMostTurns = 8;              // submit and reap in one round, before the loop sees to others
 constexpr std::size_t kMostBytes = 0x7ffff000;  // of one transfer, as read(2)
@@ -47,7 +48,10 @@ class Ring {
   int make(unsigned entries) {
     int code = EINVAL;
     for (const unsigned setup : kSetups) {
-      code = -io_uring_queue_init(entries, &ring, setup | IORING_SETUP_R_DISABLED);
+      io_uring_params wanted{};
+      wanted.flags = setup | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE;
+      wanted.cq_entries = entries * (kMostInKernel / kEntries);
+      code = -io_uring_queue_init_params(entries, &ring, &wanted);
       made_ = code == 0;
       if (code != EINVAL) break;
     }
@@ -141,6 +145,10 @@ class UringEngine final : public FileEngine, private Loop::RoundEnd {
   // On the loop's thread, which from now on is the only one that may submit.
   void enable() {
     if (owner_->enable() != 0) bug("an io_uring cannot be enabled");
+    // The kernel's own limit is four threads a processor: a file server that hangs would hold them all, and with them
+    // the writes and flushes of every other disk. Before Linux 5.15 it cannot be raised.
+    std::array<unsigned, 2> workers{kMostWorkers, 0};
+    io_uring_register_iowq_max_workers(&ring_, workers.data());
     watch_ = loop_.watch(done_.get(), Loop::Ready::kReadEdge, [] {});  // what it wakes for is done at the round's end
   }
 
