@@ -28,7 +28,7 @@ std::string row(const std::string& left, std::string_view right) {
   while (!right.empty()) {
     const std::size_t end = std::min(right.find(' '), right.size());
     if (column + end > kWidth) {
-      text.push_back('\n');
+      text.back() = '\n';
       text.append(kLeftColumn, ' ');
       column = kLeftColumn;
     }

@@ -14,7 +14,8 @@ using object::Given;
 
 // The option as it was written, before the error: "-chardev socket,id=c0: ...".
 Error told(Error error, const Given& given) {
-  return std::move(error).context(given.text.empty() ? given.origin : fmt::format("{} {}", given.origin, given.text));
+  return std::move(error).context(given.written.empty() ? given.origin
+                                                        : fmt::format("{} {}", given.origin, given.written));
 }
 
 struct MonitorPlan {
@@ -155,7 +156,9 @@ Task<Result<void>> Creation::disks(block::BlockGraph& graph, Log& log) {
   for (const Given* given : line_.all("drive")) {
     Result<block::DriveOptions> options = block::parseDrive(given->text, index++);
     if (!options.ok()) co_return told(options.takeError().withExitCode(2), *given);
-    block::NoteSink note = [&log, given](const std::string& text) { log.warning("-drive {}: {}", given->text, text); };
+    block::NoteSink note = [&log, given](const std::string& text) {
+      log.warning("{} {}: {}", given->origin, given->written, text);
+    };
     Result<block::DiskPtr> made = co_await block::openDrive(graph, *std::move(options), context, std::move(note));
     if (!made.ok()) co_return told(made.takeError(), *given);
   }

@@ -46,7 +46,7 @@ Result<void> checkDisplay(const CommandLine& line) {
 Result<void> checkMachine(const CommandLine& line, Settings& settings) {
   const Keyval machine = line.merged("machine");
   Result<const machine::Board*> board = machine::chooseBoard(machine);
-  if (!board.ok()) return board.takeError().context(fmt::format("-machine {}", machine.toText()));
+  if (!board.ok()) return board.takeError().context(fmt::format("-machine {}", line.last("machine")->written));
   settings.board = *board;
   std::vector<std::string> accelerators;
   if (const Keyval::Entry* entry = machine.find("accel"); entry != nullptr) accelerators.push_back(entry->value);

@@ -190,11 +190,14 @@ Result<void> CommandLine::addWords(std::span<const std::string_view> words) {
 }
 
 Result<void> CommandLine::addArgument(const OptionInfo& option, std::string_view argument, std::string origin) {
-  if (!option.refusal.empty()) return Error(fmt::format("{}: {}", origin, option.refusal)).withExitCode(kUsage);
+  if (!option.refusal.empty())
+    return Error(fmt::format("{}{}{}: {}", origin, argument.empty() ? "" : " ", argument, option.refusal))
+        .withExitCode(kUsage);
   Given given;
   given.option = &option;
   given.origin = std::move(origin);
   given.text = argument;
+  given.written = argument;
   switch (option.argument) {
     case OptionArgument::kNone:
     case OptionArgument::kWord:
@@ -211,19 +214,20 @@ Result<void> CommandLine::addArgument(const OptionInfo& option, std::string_view
       }
       Result<Keyval> pairs = Keyval::parse(argument, option.impliedKey);
       if (!pairs.ok()) return pairs.takeError().context(place).withExitCode(kUsage);
-      return addPairs(option, *std::move(pairs), given.origin);
+      return addPairs(option, *std::move(pairs), given.origin, std::string(argument));
   }
   given_.push_back(std::move(given));
   return success();
 }
 
-Result<void> CommandLine::addPairs(const OptionInfo& option, Keyval pairs, std::string origin) {
+Result<void> CommandLine::addPairs(const OptionInfo& option, Keyval pairs, std::string origin, std::string written) {
   Given given;
   given.option = &option;
   given.origin = std::move(origin);
   resolveNegation(option, pairs);
   given.text = pairs.toText();
-  const std::string place = fmt::format("{} {}", given.origin, given.text);
+  given.written = written.empty() ? given.text : std::move(written);
+  const std::string place = fmt::format("{} {}", given.origin, given.written);
   if (!pairs.wantsHelp()) {
     if (option.argument == OptionArgument::kKeyval) {
       Result<void> checked = checkPairs(option, pairs);

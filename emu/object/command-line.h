@@ -14,10 +14,11 @@ namespace rhea::object {
 // One option as it was given.
 struct Given {
   const OptionInfo* option = nullptr;
-  std::string origin;  // "-object", "vm.json: object[1]", "vm.ini, line 3": where an error points to
-  std::string text;    // kWord: the word; kKeyval and kJson in text form: the argument as it was written
-  Keyval pairs;        // kKeyval, and kJson in text form
-  json::Value value;   // kJson: the object; a JSON file's and a JSON argument's as it stands, else with strings only
+  std::string origin;   // "-object", "vm.json: object[1]", "vm.ini, line 3": where an error points to
+  std::string written;  // the argument as it was typed, for messages
+  std::string text;     // kWord: the word; kKeyval and kJson in text form: the argument as it was written
+  Keyval pairs;         // kKeyval, and kJson in text form
+  json::Value value;    // kJson: the object; a JSON file's and a JSON argument's as it stands, else with strings only
   json::Spelling spelling = json::Spelling::kKeyval;  // kJson: it was JSON on the command line
 };
 
@@ -53,7 +54,7 @@ class CommandLine {
   Error unknownOption(std::string_view name) const;
   const OptionInfo* find(std::string_view option) const;
   Result<void> addArgument(const OptionInfo& option, std::string_view argument, std::string origin);
-  Result<void> addPairs(const OptionInfo& option, Keyval pairs, std::string origin);
+  Result<void> addPairs(const OptionInfo& option, Keyval pairs, std::string origin, std::string written = {});
   Result<void> addConfigValue(const OptionInfo& option, json::View value, const std::string& origin);
 
   std::span<const OptionInfo> table_;

@@ -63,10 +63,10 @@ TEST(CommandLine, UnknownOptionNamesTheNearest) {
 TEST(CommandLine, SaysWhatIsWrong) {
   EXPECT_EQ(Read({"-pidfile"}).error, "-pidfile needs an argument");
   EXPECT_EQ(Read({"vm.img"}).error, "'vm.img' is no option");
-  EXPECT_EQ(Read({"-device", "e1000"}).error, "-device: there are no devices yet");
-  EXPECT_EQ(Read({"-machine", "none,acel=tcg"}).error, "-machine type=none,acel=tcg: there is no key 'acel'");
+  EXPECT_EQ(Read({"-device", "e1000"}).error, "-device e1000: there are no devices yet");
+  EXPECT_EQ(Read({"-machine", "none,acel=tcg"}).error, "-machine none,acel=tcg: there is no key 'acel'");
   EXPECT_EQ(Read({"-machine", "none,usb=maybe"}).error,
-            "-machine type=none,usb=maybe: 'usb' must be on or off, not 'maybe'");
+            "-machine none,usb=maybe: 'usb' must be on or off, not 'maybe'");
   EXPECT_EQ(Read({"-machine", "memory=1Q"}).error,
             "-machine memory=1Q: 'memory' must be a size in bytes, or with a unit such as 512M, not '1Q'");
   EXPECT_EQ(Read({"-machine", "cpus=two"}).error, "-machine cpus=two: 'cpus' must be a number, not 'two'");
