@@ -24,8 +24,8 @@ class ThreadEngine final : public FileEngine {
 
  private:
   // The threads are the engine's own, so that loops do not meet at one queue, and a dead file server that holds them
-  // all leaves the loop's other blocking work alone. One descriptor gets half of them at most.
-  static constexpr unsigned kMostThreads = 64;
+  // all leaves the loop's other blocking work alone. One descriptor gets an eighth of them at most.
+  static constexpr unsigned kMostThreads = 256;
   static constexpr unsigned kMostPerFile = 32;
 
   struct Pending;
