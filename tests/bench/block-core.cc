@@ -1,0 +1,233 @@
+// Reads and writes of a raw file through a disk of the block core, in each cache mode, beside fio (io_uring) and
+// qemu-img bench on the same file where these are installed.
+//
+//   BUILD/bench/block-core [SECONDS per run [MODE...]]      (RHEA_SCRATCH: folder of the file, default the temporary
+//   one)
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "block/core/graph.h"
+#include "block/driver/table.h"
+#include "emu/base/base.h"
+#include "emu/io/fd.h"
+#include "emu/io/offload.h"
+#include "qapi/types-block-options.h"
+
+namespace rhea::block {
+namespace {
+
+constexpr std::uint64_t kFileSize = std::uint64_t{256} << 20;
+constexpr int kRepeats = 3;  // the best counts, on all sides
+
+struct Load {
+  const char* name;
+  bool write;
+  bool random;
+  unsigned depth;
+  std::uint64_t block;
+};
+constexpr std::array<Load, 6> kLoads{{{"4 KiB random read, depth 1", false, true, 1, 4096},
+                                      {"4 KiB random read, depth 32", false, true, 32, 4096},
+                                      {"4 KiB random write, depth 1", true, true, 1, 4096},
+                                      {"4 KiB random write, depth 32", true, true, 32, 4096},
+                                      {"1 MiB sequential read", false, false, 4, 1 << 20},
+                                      {"1 MiB sequential write", true, false, 4, 1 << 20}}};
+constexpr std::array<std::string_view, 5> kModes{"writeback", "none", "writethrough", "directsync", "unsafe"};
+
+struct Run {
+  Run(DiskPtr theDisk, const Load& theLoad, TimePoint until) : disk(std::move(theDisk)), load(theLoad), end(until) {}
+  DiskPtr disk;
+  const Load& load;
+  TimePoint end;
+  std::uint64_t done = 0;
+  std::uint64_t next = 0;  // sequential loads: the block that is next
+};
+
+Task<void> untilEnd(Run& run, unsigned seed) {
+  std::minstd_rand random(seed);
+  const std::uint64_t block = run.load.block;
+  const std::uint64_t blocks = kFileSize / block;
+  const std::unique_ptr<char, decltype(&std::free)> memory(static_cast<char*>(std::aligned_alloc(4096, block)),
+                                                           &std::free);
+  std::memset(memory.get(), 'x', block);
+  const IoVector data(memory.get(), block);
+  for (unsigned i = 0; (i & 15U) != 0 || Clock::now() < run.end; i++) {
+    const Extent at((run.load.random ? random() : run.next++) % blocks * block, block);
+    Result<void> outcome = success();
+    if (run.load.write) {
+      outcome = co_await run.disk->write(at, data);
+    } else {
+      outcome = co_await run.disk->read(at, data);
+    }
+    if (!outcome.ok()) std::abort();
+    run.done++;
+  }
+}
+
+Task<void> atDepth(Run& run) {
+  TaskGroup group;
+  for (unsigned i = 0; i < run.load.depth; i++) group.spawn(untilEnd(run, i + 1));
+  co_await group.join();
+}
+
+template <class T>
+Task<void> keep(Task<T> task, std::optional<T>& place) {
+  place.emplace(co_await std::move(task));
+}
+
+Task<bool> always(Task<void> task) {
+  co_await std::move(task);
+  co_return true;
+}
+
+// The disk, its graph and its loop.
+class Bench {
+ public:
+  explicit Bench(const std::string& path) : drivers_(allDrivers()) {
+    GraphContext context(*loop_, drivers_, services_, observer_);
+    graph_ = std::make_unique<BlockGraph>(context);
+    qapi::BlockdevOptionsFile own;
+    own.filename = path;
+    own.aio = qapi::BlockdevAioOptions::ioUring;
+    NodeOptions options("file", DriverOptions::of(own));
+    Task<Result<DiskPtr>> add = graph_->addDrive(DiskOptions("disk0"), options, {});
+    Result<DiskPtr> disk = run(std::move(add));
+    if (!disk.ok()) {
+      fmt::print(stderr, "{}\n", disk.error().describe());
+      std::exit(1);
+    }
+    disk_ = *disk;
+  }
+  ~Bench() {
+    disk_.reset();
+    if (!run(graph_->shutdown({})).ok()) std::abort();
+  }
+
+  // Requests a second.
+  double measure(const Load& load, Duration time) {
+    const TimePoint begin = Clock::now();
+    Run state(disk_, load, begin + time);
+    run(always(atDepth(state)));
+    return static_cast<double>(state.done) / std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  void setMode(std::string_view mode) {
+    CacheRequest request;
+    request.mode = std::string(mode);
+    const Result<CacheChange> change = run(graph_->setCache("disk0", request, {}));
+    if (!change.ok()) {
+      fmt::print(stderr, "{}\n", change.error().describe());
+      std::exit(1);
+    }
+  }
+
+ private:
+  template <class T>
+  T run(Task<T> task) {
+    std::optional<T> place;
+    loop_->spawn(keep<T>(std::move(task), place));
+    loop_->waitUntil([&] { return place.has_value(); });
+    return std::move(*place);
+  }
+
+  WorkerPool workers_;
+  std::unique_ptr<Loop> loop_ = Loop::create("bench", workers_).value();
+  DriverRegistry drivers_;
+  Services services_;
+  GraphObserver observer_;
+  std::unique_ptr<BlockGraph> graph_;
+  DiskPtr disk_;
+};
+
+std::string outputOf(const std::string& command) {
+  std::FILE* const output = ::popen(command.c_str(), "r");
+  if (output == nullptr) return {};
+  std::string text(1 << 14, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), output));
+  ::pclose(output);
+  return text;
+}
+
+double field(const std::string& text, char separator, int number) {
+  std::size_t at = 0;
+  for (int i = 0; i < number && at != std::string::npos; i++) at = text.find(separator, at + (i > 0 ? 1 : 0));
+  return at == std::string::npos || text.empty() ? 0 : std::atof(text.c_str() + at + 1);
+}
+
+double measureFio(const std::string& path, const Load& load, CacheSwitches mode, double seconds) {
+  const std::string text = outputOf(fmt::format(
+      "fio --name=peer --filename={} --size={} --bs={} --rw={}{} --ioengine=io_uring --iodepth={} --direct={} {} "
+      "--runtime={} --time_based --invalidate=0 --gtod_reduce=1 --randrepeat=0 --minimal 2>/dev/null",
+      path, kFileSize, load.block, load.random ? "rand" : "", load.write ? "write" : "read", load.depth,
+      mode.direct ? 1 : 0, load.write && !mode.writeback ? "--sync=dsync" : "", seconds));
+  return field(text, ';', load.write ? 48 : 7);
+}
+
+// It has no random order; it steps over the file instead.
+double measureQemu(const std::string& path, const Load& load, std::string_view mode, double rate, double seconds) {
+  const auto count = std::max<std::uint64_t>(static_cast<std::uint64_t>(rate * seconds), 50);
+  const std::string text = outputOf(
+      fmt::format("qemu-img bench -f raw -t {} -i io_uring -c {} -d {} -s {} -S {} {} {} 2>/dev/null", mode, count,
+                  load.depth, load.block, load.random ? load.block * 17 : load.block, load.write ? "-w" : "", path));
+  const std::size_t at = text.find("completed in ");
+  const double took = at == std::string::npos ? 0 : std::atof(text.c_str() + at + 13);
+  return took > 0 ? static_cast<double>(count) / took : 0;
+}
+
+void fill(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  std::vector<char> piece(1 << 20);
+  std::minstd_rand random(1);
+  for (char& byte : piece) byte = static_cast<char>(random());
+  for (std::uint64_t at = 0; at < kFileSize; at += piece.size()) {
+    if (::write(file.get(), piece.data(), piece.size()) != static_cast<ssize_t>(piece.size())) std::abort();
+  }
+  ::fsync(file.get());
+}
+
+std::string beside(double own, double peer) {
+  return peer > 0 ? fmt::format("{:>10.0f}{:>8.2f}", peer, own / peer) : fmt::format("{:>10}{:>8}", "-", "-");
+}
+
+}  // namespace
+}  // namespace rhea::block
+
+int main(int count, char** words) {
+  using namespace rhea;
+  using namespace rhea::block;
+  const double seconds = count > 1 ? std::atof(words[1]) : 0.5;
+  std::vector<std::string_view> modes(words + std::min(count, 2), words + count);
+  if (modes.empty()) modes.assign(kModes.begin(), kModes.end());
+  const auto time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  const char* const scratch = std::getenv("RHEA_SCRATCH");
+  const std::string path =
+      (scratch != nullptr ? std::string(scratch) : std::filesystem::temp_directory_path().string()) + "/block-core-" +
+      std::to_string(::getpid());
+  fill(path);
+  fmt::print("requests a second on a raw file of 256 MiB, best of {} runs of {} s each\n", kRepeats, seconds);
+  for (const std::string_view mode : modes) {
+    fmt::print("\n{:<30}{:>10}{:>10}{:>8}{:>10}{:>8}\n", mode, "rhea", "fio", "ratio", "qemu-img", "ratio");
+    for (const Load& load : kLoads) {
+      double own = 0;
+      double fio = 0;
+      double qemu = 0;
+      for (int repeat = 0; repeat < kRepeats; repeat++) {
+        {
+          Bench bench(path);
+          bench.setMode(mode);
+          own = std::max(own, bench.measure(load, time));
+        }
+        fio = std::max(fio, measureFio(path, load, cacheSwitchesOf(mode).value(), seconds));
+        qemu = std::max(qemu, measureQemu(path, load, mode, own, seconds));
+      }
+      fmt::print("{:<30}{:>10.0f}{}{}\n", load.name, own, beside(own, fio), beside(own, qemu));
+      std::fflush(stdout);
+    }
+  }
+  ::unlink(path.c_str());
+  return 0;
+}
