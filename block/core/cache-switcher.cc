@@ -87,6 +87,19 @@ bool CacheSwitcher::strengthens() const {
   });
 }
 
+// Two disks may share a node. Always in the same order, so that two changes never wait for each other.
+Task<Result<void>> CacheSwitcher::lockNodes() {
+  std::vector<Node*> sorted;
+  for (const NodeSwitch& each : nodes_) sorted.push_back(each.node.get());
+  std::sort(sorted.begin(), sorted.end(), std::less<>());
+  for (Node* node : sorted) {
+    RHEA_CO_TRY(Mutex::Lock lock, co_await node->reopens_.lock(cancel_));
+    nodeLocks_.push_back(std::move(lock));
+  }
+  for (NodeSwitch& each : nodes_) each.from = each.node->flags();
+  co_return success();
+}
+
 Task<Result<void>> CacheSwitcher::prepare() {
   for (NodeSwitch& each : nodes_) {
     Node& node = *each.node;
@@ -166,7 +179,8 @@ Task<void> CacheSwitcher::settle() {
 }
 
 Task<Result<void>> CacheSwitcher::run() {
-  Result<void> outcome = co_await prepare();
+  Result<void> outcome = co_await lockNodes();
+  if (outcome.ok()) outcome = co_await prepare();
   // The other epoch may still hold requests of the change before this one.
   for (const DiskPtr& disk : disks_) {
     if (outcome.ok()) outcome = co_await disk->gate_.waitUntilLeft(disk->gate_.epoch() ^ 1U, cancel_);

@@ -31,7 +31,7 @@ class CacheSwitcher {
   // Disks whose requests are told apart at the switch; the caller holds their mode locks.
   void addDisk(DiskPtr disk) { disks_.push_back(std::move(disk)); }
 
-  // Does it. Error: everything is as before.
+  // Does it; the disks' mode locks keep the chain as it was planned. Error: everything is as before.
   Task<Result<void>> run();
   std::uint64_t requestsInFlight() const { return inFlight_; }
 
@@ -44,6 +44,7 @@ class CacheSwitcher {
   };
   const NodeSwitch* planOf(const Node& node) const;
   Result<void> checkUsers(const Node& node, bool isTop, std::string_view weakened) const;
+  Task<Result<void>> lockNodes();
   Task<Result<void>> prepare();
   Task<Result<void>> flushAll();
   void commit();
@@ -58,6 +59,7 @@ class CacheSwitcher {
   std::vector<DiskPtr> disks_;
   std::optional<DiskSwitch> disk_;
   DiskSwitch diskBefore_;
+  std::vector<Mutex::Lock> nodeLocks_;
   std::vector<unsigned> oldEpochs_;  // of disks_
   std::uint64_t inFlight_ = 0;
 };

@@ -98,7 +98,7 @@ Result<void> Disk::setThrottle(ThrottleGroups& groups, std::string group, const 
   RHEA_CHECK(limits.check());
   ThrottleMember* const current = throttle_.load(std::memory_order_relaxed);
   if (group.empty()) group = current != nullptr ? current->group()->name() : name();
-  if (!limits.any() && (current == nullptr || current->group()->members() > 1)) {
+  if (!limits.any()) {
     throttle_.store(nullptr, std::memory_order_release);
   } else if (current != nullptr && current->group()->name() == group) {
     return current->group()->configure(limits);

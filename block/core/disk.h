@@ -94,7 +94,8 @@ class Disk {
   bool isForced() const { return forced_; }
   GuestView guestView() const;
 
-  // Null limits take the disk out of its group. `group` empty: a group of its own, named after the disk.
+  // No limits at all take the disk out of its group, whose limits stay for the others. `group` empty: a group of its
+  // own, named after the disk.
   Result<void> setThrottle(ThrottleGroups& groups, std::string group, const ThrottleLimits& limits);
   std::shared_ptr<ThrottleGroup> throttleGroup() const;
 
@@ -152,8 +153,6 @@ class Disk {
   bool guestWriteback_ = true;
   bool pendingGuest_ = false;
   bool forced_ = false;
-  bool listed_ = false;
-  std::vector<NodePtr> owned_;  // nodes that go with this disk
 
   std::atomic<bool> removed_{false};
   std::atomic<OnError> writeError_;

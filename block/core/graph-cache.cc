@@ -61,7 +61,6 @@ Task<Result<CacheChange>> BlockGraph::doSetDiskCache(DiskPtr disk, CacheRequest 
   const Operation operation(*this, "set-cache", disk->name());
   RHEA_CO_TRY(const Mutex::Lock mode, co_await disk->modeChanges_.lock(context.cancel));
   if (!disk->hasRoot()) co_return Error(fmt::format("disk '{}' has no medium", disk->name()));
-  RHEA_CO_TRY(const Mutex::Lock turn, co_await writer_.lock(context.cancel));
   const CacheSwitches from = cacheOf(*disk);
   RHEA_CO_TRY(const CacheSwitches to, wanted(request, from));
   RHEA_CO_CHECK(checkHostChoice(to));
@@ -103,7 +102,6 @@ Task<Result<CacheChange>> BlockGraph::doSetDiskCache(DiskPtr disk, CacheRequest 
 
 Task<Result<CacheChange>> BlockGraph::doSetNodeCache(NodePtr node, CacheRequest request, ChangeContext context) {
   const Operation operation(*this, "set-cache", node->name());
-  RHEA_CO_TRY(const Mutex::Lock turn, co_await writer_.lock(context.cancel));
   if (node->closing_) co_return Error(fmt::format("node '{}' is being closed", node->name()));
   const CacheSwitches from(true, node->isDirect(), node->isNoFlush());
   RHEA_CO_TRY(const CacheSwitches to, wanted(request, from));

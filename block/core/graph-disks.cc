@@ -9,7 +9,8 @@
 
 namespace rhea::block {
 
-Result<DiskPtr> BlockGraph::makeDisk(DiskOptions options, bool listed) {
+// Not to be seen before list(): until then it has nothing to show.
+Result<DiskPtr> BlockGraph::makeDisk(DiskOptions options) {
   if (closing_) return Error("the block layer is shutting down");
   if (!options.id.empty()) {
     RHEA_CHECK(checkId(options.id));
@@ -19,8 +20,13 @@ Result<DiskPtr> BlockGraph::makeDisk(DiskOptions options, bool listed) {
     }
   }
   auto disk = std::make_shared<Disk>(std::move(options), context_.observer, context_.runState);
-  (listed ? disks_ : hidden_).push_back(disk);
+  hidden_.push_back(disk);
   return disk;
+}
+
+void BlockGraph::list(const DiskPtr& disk) {
+  std::erase(hidden_, disk);
+  disks_.push_back(disk);
 }
 
 void BlockGraph::forget(const Disk& disk) {
@@ -33,6 +39,7 @@ void BlockGraph::forget(const Disk& disk) {
 Task<Result<void>> BlockGraph::attachRoot(DiskPtr disk, NodePtr node, Permissions used, ChangeContext context) {
   RHEA_CO_TRY(const Mutex::Lock turn, co_await writer_.lock(context.cancel));
   if (node->closing_) co_return Error(fmt::format("node '{}' is being closed", node->name()));
+  if (disk->root_.isAttached()) co_return Error(fmt::format("disk '{}' has a medium already", disk->name()));
   GraphChange change;
   change.attach(disk->root_, *node, Rights(used, disk->options_.shared));
   RHEA_CO_CHECK(co_await change.prepare());
@@ -56,7 +63,7 @@ Task<Result<DiskPtr>> BlockGraph::addDisk(DiskOptions options, std::string nodeN
   CacheSwitches switches(options.writeback, node->isDirect(), node->isNoFlush());
   RHEA_CO_CHECK(checkHostChoice(switches));
   const Permissions used = usedBy(options);
-  RHEA_CO_TRY(DiskPtr disk, makeDisk(std::move(options), true));
+  RHEA_CO_TRY(DiskPtr disk, makeDisk(std::move(options)));
   const CancelToken cancel = context.cancel;
   Result<void> attached = co_await abandonable(attachRoot(disk, std::move(node), used, std::move(context)), cancel);
   if (!attached.ok()) {
@@ -64,6 +71,7 @@ Task<Result<DiskPtr>> BlockGraph::addDisk(DiskOptions options, std::string nodeN
     forget(*disk);
     co_return attached.takeError();
   }
+  list(disk);
   co_return disk;
 }
 
@@ -76,7 +84,7 @@ Task<Result<DiskPtr>> BlockGraph::doAddDrive(DiskOptions options, NodeOptions ro
   CacheSwitches switches(options.writeback, root.direct.value_or(false), root.noFlush.value_or(false));
   RHEA_CO_CHECK(checkHostChoice(switches));
   const Permissions used = usedBy(options);
-  RHEA_CO_TRY(DiskPtr disk, makeDisk(std::move(options), true));
+  RHEA_CO_TRY(DiskPtr disk, makeDisk(std::move(options)));
   Task<Result<NodePtr>> open = openTree(std::move(root), {}, false, context);
   Result<NodePtr> node = co_await open;
   if (!node.ok()) {
@@ -90,10 +98,15 @@ Task<Result<DiskPtr>> BlockGraph::doAddDrive(DiskOptions options, NodeOptions ro
     forget(*disk);
     co_return attached.takeError();
   }
+  list(disk);
   co_return disk;
 }
 
-Result<DiskPtr> BlockGraph::addEmptyDisk(DiskOptions options) { return makeDisk(std::move(options), true); }
+Result<DiskPtr> BlockGraph::addEmptyDisk(DiskOptions options) {
+  RHEA_TRY(DiskPtr disk, makeDisk(std::move(options)));
+  list(disk);
+  return disk;
+}
 
 Task<Result<void>> BlockGraph::insertMedium(DiskPtr disk, std::string nodeName, ChangeContext context) {
   if (disk->removed_) co_return Error::fromErrno(ENODEV);
@@ -123,10 +136,12 @@ Task<Result<void>> BlockGraph::detachRoot(DiskPtr disk, bool forGood, ChangeCont
   std::vector<NodePtr> below;
   {
     RHEA_CO_TRY(const Mutex::Lock mode, co_await disk->modeChanges_.lock(context.cancel));
-    disk->drainBegin();
+    if (disk->removed_) co_return Error(fmt::format("disk '{}' is removed already", disk->name()));
+    const std::vector<DiskPtr> one(1, disk);
+    Drained drained = shut(one);
     Result<void> empty = co_await disk->gate_.waitUntilEmpty(context.cancel);
     if (!empty.ok()) {
-      disk->drainEnd();
+      open(drained);
       co_return std::move(empty).takeError().context(
           fmt::format("waiting for the requests of disk '{}'", disk->name()));
     }
@@ -143,9 +158,8 @@ Task<Result<void>> BlockGraph::detachRoot(DiskPtr disk, bool forGood, ChangeCont
       disk->removed_ = true;
       disk->gate_.retire();
       disk->retryHeld();
-    } else {
-      disk->drainEnd();
     }
+    open(drained);
   }
   if (forGood) forget(*disk);
   co_await closeUnused(std::move(below));
@@ -157,7 +171,7 @@ Task<Result<DiskPtr>> BlockGraph::attachMonitor(std::string nodeName, Permission
   DiskOptions options;
   options.readOnly = (used & (Permissions::write() | Permissions::resize())).isNone();
   options.shared = Permissions::all();
-  RHEA_CO_TRY(DiskPtr disk, makeDisk(std::move(options), false));
+  RHEA_CO_TRY(DiskPtr disk, makeDisk(std::move(options)));
   Result<void> attached = co_await attachRoot(disk, std::move(node), used, std::move(context));
   if (!attached.ok()) {
     forget(*disk);
@@ -166,18 +180,30 @@ Task<Result<DiskPtr>> BlockGraph::attachMonitor(std::string nodeName, Permission
   co_return disk;
 }
 
-Task<Result<void>> BlockGraph::drain(NodePtr node, CancelToken cancel) {
+// Shuts the doors of some disks, and lets go what filters below hold back on purpose.
+BlockGraph::Drained BlockGraph::shut(const std::vector<DiskPtr>& disks) {
   Drained drained;
-  drained.node = node.get();
-  drained.disks = disksAbove(*node);
-  for (const DiskPtr& disk : drained.disks) {
+  drained.disks = disks;
+  for (const DiskPtr& disk : disks) {
     disk->drainBegin();
+    if (!disk->hasRoot()) continue;
     for (Node* below : nodesBelow(disk->root())) {
       if (below->drainAware_ == nullptr) continue;
       below->drainAware_->drainBegin();
-      drained.aware.push_back(below);
+      drained.aware.push_back(pointerTo(*below));
     }
   }
+  return drained;
+}
+
+void BlockGraph::open(const Drained& drained) {
+  for (const NodePtr& below : drained.aware) below->drainAware_->drainEnd();
+  for (const DiskPtr& disk : drained.disks) disk->drainEnd();
+}
+
+Task<Result<void>> BlockGraph::drain(NodePtr node, CancelToken cancel) {
+  Drained drained = shut(disksAbove(*node));
+  drained.node = node.get();
   Result<void> outcome = success();
   for (const DiskPtr& disk : drained.disks) {
     outcome = co_await disk->gate_.waitUntilEmpty(cancel);
@@ -190,13 +216,12 @@ Task<Result<void>> BlockGraph::drain(NodePtr node, CancelToken cancel) {
 }
 
 void BlockGraph::undrain(const NodePtr& node) {
-  const auto found =
-      std::find_if(drained_.rbegin(), drained_.rend(), [&](const Drained& each) { return each.node == node.get(); });
-  if (found == drained_.rend()) bug("a node is undrained that is not drained");
+  const auto same = [&](const Drained& each) { return each.node == node.get(); };
+  const auto found = std::find_if(drained_.begin(), drained_.end(), same);
+  if (found == drained_.end()) bug("a node is undrained that is not drained");
   const Drained drained = std::move(*found);
-  drained_.erase(std::next(found).base());
-  for (Node* below : drained.aware) below->drainAware_->drainEnd();
-  for (const DiskPtr& disk : drained.disks) disk->drainEnd();
+  drained_.erase(found);
+  open(drained);
 }
 
 }  // namespace rhea::block

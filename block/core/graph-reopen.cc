@@ -100,7 +100,14 @@ Task<Result<void>> BlockGraph::doReopen(std::vector<NodeOptions> nodes, ChangeCo
     RHEA_CO_TRY(Mutex::Lock mode, co_await disk->modeChanges_.lock(context.cancel));
     modes.push_back(std::move(mode));
   }
-  RHEA_CO_TRY(const Mutex::Lock turn, co_await writer_.lock(context.cancel));
+  // Only a change of edges or rights takes the writer's turn: a mode change on hung storage must not keep it.
+  const bool changesRights = std::any_of(all.begin(), all.end(), [](const Reopening& each) {
+    return !each.replaced.empty() || flagsAsked(each.options).readOnly != each.node->isReadOnly();
+  });
+  Mutex::Lock turn;
+  if (changesRights) {
+    RHEA_CO_TRY(turn, co_await writer_.lock(context.cancel));
+  }
 
   const TimePoint start = Clock::now();
   std::vector<CacheSwitches> before;
@@ -124,7 +131,8 @@ Task<Result<void>> BlockGraph::doReopen(std::vector<NodeOptions> nodes, ChangeCo
   }
   std::vector<NodePtr> drained;
   std::vector<NodePtr> left;
-  Result<void> outcome = co_await change.prepare();
+  Result<void> outcome = success();
+  if (changesRights) outcome = co_await change.prepare();
   for (const Reopening& each : all) {
     if (each.replaced.empty() || !outcome.ok()) continue;
     outcome = co_await drain(each.node, context.cancel);
@@ -135,7 +143,7 @@ Task<Result<void>> BlockGraph::doReopen(std::vector<NodeOptions> nodes, ChangeCo
     for (Reopening& each : all) {
       for (const auto& [edge, other] : each.replaced) left.push_back(pointerTo(edge->node()));
     }
-    change.commit();
+    if (changesRights) change.commit();
     for (Reopening& each : all) {
       each.node->options_ = std::move(each.options);
       each.node->setFlags(flagsAsked(each.node->options_));

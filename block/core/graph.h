@@ -158,7 +158,7 @@ class BlockGraph {
   struct Drained {
     Node* node = nullptr;
     std::vector<DiskPtr> disks;
-    std::vector<Node*> aware;
+    std::vector<NodePtr> aware;
   };
 
   // Runs `work` in the background and waits for it until it ends or the token is cancelled.
@@ -184,7 +184,10 @@ class BlockGraph {
   Task<Result<DiskPtr>> doAddDrive(DiskOptions options, NodeOptions root, ChangeContext context);
   Task<Result<void>> attachRoot(DiskPtr disk, NodePtr node, Permissions used, ChangeContext context);
   Task<Result<void>> detachRoot(DiskPtr disk, bool forGood, ChangeContext context);
-  Result<DiskPtr> makeDisk(DiskOptions options, bool listed);
+  Result<DiskPtr> makeDisk(DiskOptions options);
+  void list(const DiskPtr& disk);
+  Drained shut(const std::vector<DiskPtr>& disks);
+  static void open(const Drained& drained);
   void forget(const Disk& disk);
   NodePtr pointerTo(const Node& node) const;
   Task<Result<CacheChange>> doSetDiskCache(DiskPtr disk, CacheRequest request, ChangeContext context);
@@ -202,7 +205,7 @@ class BlockGraph {
   std::vector<NodePtr> nodes_;    // open ones
   std::vector<NodePtr> opening_;  // not to be seen yet
   std::vector<DiskPtr> disks_;
-  std::vector<DiskPtr> hidden_;  // attachments of monitors
+  std::vector<DiskPtr> hidden_;  // being made, and attachments of monitors
   std::map<std::string, Node*, std::less<>> byName_;
   std::map<std::string, std::string, std::less<>> reserved_;  // names in use: by what
   std::uint64_t generated_ = 0;
