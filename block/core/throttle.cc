@@ -112,6 +112,7 @@ ThrottleMember::~ThrottleMember() {
 Task<void> ThrottleMember::pass(bool write, std::uint64_t bytes) {
   ThrottleGroup::State& state = *group_->state_;
   Waiting waiting(bytes);
+  bool startPump = false;
   {
     const std::lock_guard lock(state.guard);
     if (drains_ != 0 || !state.buckets.limits().any()) co_return;
@@ -123,12 +124,12 @@ Task<void> ThrottleMember::pass(bool write, std::uint64_t bytes) {
     }
     queues_[direction].push_back(&waiting);
     if (!state.pumping) {
-      state.pumping = true;
-      state.home.spawn(ThrottleGroup::pump(group_->state_));
+      startPump = state.pumping = true;
     } else if (first) {
       state.wakePump();  // it sleeps for the other direction
     }
   }
+  if (startPump) state.home.spawn(ThrottleGroup::pump(group_->state_));
   (void)co_await waiting.granted.wait();
 }
 
