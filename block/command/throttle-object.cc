@@ -55,6 +55,15 @@ Task<Result<void>> ThrottleGroupObject::complete() {
   co_return group_->configure(wanted_);
 }
 
+std::vector<std::string> ThrottleGroupObject::users() const {
+  std::vector<std::string> users = Object::users();
+  const std::size_t members = group_ ? group_->members() : 0;
+  if (members > 0)
+    users.push_back(
+        fmt::format("{} disk{} or throttle filter{}", members, members > 1 ? "s" : "", members > 1 ? "s" : ""));
+  return users;
+}
+
 qapi::ThrottleLimits ThrottleGroupObject::limits() const {
   const ThrottleLimits now = group_ ? group_->limits() : wanted_;
   qapi::ThrottleLimits wire;

@@ -15,6 +15,7 @@ class ThrottleGroupObject final : public object::Object {
 
   // Takes the group of the object's id. Error: limits that contradict one another.
   Task<Result<void>> complete() override;
+  std::vector<std::string> users() const override;
 
   qapi::ThrottleLimits limits() const;
   Result<void> setLimits(qapi::ThrottleLimits limits);

@@ -1,5 +1,6 @@
 #include "emu/object/iothread.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 namespace rhea::object {
@@ -47,9 +48,11 @@ IoThread::~IoThread() {
 }
 
 Task<Result<void>> IoThread::complete() {
-  RHEA_CO_TRY(loop_, Loop::create("iothread", workers_));
+  RHEA_CO_TRY(loop_, Loop::create(name(), workers_));
   Event started;
   thread_ = std::thread([this, &started] {
+    constexpr std::size_t kLongest = 15;  // of a thread's name
+    ::pthread_setname_np(::pthread_self(), name().substr(0, kLongest).c_str());
     threadId_ = ::gettid();
     started.set();
     loop_->run();

@@ -36,7 +36,7 @@ class Object {
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 
-  // Second half of making an object that a user asked for: its properties are set, it is not in the tree yet.
+  // Second half of making an object that a user asked for: its name and properties are set, it is not in the tree yet.
   virtual Task<Result<void>> complete();
   // First half of deleting it: nobody uses it any more, it is out of the tree already.
   virtual Task<void> retire();
@@ -50,11 +50,14 @@ class Object {
   const std::vector<std::unique_ptr<Object>>& children() const { return children_; }
   Object* child(std::string_view name) const;
   Object& adopt(std::string name, std::unique_ptr<Object> child);
+  // Before adoption only: what complete() may need to know.
+  void setName(std::string name) { name_ = std::move(name); }
   std::unique_ptr<Object> release(Object& child);
 
   // `user` as an error will name it: "node 'disk0'", "drive 'd0'".
   [[nodiscard]] Use use(std::string user);
-  std::vector<std::string> users() const;
+  // Those that hold a Use, and those that only the class knows of.
+  virtual std::vector<std::string> users() const;
 
  private:
   const Class& type_;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "emu/object/tree.h"
 #include "tests/object/run-now.h"
 
@@ -43,6 +45,14 @@ TEST_F(IoThreadTest, RunsTasksOnAThreadOfItsOwn) {
   EXPECT_NE(thread->threadId(), ::gettid());
   EXPECT_EQ(test_.run(threadOf(thread->loop(), test_.loop())), thread->threadId());
   EXPECT_EQ(*tree_.get(*thread, "thread-id"), std::to_string(thread->threadId()));
+}
+
+TEST_F(IoThreadTest, ThreadCarriesItsNameForDebuggers) {
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "disk-thread"})").ok());
+  const std::int64_t thread = (*tree_.made<IoThread>("disk-thread", "iothread"))->threadId();
+  std::string name;
+  std::ifstream(fmt::format("/proc/self/task/{}/comm", thread)) >> name;
+  EXPECT_EQ(name, "disk-thread");
 }
 
 TEST_F(IoThreadTest, ThreadIsGoneAfterDeletion) {

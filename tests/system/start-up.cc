@@ -289,6 +289,26 @@ TEST(End, ObjectsAndNodesInUseDoNotKeepTheProgram) {
   EXPECT_EQ("", emulator.output());
 }
 
+TEST(Objects, ThrottleGroupsAreSetApartAndRefuseToGoWhileTheyAreUsed) {
+  const Emulator emulator({"-object", "throttle-group,id=slow,limits.bps-total=1M", "-object",
+                           R"({"qom-type": "throttle-group", "id": "fast", "limits": {"bps-total": 1073741824}})",
+                           "-blockdev", "null-co,node-name=n0,size=1M", "-blockdev",
+                           "throttle,node-name=t0,throttle-group=slow,file=n0"});
+  const auto client = emulator.connect();
+  const auto limit = [&client](const std::string& id) {
+    const std::string arguments = R"({"path": "/objects/)" + id + R"(", "property": "limits"})";
+    return client->returned("qom-get", arguments).find("bps-total")->asInt64();
+  };
+  EXPECT_EQ(1 << 20, limit("slow"));
+  EXPECT_EQ(1 << 30, limit("fast"));
+  const json::Value refused = client->execute("object-del", R"({"id": "slow"})");
+  ASSERT_TRUE(refused.find("error")) << refused.text();
+  EXPECT_TRUE(contains(refused.text(), "object 'slow' is in use by 1 disk or throttle filter")) << refused.text();
+  client->returned("object-del", R"({"id": "fast"})");
+  client->returned("blockdev-del", R"({"node-name": "t0"})");
+  client->returned("object-del", R"({"id": "slow"})");
+}
+
 TEST(RunState, StopAndContAreAnsweredWithTheirEvents) {
   const Emulator emulator;
   const auto client = emulator.connect();
