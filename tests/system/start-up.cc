@@ -290,7 +290,7 @@ TEST(End, ObjectsAndNodesInUseDoNotKeepTheProgram) {
 }
 
 TEST(Objects, ThrottleGroupsAreSetApartAndRefuseToGoWhileTheyAreUsed) {
-  const Emulator emulator({"-object", "throttle-group,id=slow,limits.bps-total=1M", "-object",
+  const Emulator emulator({"-object", "throttle-group,id=slow,limits.bps-total=1048576", "-object",
                            R"({"qom-type": "throttle-group", "id": "fast", "limits": {"bps-total": 1073741824}})",
                            "-blockdev", "null-co,node-name=n0,size=1M", "-blockdev",
                            "throttle,node-name=t0,throttle-group=slow,file=n0"});
