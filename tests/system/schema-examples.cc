@@ -26,6 +26,8 @@ struct Example {
   json::Value steps;  // of one entry
 };
 
+void PrintTo(const Example& example, std::ostream* to) { *to << example.name; }
+
 std::string textOf(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
