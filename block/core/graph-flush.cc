@@ -59,8 +59,12 @@ Task<Result<std::vector<FlushOutcome>>> BlockGraph::flush(std::optional<std::str
     for (const DiskPtr& disk : disks_) {
       if (disk->hasRoot()) chosen.emplace_back(disk, pointerTo(disk->root()));
     }
+    // A monitor's own attachment (io) flushes nothing here, so a node below it counts as one without a disk.
+    const auto isFlushed = [this](const DiskPtr& disk) { return std::ranges::find(disks_, disk) != disks_.end(); };
     for (const NodePtr& node : nodes_) {
-      if (node->ledger().unflushed().any() && disksAbove(*node).empty()) chosen.emplace_back(nullptr, node);
+      if (node->ledger().unflushed().any() && std::ranges::none_of(disksAbove(*node), isFlushed)) {
+        chosen.emplace_back(nullptr, node);
+      }
     }
   }
 
