@@ -302,8 +302,8 @@ Task<void> hammer(Driver& driver, std::uint64_t base, const std::atomic<bool>& s
 TEST_F(FileReopen, UnderLoadFromSeveralLoopsNothingIsLostAndOldDescriptorsClose) {
   open();
   {
-    test::LoopThread one("io1");
-    test::LoopThread two("io2");
+    test::LoopThread one(node_.loop().workers(), "io1");
+    test::LoopThread two(node_.loop().workers(), "io2");
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> done{0};
     std::atomic<int> ended{0};

@@ -5,14 +5,29 @@
 
 #include "block/core/driver-info.h"
 #include "block/core/throttle.h"
-#include "tests/lib/on-loop.h"
 #include "tests/lib/temp-dir.h"
+#include "tests/support/loops.h"
+#include "tests/support/run-task.h"
 
 namespace rhea::block::test {
 
 using rhea::test::LoopThread;
-using rhea::test::OnLoop;
 using rhea::test::TempDir;
+
+// A loop on the test's thread that runs tasks to their end.
+class OnLoop {
+ public:
+  Loop& loop() { return *loop_; }
+  WorkerPool& workers() { return workers_; }
+  template <class T>
+  auto run(Task<T> task) {
+    return rhea::test::runTask(*loop_, std::move(task));
+  }
+
+ private:
+  WorkerPool workers_;
+  std::unique_ptr<Loop> loop_ = Loop::create("test", workers_).value();
+};
 
 class DriverHarness {
  public:
