@@ -51,6 +51,7 @@ class DriverHarness {
     driver_.reset();
   }
 
+  bool isOpen() const { return driver_ != nullptr; }
   OnLoop& loop() { return loop_; }
   Services& services() { return services_; }
   Driver& driver() { return *driver_; }
