@@ -126,22 +126,6 @@ class DrainAware {
   virtual void drainEnd() = 0;
 };
 
-// Stops requests at named points on demand (blkdebug), for tests: the io verbs break, resume and wait_break.
-class DebugPoints {
- public:
-  struct Suspended {
-    std::string tag;
-    std::string point;  // "write_aio"
-    Extent at;
-  };
-  virtual ~DebugPoints() = default;
-  // The next request that comes to the point is suspended under `tag`. Error: no such point; what there is.
-  virtual Result<void> breakAt(const std::string& point, const std::string& tag) = 0;
-  // Lets everything that is suspended under `tag` go on, and takes its break points away. Error: there is none.
-  virtual Result<void> resume(const std::string& tag) = 0;
-  virtual std::vector<Suspended> suspended() const = 0;
-};
-
 // Internal snapshots; no driver has them yet.
 class SnapshotAble {
  public:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "block/core/child.h"
+#include "block/core/debug-points.h"
 #include "block/core/driver-info.h"
 #include "block/driver/blkdebug/rules.h"
 #include "emu/io/sync.h"
