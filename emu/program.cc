@@ -53,6 +53,7 @@ Result<std::unique_ptr<Program>> Program::create(Given given, Log& log) {
   raiseFileLimit();
   // A client that vanishes is an error of a write, not the end of the process.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` fails with EFBIG, like any other full disk
   if (given.settings.processName) ::prctl(PR_SET_NAME, given.settings.processName->c_str());
   auto workers = std::make_unique<WorkerPool>();
   RHEA_TRY(std::unique_ptr<Loop> loop, Loop::create("rhea", *workers));

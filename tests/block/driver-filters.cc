@@ -3,6 +3,7 @@
 #include "block/driver/blkdebug/blkdebug.h"
 #include "block/driver/table.h"
 #include "block/driver/write-log/reader.h"
+#include "block/tool/io/io-command.h"
 #include "qapi/types-block-options.h"
 #include "tests/block/core-support.h"
 #include "tests/lib/temp-dir.h"
@@ -259,6 +260,28 @@ TEST_F(DriverGraph, BlkdebugHoldsUntilResumed) {
   run(scene());
   EXPECT_EQ(done, 2);
   EXPECT_TRUE(content("a").starts_with("held"));
+}
+
+TEST_F(DriverGraph, TheIoVerbsStopAndResumeRequests) {
+  auto disk = attach(filter("blkdebug", withRules({}), fileNode("a", kMiB), "image"));
+  ASSERT_TRUE(disk.ok());
+  const auto io = [&](const std::string& line) { return runIoCommand(IoTarget(graph(), *disk), line); };
+  ASSERT_TRUE(run(io("break write_aio t")).ok());
+  std::atomic<int> done{0};
+  const auto scene = [&]() -> Task<void> {
+    TaskGroup group;
+    group.spawn(writeAndCount(*disk, "held", done));
+    const auto stopped = co_await io("wait_break t");
+    EXPECT_TRUE(stopped.ok());
+    EXPECT_EQ(done, 0);
+    const auto resumed = co_await io("resume t");
+    EXPECT_TRUE(resumed.ok());
+    co_await group.join();
+  };
+  run(scene());
+  EXPECT_EQ(done, 1);
+  EXPECT_FALSE(run(io("resume t")).ok());
+  EXPECT_FALSE(run(io("break nowhere t")).ok());
 }
 
 TEST_F(DriverGraph, BlkdebugLetsGoWhenReopenedWithOtherRules) {

@@ -6,6 +6,12 @@
 
 namespace rhea::block {
 
+namespace {
+
+std::uint64_t flagOf(WriteFlags how) { return how.isStable() ? std::uint64_t{kLogStable} : 0; }
+
+}  // namespace
+
 Task<Result<std::unique_ptr<WriteLogDriver>>> WriteLogDriver::open(Child& file, Child& log, WriteLogOptions options) {
   auto driver = std::make_unique<WriteLogDriver>(file, log, options);
   RHEA_CO_CHECK(co_await driver->begin());
@@ -104,21 +110,21 @@ Task<Result<void>> WriteLogDriver::read(Extent at, IoVector to) { return file_.r
 
 Task<Result<void>> WriteLogDriver::write(Extent at, IoVector from, WriteFlags how) {
   RHEA_CO_CHECK(co_await file_.write(at, from, how));
-  const LogEntry entry = entryOf(at, how.isStable() ? kLogStable : 0);
+  const LogEntry entry = entryOf(at, flagOf(how));
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, &from, 0);
 }
 
 Task<Result<void>> WriteLogDriver::writeZeroes(Extent at, WriteFlags how) {
   RHEA_CO_CHECK(co_await file_.writeZeroes(at, how));
-  const LogEntry entry = entryOf(at, how.isStable() ? kLogStable : 0);
+  const LogEntry entry = entryOf(at, flagOf(how));
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, nullptr, at.length);
 }
 
 Task<Result<void>> WriteLogDriver::discard(Extent at, WriteFlags how) {
   RHEA_CO_CHECK(co_await file_.discard(at, how));
-  const LogEntry entry = entryOf(at, kLogDiscard | (how.isStable() ? kLogStable : 0));
+  const LogEntry entry = entryOf(at, kLogDiscard | flagOf(how));
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, nullptr, 0);
 }

@@ -46,6 +46,9 @@ Task<Result<std::string>> ioInfo(IoTarget target, IoCall call);
 Task<Result<std::string>> ioTruncate(IoTarget target, IoCall call);
 Task<Result<std::string>> ioSleep(IoTarget target, IoCall call);
 Task<Result<std::string>> ioLoad(IoTarget target, IoCall call);
+Task<Result<std::string>> ioBreak(IoTarget target, IoCall call);
+Task<Result<std::string>> ioResume(IoTarget target, IoCall call);
+Task<Result<std::string>> ioWaitBreak(IoTarget target, IoCall call);
 Task<Result<std::string>> ioHelp(IoTarget target, IoCall call);
 
 // Page-aligned memory: what direct I/O takes without a bounce buffer.
