@@ -25,7 +25,10 @@ class Outlet final : Loop::RoundEnd {
   // For one read at a time; what came is consumed before the next.
   std::span<char> readBuffer() { return {buffer_.get(), kReadSize}; }
   // flush() is called once, at the end of this round; the stream stays alive until then.
-  void flushLater(std::shared_ptr<Flushable> stream) { dirty_.push_back(std::move(stream)); }
+  void flushLater(std::shared_ptr<Flushable> stream) {
+    dirty_.push_back(std::move(stream));
+    loop_.wantRoundEnd();
+  }
 
  private:
   void endOfRound() override;

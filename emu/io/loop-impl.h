@@ -31,6 +31,7 @@ struct Loop::Impl {
   std::unique_ptr<Watch> wakeEvent;
   std::unique_ptr<Watch> timerEvent;
   std::vector<RoundEnd*> roundEnds;
+  bool roundEndWanted = false;
   bool roundEndsRemoved = false;
   unsigned roundsSincePoll = 0;
   std::atomic<bool> stopping{false};

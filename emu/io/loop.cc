@@ -25,6 +25,7 @@ thread_local Loop* currentLoop = nullptr;
 
 // Rounds in a row that may pass on mail alone before file descriptors are looked at.
 constexpr unsigned kRoundsBetweenPolls = 16;
+constexpr unsigned kMostRoundEnds = 8;
 
 // Calls a function while its descriptor is ready.
 class FdWatch final : public Loop::Watch {
@@ -170,15 +171,20 @@ void Loop::Impl::waitUntil(const std::function<bool()>& done) {
 }
 
 void Loop::Impl::endRound() {
-  for (std::size_t i = 0; i < roundEnds.size(); i++) {
-    if (roundEnds[i] != nullptr) roundEnds[i]->endOfRound();
+  // Bounded: two ends that feed one another must not keep the loop from its events.
+  for (unsigned pass = 0; pass < kMostRoundEnds; pass++) {
+    roundEndWanted = false;
+    for (std::size_t i = 0; i < roundEnds.size(); i++) {
+      if (roundEnds[i] != nullptr) roundEnds[i]->endOfRound();
+    }
+    if (!roundEndWanted) break;
   }
   if (roundEndsRemoved) std::erase(roundEnds, nullptr);
   roundEndsRemoved = false;
 }
 
 void Loop::Impl::waitForEvents() {
-  if (mailbox->empty()) {
+  if (mailbox->empty() && !roundEndWanted) {
     timers.arm();
     if (mailbox->sleep()) {
       event_base_loop(base, EVLOOP_ONCE);
@@ -214,6 +220,8 @@ std::shared_ptr<Mailbox> Loop::mailbox() const { return impl_->mailbox; }
 void Loop::spawn(Task<void> task) { runOn(*this, std::move(task)); }
 
 void Loop::addRoundEnd(RoundEnd& hook) { impl_->roundEnds.push_back(&hook); }
+
+void Loop::wantRoundEnd() { impl_->roundEndWanted = true; }
 
 void Loop::removeRoundEnd(RoundEnd& hook) {
   std::replace(impl_->roundEnds.begin(), impl_->roundEnds.end(), &hook, static_cast<RoundEnd*>(nullptr));

@@ -59,7 +59,10 @@ class Loop {
   // `co_await loop.enter()`: the rest of the coroutine runs on this loop. No cost when already there.
   auto enter() { return EnterAwaiter(*this); }
 
-  // Ends of round: after all ready events of a round ran, in the order of registration. Engines submit in batches here.
+  // Ends of round: after all ready events of a round ran, in the order of registration. Engines submit in batches here,
+  // streams send what was written to them. What ends a round may make work for another end that had its turn already (a
+  // completion answers a client, a drained client reads a command that starts I/O): whoever takes in work for its end
+  // says so by wantRoundEnd(), and the ends run again before the loop sleeps.
   class RoundEnd {
    public:
     virtual ~RoundEnd() = default;
@@ -67,6 +70,7 @@ class Loop {
   };
   void addRoundEnd(RoundEnd& hook);
   void removeRoundEnd(RoundEnd& hook);
+  void wantRoundEnd();
 
   // Calls back while `fd` is readable/writable until the Watch is destroyed. Own thread only. Files and /dev/null are
   // always ready, as poll() has it.

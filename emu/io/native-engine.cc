@@ -171,6 +171,7 @@ class NativeEngine final : public FileEngine, private Loop::RoundEnd {
 
   void start(Pending& pending) {
     inFlight_++;
+    loop_.wantRoundEnd();
     enqueue(pending);
   }
 

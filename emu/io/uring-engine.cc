@@ -133,6 +133,7 @@ class UringEngine final : public FileEngine, private Loop::RoundEnd {
   void start(Pending& pending) {
     if (!watch_) enable();
     inFlight_++;
+    loop_.wantRoundEnd();
     if (backlog_ != nullptr || !prepare(pending)) enqueue(pending);
   }
 

@@ -224,5 +224,49 @@ TEST_F(LoopRuns, roundEndsAfterTheMailOfTheRound) {
   EXPECT_EQ(hook.rounds, 1);
 }
 
+// Sends at the end of a round what was given to it, as a stream of a chardev does.
+class Sender final : public Loop::RoundEnd {
+ public:
+  explicit Sender(Loop& loop) : loop_(loop) { loop_.addRoundEnd(*this); }
+  ~Sender() override { loop_.removeRoundEnd(*this); }
+  void give() {
+    ++given_;
+    loop_.wantRoundEnd();
+  }
+  void endOfRound() override { sent += std::exchange(given_, 0); }
+  int sent = 0;
+
+ private:
+  Loop& loop_;
+  int given_ = 0;
+};
+
+// Completes something at the end of a round, as a file engine does.
+class Completer final : public Loop::RoundEnd {
+ public:
+  Completer(Loop& loop, Sender& sender) : loop_(loop), sender_(sender) { loop_.addRoundEnd(*this); }
+  ~Completer() override { loop_.removeRoundEnd(*this); }
+  void endOfRound() override {
+    if (std::exchange(left, 0) != 0) sender_.give();
+  }
+  int left = 0;
+
+ private:
+  Loop& loop_;
+  Sender& sender_;
+};
+
+TEST(LoopRoundEnds, whatALaterEndGivesToAnEarlierOneLeavesBeforeTheLoopSleeps) {
+  WorkerPool workers;
+  const std::unique_ptr<Loop> loop = *Loop::create("test", workers);
+  Sender sender(*loop);
+  Completer completer(*loop, sender);
+  completer.left = 1;
+  int rounds = 0;
+  loop->post([] {});
+  loop->waitUntil([&] { return ++rounds == 1; });
+  EXPECT_EQ(sender.sent, 1);
+}
+
 }  // namespace
 }  // namespace rhea
