@@ -135,6 +135,12 @@ Task<Result<void>> Creation::chardevs(bool terminal) {
   co_return success();
 }
 
+std::vector<std::string> Creation::unusedSockets() const {
+  std::vector<std::string> names;
+  for (const auto& [name, fd] : inherited_) names.push_back(name);
+  return names;
+}
+
 Task<Result<void>> Creation::objects(object::ObjectTree& tree) {
   for (const Given* given : line_.all("object")) {
     Result<void> made = co_await tree.create(given->value, given->spelling);

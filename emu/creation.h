@@ -30,6 +30,8 @@ class Creation {
   Task<Result<void>> disks(block::BlockGraph& graph, Log& log);
   // -mon, -qmp, -qmp-pretty, -monitor, and the human monitor on the terminal where nothing else was asked for.
   Task<Result<void>> monitors(Monitors& to, monitor::QmpEnvironment& qmp, monitor::HumanEnvironment& human);
+  // Names of a service manager's sockets that no option asked for.
+  std::vector<std::string> unusedSockets() const;
   void wantDefaultMonitor() { defaultMonitor_ = true; }
 
  private:

@@ -97,8 +97,9 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
   block::announceJobs(jobs_, events_);
   machine::makeMachine(*given_.settings.board, tree_);
   for (const EventInfo* event : qapi::events()) qmp_.eventNames.push_back(event->name);
-  human_.greeting = fmt::format("rhea {}: type help for the commands\n",
-                                given_.settings.identity.name.empty() ? "monitor" : given_.settings.identity.name);
+  const std::string& name = given_.settings.identity.name;
+  human_.greeting = fmt::format("rhea {}: help lists the commands{}\n", name.empty() ? "monitor" : name,
+                                given_.settings.defaultMonitor ? ", Ctrl-A h the keys, Ctrl-A x ends it" : "");
   human_.historyFile = historyFile();
   human_.noColor = std::getenv("NO_COLOR") != nullptr;
   chardev::MuxActions actions;
@@ -168,6 +169,10 @@ Task<Result<void>> Program::makeEverything() {
   RHEA_CO_CHECK(co_await creation.objects(tree_));
   RHEA_CO_CHECK(co_await creation.disks(*graph_, log_));
   RHEA_CO_CHECK(co_await creation.monitors(monitors_, qmp_, human_));
+  for (const std::string& socket : creation.unusedSockets()) {
+    log_.warning("the socket '{}' of the service manager is used by no option; -qmp fd:{},server=on serves it", socket,
+                 socket);
+  }
   if (given_.settings.pidFile) {
     RHEA_CO_TRY(PidFile file, PidFile::create(*given_.settings.pidFile));
     pidFile_.emplace(std::move(file));
