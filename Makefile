@@ -148,7 +148,7 @@ all: $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $
 
 # -------------------------------------------------------------------------------------------------------- tests
 # tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz and tests/bench:
-# one program per file. tests/style reads the source tree and links nothing of ours.
+# one program per file. tests/style reads the source tree; of ours it needs only what the helpers do.
 TEST_ROOMS := $(filter-out lib fuzz bench tour build,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
 TESTS := $(addprefix $(BUILD)/tests/,$(TEST_ROOMS))
 # Helpers of several rooms (tests/lib) are an archive: a test links those that it uses.
@@ -159,7 +159,7 @@ $(BUILD)/lib/libtest-helpers.a: $(TEST_HELPERS)
 	$(call say,AR,$@)$(AR) rcs $@ $^
 define test_rule
 TEST_OBJECTS_$(1) := $(call objects,$(filter tests/$(1)/%,$(SOURCES)))
-$(BUILD)/tests/$(1): $$(TEST_OBJECTS_$(1)) $(TEST_LIBRARY) $(if $(filter style,$(1)),,$(call libraries_up_to,$(1)))
+$(BUILD)/tests/$(1): $$(TEST_OBJECTS_$(1)) $(TEST_LIBRARY) $(if $(filter style,$(1)),$(call library,emu-base),$(call libraries_up_to,$(1)))
 endef
 $(foreach t,$(TEST_ROOMS),$(eval $(call test_rule,$(t))))
 $(TESTS):

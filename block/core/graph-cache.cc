@@ -175,13 +175,13 @@ Task<Result<void>> BlockGraph::guestChange(DiskPtr disk, bool writeback, std::st
   const bool after = disk->wantsWriteback();
   if (before == after) co_return success();
 
-  RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(disk->gate_.epoch() ^ 1U, {}));
+  RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(disk->gate_.epoch() ^ 1U, CancelToken()));
   CacheChange change;
   change.requestsInFlight = disk->gate_.inside();
   disk->applyWriteback(disk->gate_.epoch() ^ 1U);
   const unsigned old = disk->gate_.turn();
   if (before) {
-    RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(old, {}));
+    RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(old, CancelToken()));
     Result<void> flushed = success();
     if (disk->hasRoot() && !disk->isReadOnly()) flushed = co_await disk->root().flush(FlushTo::kStable);
     if (!flushed.ok()) {

@@ -74,7 +74,7 @@ Task<Result<void>> Node::zeroPieces(Extent at, WriteFlags how, Limits limits) {
   if (middle.length != at.length && how.isNoFallback()) co_return Error::fromErrno(EOPNOTSUPP);
   if (middle.empty()) co_return co_await zeroByWriting(at, how, limits);
   if (middle.offset > at.offset) {
-    RHEA_CO_CHECK(co_await zeroByWriting({at.offset, middle.offset - at.offset}, how, limits));
+    RHEA_CO_CHECK(co_await zeroByWriting(Extent(at.offset, middle.offset - at.offset), how, limits));
   }
   for (std::uint64_t done = 0; done < middle.length;) {
     const std::uint64_t most = limits.maxZero == 0 ? middle.length : limits.maxZero;
@@ -87,7 +87,7 @@ Task<Result<void>> Node::zeroPieces(Extent at, WriteFlags how, Limits limits) {
     done += part.length;
   }
   if (middle.end() < at.end()) {
-    RHEA_CO_CHECK(co_await zeroByWriting({middle.end(), at.end() - middle.end()}, how, limits));
+    RHEA_CO_CHECK(co_await zeroByWriting(Extent(middle.end(), at.end() - middle.end()), how, limits));
   }
   co_return success();
 }

@@ -164,7 +164,7 @@ Task<Result<void>> Node::resize(const Child& by, std::uint64_t length, Prealloca
   Result<void> outcome = success();
   {
     TrackedRequest request(tracker_, IoKind::kWrite, {0, Extent::kMost});
-    co_await tracker_.beginExclusive(request, {0, Extent::kMost});
+    co_await tracker_.beginExclusive(request, Extent(0, Extent::kMost));
     outcome = co_await resizer_->resize(length, preallocation);
     if (outcome.ok() && accounts()) ledger_.changed(0);
   }

@@ -140,7 +140,8 @@ Result<std::string> printDurability(const PrintRequest& request) {
     if (disk.effectiveWriteback != disk.cache.writeback && !disk.pendingGuest) {
       text += "  requests are served write-through, for the guest's sake\n";
     }
-    if (disk.inFlight != 0) text += fmt::format("  {} requests in flight: nothing is promised for them\n", disk.inFlight);
+    if (disk.inFlight != 0)
+      text += fmt::format("  {} requests in flight: nothing is promised for them\n", disk.inFlight);
     if (disk.forced) text += "  write-back was forced on against what the guest was told\n";
     for (const qapi::DurabilityNode& node : disk.nodes) appendNode(text, node);
   }

@@ -202,9 +202,10 @@ void Session::eventCame(json::Value event) {
 
 // Nothing where the program should end with the status that `status` got.
 std::optional<Options> parseArguments(int count, char** words, int& status) {
-  static constexpr option kLong[] = {{"events", no_argument, nullptr, 'e'},    {"keep-going", no_argument, nullptr, 'k'},
-                                     {"timeout", required_argument, nullptr, 't'}, {"help", no_argument, nullptr, 'h'},
-                                     {"version", no_argument, nullptr, 'V'},   {nullptr, 0, nullptr, 0}};
+  static constexpr option kLong[] = {
+      {"events", no_argument, nullptr, 'e'},        {"keep-going", no_argument, nullptr, 'k'},
+      {"timeout", required_argument, nullptr, 't'}, {"help", no_argument, nullptr, 'h'},
+      {"version", no_argument, nullptr, 'V'},       {nullptr, 0, nullptr, 0}};
   Options options;
   status = kUsage;
   int letter = 0;

@@ -28,7 +28,8 @@ Result<Fd> connectUnix(const std::string& path) {
     const int code = errno;
     Error error = Error::fromErrno(code, fmt::format("cannot connect to '{}'", path));
     if (code == ECONNREFUSED) return std::move(error).hint("the machine that made this socket has ended");
-    if (code == ENOENT) return std::move(error).hint("start the machine with -qmp unix:" + path + ",server=on,wait=off");
+    if (code == ENOENT)
+      return std::move(error).hint("start the machine with -qmp unix:" + path + ",server=on,wait=off");
     return error;
   }
   return fd;
@@ -63,8 +64,8 @@ Result<Fd> connectTo(const std::string& address) {
 }
 
 ErrorClass classOf(std::string_view name) {
-  for (const ErrorClass known : {ErrorClass::kCommandNotFound, ErrorClass::kDeviceNotFound, ErrorClass::kDeviceNotActive,
-                                 ErrorClass::kKvmMissingCap}) {
+  for (const ErrorClass known : {ErrorClass::kCommandNotFound, ErrorClass::kDeviceNotFound,
+                                 ErrorClass::kDeviceNotActive, ErrorClass::kKvmMissingCap}) {
     if (toString(known) == name) return known;
   }
   return ErrorClass::kGeneric;

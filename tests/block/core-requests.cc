@@ -87,7 +87,7 @@ TEST_F(Requests, UnalignedWriteUnderDirectKeepsItsNeighbours) {
 
 Task<void> writeByte(DiskPtr disk, std::uint64_t offset, char value) {
   for (int i = 0; i < 20; ++i) {
-    const Result<void> done = co_await disk->write({offset, 1}, IoVector(&value, 1));
+    const Result<void> done = co_await disk->write(Extent(offset, 1), IoVector(&value, 1));
     EXPECT_TRUE(done.ok());
   }
 }
@@ -171,7 +171,7 @@ TEST_F(Requests, WriteThresholdIsToldOnce) {
 
 Task<bool> readFrom(DiskPtr disk, Loop& expected) {
   char byte = '?';
-  const Result<void> done = co_await disk->read({0, 1}, IoVector(&byte, 1));
+  const Result<void> done = co_await disk->read(Extent(0, 1), IoVector(&byte, 1));
   co_return done.ok() && byte == 'h' && expected.isCurrent();
 }
 

@@ -84,7 +84,7 @@ TEST_F(FileOnFailingHost, AWriteThatIsHeldDoesNotStopTheLoop) {
     TaskGroup group;
     const auto held = [](Driver& driver) -> Task<void> {
       DriverHarness::Buffer buffer(4096, 9);
-      const auto done = co_await driver.write(Extent(0, 4096), buffer.view(), {});
+      const auto done = co_await driver.write(Extent(0, 4096), buffer.view(), WriteFlags());
       EXPECT_TRUE(done.ok());
     };
     group.spawn(held(node.driver()));

@@ -200,7 +200,7 @@ TEST_P(FileOnEveryEngine, ManyRequestsAtOnceDoNotMixUp) {
     TaskGroup group;
     const auto one = [](Driver& driver, Buffer& buffer, int index) -> Task<void> {
       const auto at = Extent(static_cast<std::uint64_t>(index) * 4096, 4096);
-      const auto done = co_await driver.write(at, buffer.view(), {});
+      const auto done = co_await driver.write(at, buffer.view(), WriteFlags());
       EXPECT_TRUE(done.ok());
     };
     for (int i = 0; i < 64; ++i) group.spawn(one(harness.driver(), data[static_cast<std::size_t>(i)], i));
@@ -248,8 +248,8 @@ TEST(FileStatus, NeverAnswersNothingWhileTheFileIsCut) {
   std::atomic<bool> stop{false};
   std::thread other([&] {
     while (!stop) {
-      static_cast<void>(truncate(path.c_str(), 0));
-      static_cast<void>(truncate(path.c_str(), 1 << 20));
+      EXPECT_EQ(truncate(path.c_str(), 0), 0);
+      EXPECT_EQ(truncate(path.c_str(), 1 << 20), 0);
     }
   });
   for (int i = 0; i < 500; ++i) {

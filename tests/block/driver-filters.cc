@@ -230,7 +230,7 @@ TEST_F(DriverGraph, BlkdebugDelaysAndStopsDelayingAfterItsTime) {
 }
 
 Task<void> writeAndCount(DiskPtr disk, std::string text, std::atomic<int>& done) {
-  const auto wrote = co_await disk->write(Extent(0, text.size()), IoVector(text.data(), text.size()), {});
+  const auto wrote = co_await disk->write(Extent(0, text.size()), IoVector(text.data(), text.size()), WriteFlags());
   EXPECT_TRUE(wrote.ok()) << wrote.error().message();
   done.fetch_add(1);
 }

@@ -115,9 +115,9 @@ Task<Result<void>> BlkdebugDriver::write(Extent at, IoVector from, WriteFlags ho
 Task<Result<void>> BlkdebugDriver::flush(FlushTo to) {
   // A flush to the host asks for no stable storage, and so does not pass the rules of kind "flush".
   const DebugKind kind = DebugKind::kFlush;
-  if (to == FlushTo::kStable) RHEA_CO_CHECK(co_await pass(DebugEvent::kNone, kind, {}));
-  RHEA_CO_CHECK(co_await pass(DebugEvent::kFlushToOs, kind, {}));
-  if (to == FlushTo::kStable) RHEA_CO_CHECK(co_await pass(DebugEvent::kFlushToDisk, kind, {}));
+  if (to == FlushTo::kStable) RHEA_CO_CHECK(co_await pass(DebugEvent::kNone, kind, Extent()));
+  RHEA_CO_CHECK(co_await pass(DebugEvent::kFlushToOs, kind, Extent()));
+  if (to == FlushTo::kStable) RHEA_CO_CHECK(co_await pass(DebugEvent::kFlushToDisk, kind, Extent()));
   co_return co_await image_.flush(to);
 }
 

@@ -71,7 +71,7 @@ Task<Result<void>> WriteLogDriver::writeSuper() {
   encode(super, std::span(sector).first<LogSuper::kSize>());
   sinceSuper_ = 0;
   beginDue_ = false;
-  co_return co_await log_.write(Extent(0, sector.size()), IoVector(std::span<std::byte>(sector)), {});
+  co_return co_await log_.write(Extent(0, sector.size()), IoVector(std::span<std::byte>(sector)), WriteFlags());
 }
 
 LogEntry WriteLogDriver::entryOf(Extent at, std::uint64_t flags) const {
@@ -98,8 +98,8 @@ Task<Result<void>> WriteLogDriver::appendParts(LogEntry entry, const IoVector* d
   }
   const IoVector all{std::span<const iovec>(pieces)};
   // Data first, in one write with the header or before it: an entry is counted only by the super block.
-  if (zeroes > 0) RHEA_CO_CHECK(co_await log_.writeZeroes(Extent(at_ + header.size(), zeroes), {}));
-  RHEA_CO_CHECK(co_await log_.write(Extent(at_, all.length()), all, {}));
+  if (zeroes > 0) RHEA_CO_CHECK(co_await log_.writeZeroes(Extent(at_ + header.size(), zeroes), WriteFlags()));
+  RHEA_CO_CHECK(co_await log_.write(Extent(at_, all.length()), all, WriteFlags()));
   at_ += all.length() + zeroes;
   ++entries_;
   if (++sinceSuper_ >= options_.superInterval) co_return co_await writeSuper();
