@@ -96,7 +96,6 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
   ending_.setData(&disks_);
   block::announceJobs(jobs_, events_);
   machine::makeMachine(*given_.settings.board, tree_);
-  for (const EventInfo* event : qapi::events()) qmp_.eventNames.push_back(event->name);
   const std::string& name = given_.settings.identity.name;
   human_.greeting = fmt::format("rhea {}: help lists the commands{}\n", name.empty() ? "monitor" : name,
                                 given_.settings.defaultMonitor ? ", Ctrl-A h the keys, Ctrl-A x ends it" : "");
@@ -208,6 +207,8 @@ void Program::leave(int status) {
   monitors_.clear();
   chardevs_.reset();
   if (pidFile_) pidFile_->remove();
+  dispatcher_.setAudit(nullptr);
+  audit_.reset();  // waits for its last lines
   log_.flush();
   ::_exit(status);
 }

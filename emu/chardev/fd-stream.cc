@@ -45,6 +45,12 @@ FdStream::FdStream(Outlet& outlet, Ends ends, std::string address, std::function
   outSocket_ = ends_.split ? socketDomain(ends_.out.get()) != AF_UNSPEC : inSocket_;
   inPolls_ = inSocket_ || (ends_.in.valid() && isPollable(ends_.in.get()));
   outPolls_ = outSocket_ || (outFd() >= 0 && isPollable(outFd()));
+  if (outPolls_ || outFd() < 0) return;
+  if (ends_.split) {
+    sink_ = std::make_shared<FileSink>(std::move(ends_.out));
+  } else if (Result<Fd> copy = ends_.in.duplicate(); copy.ok()) {
+    sink_ = std::make_shared<FileSink>(*std::move(copy));
+  }
 }
 
 void FdStream::setTerminal(int fd, std::function<void(bool)> switchRaw) {
@@ -164,10 +170,17 @@ Task<void> FdStream::readByWorker(std::shared_ptr<FdStream> /*self*/) {
 }
 
 void FdStream::write(std::string_view bytes) {
-  if (!open_ || outFd() < 0) return;
+  if (!open_ || (!outPolls_ && !sink_)) return;
+  if (sink_) {
+    waited_ |= pending() + bytes.size() > kLowWater;
+    if (sink_->append(bytes)) {
+      outlet_.loop().spawn(writeByWorker(std::static_pointer_cast<FdStream>(shared_from_this())));
+    }
+    return;
+  }
   output_.append(bytes);
   waited_ |= pending() > kLowWater;
-  if (flushQueued_ || writeWatch_ || writing_) return;
+  if (flushQueued_ || writeWatch_) return;
   flushQueued_ = true;
   outlet_.flushLater(std::static_pointer_cast<FdStream>(shared_from_this()));
 }
@@ -176,12 +189,6 @@ void FdStream::flush() {
   flushQueued_ = false;
   if (!open_ || pending() == 0) return;
   const auto self = std::static_pointer_cast<FdStream>(shared_from_this());
-  if (!outPolls_) {
-    if (writing_) return;
-    writing_ = true;
-    outlet_.loop().spawn(writeByWorker(self));
-    return;
-  }
   if (!send()) return shut();
   if (!open_) return;
   if (pending() > 0) {
@@ -214,7 +221,9 @@ bool FdStream::send() {
 
 void FdStream::written(std::size_t count) {
   sent_ += count;
-  if (sent_ == output_.size()) {
+  if (sink_) {
+    // Its own queue.
+  } else if (sent_ == output_.size()) {
     output_.clear();
     sent_ = 0;
     // One large reply must not cost its memory for the rest of the session.
@@ -231,22 +240,18 @@ void FdStream::written(std::size_t count) {
 }
 
 Task<void> FdStream::writeByWorker(std::shared_ptr<FdStream> /*self*/) {
-  while (pending() > 0) {
-    const std::string chunk = output_.substr(sent_, std::size_t{1} << 20);
-    const int fd = outFd();
-    auto work = [fd, &chunk] { return ::write(fd, chunk.data(), chunk.size()); };
-    const ssize_t count = co_await offload(work);
-    if (count <= 0) {
-      writing_ = false;
-      shut();
-      co_return;
-    }
-    written(static_cast<std::size_t>(count));
+  auto work = [sink = sink_] { sink->writeAll(); };
+  co_await offload(work);
+  if (!open_) co_return;
+  if (sink_->failed()) {
+    shut();
+  } else {
+    written(0);
   }
-  writing_ = false;
 }
 
 void FdStream::drain(TimePoint until) {
+  if (sink_) sink_->wait(until);
   if (!open_ || !outPolls_) return;
   while (pending() > 0) {
     if (!send() || pending() == 0) return;
@@ -276,10 +281,8 @@ void FdStream::shut() {
   output_.clear();
   sent_ = 0;
   if (Receiver* receiver = std::exchange(receiver_, nullptr)) receiver->closed();
-  if (!reading_ && !writing_) {
-    ends_.in.reset();
-    ends_.out.reset();
-  }
+  if (!reading_) ends_.in.reset();
+  ends_.out.reset();
   switchRaw_ = nullptr;
   terminal_ = -1;
   if (const auto told = std::exchange(onClosed_, nullptr)) told();

@@ -8,6 +8,7 @@
 #include "emu/chardev/outlet.h"
 #include "emu/chardev/stream.h"
 #include "emu/io/fd.h"
+#include "emu/io/file-sink.h"
 #include "emu/io/loop.h"
 
 namespace rhea::chardev {
@@ -29,7 +30,7 @@ class FdStream final : public Stream, public Flushable {
 
   void receive(Receiver* receiver) override;
   void write(std::string_view bytes) override;
-  std::size_t pending() const override { return output_.size() - sent_; }
+  std::size_t pending() const override { return sink_ ? sink_->pending() : output_.size() - sent_; }
   void pause(bool paused) override;
   void close() override;
   void finish() override;
@@ -66,7 +67,8 @@ class FdStream final : public Stream, public Flushable {
   std::unique_ptr<Loop::Watch> readWatch_;
   std::unique_ptr<Loop::Watch> writeWatch_;
   std::string output_;
-  std::size_t sent_ = 0;  // bytes at the front of output_ that the host has taken
+  std::shared_ptr<FileSink> sink_;  // in place of output_ where the host cannot poll
+  std::size_t sent_ = 0;            // bytes at the front of output_ that the host has taken
   std::function<void(bool)> switchRaw_;
   int terminal_ = -1;
   bool open_ = true;
@@ -81,7 +83,6 @@ class FdStream final : public Stream, public Flushable {
   bool inPolls_ = false;
   bool outPolls_ = false;
   bool reading_ = false;  // by a worker
-  bool writing_ = false;  // by a worker
 };
 
 // Whether the host can tell when `fd` is ready; not so for regular files.

@@ -18,6 +18,8 @@ namespace {
 constexpr auto kAcceptRest = std::chrono::milliseconds(100);
 // Connections taken in one turn of the loop, so that a storm of them does not keep it from the other clients.
 constexpr int kAcceptsPerTurn = 16;
+// Clients of one server; further ones wait in the backlog. Disks need descriptors too.
+constexpr std::size_t kMostClients = 512;
 
 void setUpConnection(int fd, bool noDelay) {
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -92,7 +94,7 @@ class SocketServer final : public Backend {
 
  private:
   bool wantsClient() const {
-    return frontEnd_ != nullptr && (frontEnd_->servesMany() || clients_.count() == 0) && !rest_;
+    return frontEnd_ != nullptr && clients_.count() < (frontEnd_->servesMany() ? kMostClients : 1) && !rest_;
   }
   // Listens while a client would be served, or while start-up waits for the first one.
   void update() {

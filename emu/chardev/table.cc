@@ -70,29 +70,35 @@ Result<Fd> ChardevTable::takeFd(const std::string& name) {
 }
 
 Task<Opened> ChardevTable::open(BackendOptions options) {
-  return std::visit(Overloaded{
-                        [this](SocketOptions& socket) -> Task<Opened> {
-                          if (auto* given = std::get_if<FdAddress>(&socket.address);
-                              given != nullptr && !given->fd.valid()) {
-                            Result<Fd> fd = takeFd(given->name);
-                            if (!fd.ok()) return ready(fd.takeError());
-                            given->fd = *std::move(fd);
-                          }
-                          return openSocket(*outlet_, std::move(socket));
-                        },
-                        [this](StdioOptions& stdio) { return ready(openStdio(*outlet_, stdio)); },
-                        [this](PtyOptions&) { return ready(openPty(*outlet_)); },
-                        [](NullOptions&) { return ready(makeNull()); },
-                        [this](FileOptions& file) { return openFile(*outlet_, fdSets_, std::move(file)); },
-                        [this](PipeOptions& pipe) { return openPipe(*outlet_, std::move(pipe)); },
-                        [](RingbufOptions& ring) { return ready(makeRingbuf(ring)); },
-                        [this](MuxOptions& mux) -> Task<Opened> {
-                          Result<Chardev*> base = find(mux.chardev);
-                          if (!base.ok()) return ready(base.takeError());
-                          return ready(makeMux(**base, muxActions_));
-                        },
-                    },
-                    options);
+  return std::visit(
+      Overloaded{
+          [this](SocketOptions& socket) -> Task<Opened> {
+            if (auto* given = std::get_if<FdAddress>(&socket.address); given != nullptr && !given->fd.valid()) {
+              Result<Fd> fd = takeFd(given->name);
+              if (!fd.ok()) return ready(fd.takeError());
+              given->fd = *std::move(fd);
+            }
+            return openSocket(*outlet_, std::move(socket));
+          },
+          [this](StdioOptions& stdio) -> Task<Opened> {
+            const auto owner = std::ranges::find_if(
+                chardevs_, [](const auto& entry) { return entry.second->backend().filename() == "stdio"; });
+            if (owner == chardevs_.end()) return ready(openStdio(*outlet_, stdio));
+            return ready(Error(fmt::format("standard input and output belong to chardev '{}'", owner->first))
+                             .hint("with mux=on a chardev serves several: -chardev stdio,id=NAME,mux=on"));
+          },
+          [this](PtyOptions&) { return ready(openPty(*outlet_)); },
+          [](NullOptions&) { return ready(makeNull()); },
+          [this](FileOptions& file) { return openFile(*outlet_, fdSets_, std::move(file)); },
+          [this](PipeOptions& pipe) { return openPipe(*outlet_, std::move(pipe)); },
+          [](RingbufOptions& ring) { return ready(makeRingbuf(ring)); },
+          [this](MuxOptions& mux) -> Task<Opened> {
+            Result<Chardev*> base = find(mux.chardev);
+            if (!base.ok()) return ready(base.takeError());
+            return ready(makeMux(**base, muxActions_));
+          },
+      },
+      options);
 }
 
 Task<Result<Chardev*>> ChardevTable::add(Options options) {

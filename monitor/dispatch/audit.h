@@ -11,6 +11,7 @@
 #include "emu/base/log.h"
 #include "emu/io/command-context.h"
 #include "emu/io/command.h"
+#include "emu/io/file-sink.h"
 #include "emu/io/offload.h"
 
 namespace rhea::monitor {
@@ -40,11 +41,11 @@ class AuditLog {
   static json::Text render(const Line& line);
 
  private:
-  struct File;  // shared with the worker, which may hang in write()
-  AuditLog(std::shared_ptr<File> file, WorkerPool& workers) : file_(std::move(file)), workers_(&workers) {}
+  AuditLog(std::shared_ptr<FileSink> file, WorkerPool& workers) : file_(std::move(file)), workers_(&workers) {}
 
   Log* log_ = nullptr;  // or
-  std::shared_ptr<File> file_;
+  std::shared_ptr<FileSink> file_;
+  std::uint64_t lost_ = 0;  // lines, not told yet
   WorkerPool* workers_ = nullptr;
 };
 

@@ -81,8 +81,7 @@ Result<void> Dispatcher::check(const Caller& caller, const CommandInfo& info) co
         .hint("connect to a monitor without role=read-only");
   }
   if (preconfig_ && !info.allowPreconfig) {
-    return Error(fmt::format("'{}' is not possible before the machine is made", info.name))
-        .hint("x-exit-preconfig makes it");
+    return Error(fmt::format("'{}' is not possible before the machine is made", info.name));
   }
   return success();
 }

@@ -96,7 +96,7 @@ void Session::drained() {
 
 bool Session::outputFull() const { return stream_->pending() > kMostOutput; }
 
-bool Session::queueFull() const { return queue_.size() >= kMostQueued; }
+bool Session::queueFull() const { return queue_.size() + oobRunning_ >= kMostQueued; }
 
 // Goes on as far as it can: runs what waits, reads what came.
 void Session::pump() {

@@ -26,8 +26,7 @@ struct QmpEnvironment {
   Dispatcher& dispatcher;
   EventHub& events;
   Clients& clients;
-  json::Text version;                        // what query-version returns, for the greeting
-  std::vector<std::string_view> eventNames;  // all events of the schema, sorted
+  json::Text version;  // what query-version returns, for the greeting
 };
 
 class Session final : public chardev::Receiver,

@@ -237,6 +237,34 @@ TEST_F(SocketChardev, neverBlocksOnAReaderThatDoesNotRead) {
   chardev.detach(probe);
 }
 
+TEST_F(SocketChardev, servesTcpClients) {
+  SocketOptions socket;
+  TcpAddress address;
+  address.host = "127.0.0.1";
+  address.port = "0";
+  socket.address = address;
+  socket.server = true;
+  socket.wait = false;
+  Probe outer(true);
+  outer.echo = true;
+  Chardev& listener = add({"c0", std::move(socket)});
+  ASSERT_TRUE(listener.attach(outer).ok());
+  const std::string name = listener.backend().filename();
+  ASSERT_TRUE(name.starts_with("disconnected:tcp:127.0.0.1:") && name.ends_with(",server=on")) << name;
+  const std::size_t colon = name.rfind(':') + 1;
+  SocketOptions there;
+  address.port = name.substr(colon, name.find(',') - colon);
+  there.address = address;
+  Probe inner;
+  Chardev& client = add({"c1", std::move(there)});
+  ASSERT_TRUE(client.attach(inner).ok());
+  inner.last().stream->write("hello");
+  until([&] { return inner.last().input == "hello"; });
+  EXPECT_NE(listener.backend().filename().find(" <-> 127.0.0.1:"), std::string::npos);
+  client.detach(inner);
+  listener.detach(outer);
+}
+
 TEST_F(SocketChardev, connectsAgainAfterAWhile) {
   Probe outer(true);
   Chardev& listener = add(server(path_));
