@@ -20,6 +20,7 @@ const std::set<std::string> kNew = {
     "blockdev-add/arg/+blkdebug/inject-error[]/delay-ms",
     "blockdev-add/arg/+blkdebug/inject-error[]/after-ms",
     "blockdev-add/arg/+blkdebug/inject-error[]/for-ms",
+    "blockdev-add/arg/+blkdebug/inject-error[]/hold",
     "blockdev-create/arg/options/+raw",
     "BLOCK_IO_ERROR/needs-reopen",
 };
