@@ -42,6 +42,20 @@ TEST(QmpWire, MaySendInAnySplitAndManyAtOnce) {
   }
 }
 
+// The reply is written where a file engine completes a request, and nothing else happens that would push it out.
+TEST(QmpWire, HearAtOnceOfWhatStorageHasDone) {
+  const Emulator emulator;
+  emulator.folder().makeFile("disk.raw", 1 << 20);
+  const std::unique_ptr<QmpClient> client = emulator.connect();
+  for (const std::string line :
+       {"drive_add 0 if=none,id=disk0,format=raw,file=disk.raw", "io disk0 flush", "io disk0 \\\"write 0 64k\\\""}) {
+    client->send("{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"" + line + "\"}}");
+    const std::optional<json::Value> reply = client->receive(10);
+    ASSERT_TRUE(reply) << line;
+    EXPECT_FALSE(reply->find("return")->asString().starts_with("error")) << reply->text();
+  }
+}
+
 TEST(QmpWire, FindASocketThatIsTheirsAlone) {
   const Emulator emulator;
   EXPECT_EQ(std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
