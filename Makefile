@@ -27,8 +27,8 @@ SOURCES := $(sort $(shell find emu block monitor hw target qapi tests -name '*.c
 # ------------------------------------------------------------------------------------------------ configuration
 # config.stamp is remade when configure or the list of packages changes; config.mk and config.h only when their text does.
 ifneq ($(CONFIGURED),)
-INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter check check-programs soak,$(GOALS)),required optional test)
-NEEDS_TESTS := $(if $(filter check check-programs soak,$(GOALS)),$(shell grep -s '^HAVE_GTEST := 0' $(BUILD)/config.mk))
+INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter check check-programs check-rooms soak,$(GOALS)),required optional test)
+NEEDS_TESTS := $(if $(filter check check-programs check-rooms soak,$(GOALS)),$(shell grep -s '^HAVE_GTEST := 0' $(BUILD)/config.mk))
 
 $(BUILD)/config.stamp: configure .ci/packages $(if $(NEEDS_TESTS),FORCE)
 	@$(if $(strip $(INSTALL_KINDS)),.ci/install-packages $(sort $(INSTALL_KINDS)))
@@ -191,6 +191,9 @@ BUILD_TESTS := $(foreach t,$(wildcard tests/build/*.sh),command:build-$(basename
 # Parts of it, for sanitizer builds (.ci/run).
 check-programs: all $(PROGRAM_TESTS)
 	@$(RUN_TESTS) $(addprefix gtest:,$(PROGRAM_TESTS))
+ROOM_TESTS := $(addprefix $(BUILD)/tests/,$(ROOMS_TO_CHECK))
+check-rooms: $(ROOM_TESTS)
+	@$(RUN_TESTS) $(addprefix gtest:,$(ROOM_TESTS))
 check-fuzz: $(FUZZERS)
 	@$(RUN_TESTS) $(addprefix fuzz:,$(FUZZERS))
 
@@ -243,7 +246,7 @@ help:
 	@echo 'One part: make BUILD/tests/<room>, BUILD/bin/rhea, BUILD/fuzz/<name>, BUILD/bench/<name>'
 
 FORCE:
-.PHONY: all run check check-programs check-fuzz tests soak bench install uninstall docs format lint clean distclean help FORCE
+.PHONY: all run check check-programs check-rooms check-fuzz tests soak bench install uninstall docs format lint clean distclean help FORCE
 
 ifneq ($(CONFIGURED),)
 -include $(patsubst %.cc,$(BUILD)/obj/%.d,$(SOURCES)) $(patsubst %.cc,$(BUILD)/obj/gen/%.d,$(GEN_SOURCES))

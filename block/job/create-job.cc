@@ -45,7 +45,8 @@ class CreateJob final : public Job {
  private:
   Task<void> detach(DiskPtr disk) {
     // Without the wish to cancel: an attachment that stayed would keep the node in use for ever.
-    [[maybe_unused]] const Result<void> gone = co_await graph_.removeDisk(std::move(disk), ChangeContext(who_, CancelToken()));
+    [[maybe_unused]] const Result<void> gone =
+        co_await graph_.removeDisk(std::move(disk), ChangeContext(who_, CancelToken()));
   }
 
   BlockGraph& graph_;
