@@ -89,7 +89,10 @@ $(BUILD)/gen/.stamp: $(BUILD)/bin/qapi-gen $(BUILD)/config.h $(SCHEMA)
 	$(call say,QAPI,$(BUILD)/gen)$(BUILD)/bin/qapi-gen --out $(BUILD)/gen --config $(BUILD)/config.h $(SCHEMA)
 	@touch $@
 $(BUILD)/gen/files.mk: $(BUILD)/gen/.stamp ;
+# Not before there is a configuration: make would build the generator in the same turn, without knowing how.
+ifneq ($(wildcard $(BUILD)/config.mk),)
 include $(BUILD)/gen/files.mk
+endif
 $(addprefix $(BUILD)/gen/,$(GEN_SOURCES)): $(BUILD)/gen/.stamp ;
 GENERATED := $(BUILD)/gen/.stamp
 endif
