@@ -131,8 +131,9 @@ ifneq ($(CONFIGURED),)
 $(foreach r,$(FILLED_ROOMS),$(eval $(call library_rule,$(r))))
 endif
 
-# The generated dispatch tables (qapi) name bodies in rooms to their right, hence the group.
-link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) -Wl,--start-group $(filter %.a,$(2)) -Wl,--end-group $(3) $(LIBS)
+# The generated dispatch tables (qapi) name bodies in rooms to their right, hence the group. The standard library comes
+# before it: else a string function that some archive member happens to hold would draw in that member and all it needs.
+link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) -lstdc++ -Wl,--start-group $(filter %.a,$(2)) -Wl,--end-group $(3) $(LIBS)
 
 # ----------------------------------------------------------------------------------------------------- programs
 PROGRAM_OBJECTS_rhea := $(if $(wildcard emu/main.cc),$(call objects,$(wildcard emu/*.cc)))

@@ -1,0 +1,74 @@
+// VirtualClock: the guest's time. It runs while the machine runs and stands while it is stopped, and timers that fire
+// at moments of it.
+//
+// now() and everything of a Timer may be called from any thread. Callbacks run on the clock's own thread, one at a
+// time, so that a busy main loop never makes a guest's timer late; they return soon. Every device completion that is to
+// come at a virtual time passes here, so that deterministic runs can take the clock's place.
+#pragma once
+
+#include <condition_variable>
+#include <thread>
+
+#include "emu/base/base.h"
+#include "emu/object/run-state.h"
+
+namespace rhea::object {
+
+// Nanoseconds of virtual time; 0 is when the machine first ran.
+using VirtualTime = std::int64_t;
+constexpr VirtualTime kNever = INT64_MAX;
+
+class VirtualClock {
+ public:
+  // Stands still until start().
+  VirtualClock();
+  ~VirtualClock();
+  VirtualClock(const VirtualClock&) = delete;
+  VirtualClock& operator=(const VirtualClock&) = delete;
+
+  VirtualTime now() const;
+  bool running() const { return stoppedAt_.load(std::memory_order_acquire) == kNever; }
+  // The machine starts these before its vCPUs and stops them after, on the main loop.
+  void start();
+  void stop();
+  // For a machine whose state was loaded; stopped only.
+  void set(VirtualTime now);
+
+  class Timer {
+   public:
+    // Outlived by the clock.
+    Timer(VirtualClock& clock, std::function<void()> callback);
+    ~Timer();  // waits for a callback that runs
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
+    // Replaces what was armed. A time that has passed fires at once.
+    void arm(VirtualTime at);
+    // A callback that has begun, or is about to, may still come: it looks at its device's own state.
+    void cancel() { arm(kNever); }
+    VirtualTime deadline() const { return at_.load(std::memory_order_relaxed); }
+
+   private:
+    friend class VirtualClock;
+    VirtualClock& clock_;
+    std::function<void()> callback_;
+    std::atomic<VirtualTime> at_{kNever};  // changed under the clock's mutex
+  };
+
+ private:
+  void run();
+
+  // Virtual = monotonic - offset_ while it runs.
+  std::atomic<std::int64_t> offset_{0};
+  std::atomic<VirtualTime> stoppedAt_{0};  // kNever while it runs
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::multimap<VirtualTime, Timer*> armed_;
+  VirtualTime sleepsUntil_ = kNever;
+  Timer* firing_ = nullptr;
+  std::condition_variable fired_;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace rhea::object

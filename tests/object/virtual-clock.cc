@@ -1,0 +1,84 @@
+// The guest's time runs while the machine runs; its timers fire in order, and not before.
+#include "emu/object/virtual-clock.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+namespace rhea::object {
+namespace {
+
+constexpr VirtualTime kMillisecond = 1'000'000;
+
+TEST(VirtualClock, StandsUntilItIsStartedAndWhileItIsStopped) {
+  VirtualClock clock;
+  EXPECT_EQ(clock.now(), 0);
+  clock.start();
+  while (clock.now() < kMillisecond) {
+  }
+  clock.stop();
+  const VirtualTime stopped = clock.now();
+  std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  EXPECT_EQ(clock.now(), stopped);
+  clock.start();
+  EXPECT_GE(clock.now(), stopped);
+  EXPECT_LT(clock.now(), stopped + 1000 * kMillisecond);
+}
+
+TEST(VirtualClock, TimersFireInTheOrderOfTheirTimes) {
+  VirtualClock clock;
+  std::mutex mutex;
+  std::string order;
+  std::promise<void> done;
+  const auto note = [&](char c) {
+    const std::scoped_lock lock(mutex);
+    order += c;
+    if (order.size() == 3) done.set_value();
+  };
+  VirtualClock::Timer a(clock, [&] { note('a'); }), b(clock, [&] { note('b'); }), c(clock, [&] { note('c'); });
+  a.arm(3 * kMillisecond);
+  b.arm(kMillisecond);
+  c.arm(2 * kMillisecond);
+  clock.start();
+  done.get_future().wait();
+  EXPECT_EQ(order, "bca");
+  EXPECT_GE(clock.now(), 3 * kMillisecond);
+  EXPECT_EQ(a.deadline(), kNever);
+}
+
+TEST(VirtualClock, ATimerOfAStoppedMachineWaits) {
+  VirtualClock clock;
+  std::atomic<int> fired{0};
+  VirtualClock::Timer timer(clock, [&] { ++fired; });
+  timer.arm(0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(fired.load(), 0);
+  clock.start();
+  while (fired.load() == 0) std::this_thread::yield();
+  timer.arm(clock.now() + 3'600'000 * kMillisecond);
+  timer.cancel();
+  EXPECT_EQ(timer.deadline(), kNever);
+}
+
+TEST(VirtualClock, ATimerCanArmItselfAgainAndBeArmedEarlierMeanwhile) {
+  VirtualClock clock;
+  std::promise<void> done;
+  int count = 0;
+  VirtualClock::Timer* self = nullptr;
+  VirtualClock::Timer timer(clock, [&] {
+    if (++count == 5) {
+      done.set_value();
+    } else {
+      self->arm(clock.now());
+    }
+  });
+  self = &timer;
+  clock.start();
+  timer.arm(clock.now() + 3'600'000 * kMillisecond);
+  timer.arm(clock.now() + kMillisecond);
+  done.get_future().wait();
+  EXPECT_EQ(count, 5);
+}
+
+}  // namespace
+}  // namespace rhea::object
