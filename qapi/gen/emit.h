@@ -20,7 +20,8 @@ struct Program {
   Program(std::string programName, const Schema& itsSchema);
 };
 
-void emitDispatch(const Program& program, Output& output);       // dispatch.h, dispatch-<program>.cc
+void emitDispatch(const Program& program,
+                  Output& output);  // dispatch.h, dispatch-<program>.cc, invoke-<program>-<subject>.cc
 void emitHuman(const Program& program, Output& output);          // human-<program>.cc: forms
 void emitIntrospection(const Program& program, Output& output);  // introspect-<program>.cc
 void emitOptions(const Program& program, Output& output);        // options-<program>.cc
