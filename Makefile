@@ -97,16 +97,28 @@ $(addprefix $(BUILD)/gen/,$(GEN_SOURCES)): $(BUILD)/gen/.stamp ;
 GENERATED := $(BUILD)/gen/.stamp
 endif
 
+# isa-gen writes the rows of x86's instruction tables (target/x86/isa.h), likewise built first.
+ISA_TABLES := $(sort $(wildcard target/x86/*.tab))
+ifneq ($(and $(CONFIGURED),$(ISA_TABLES)),)
+ISA_GENERATED := target/x86/isa-rows.cc
+$(BUILD)/gen/$(ISA_GENERATED): $(BUILD)/bin/isa-gen $(ISA_TABLES)
+	@mkdir -p $(@D)
+	$(call say,ISA,$@)$(BUILD)/bin/isa-gen --out $@ $(ISA_TABLES)
+	@touch $@
+endif
+
 # ---------------------------------------------------------------------------------------------------- libraries
 # A list file per library holds its objects' names, so that a removed source makes the library anew.
 sources_of_room = $(filter $(subst emu-,emu/,$(1))/%,$(SOURCES))
 SOURCES_monitor := $(filter-out monitor/shell/%,$(call sources_of_room,monitor))
 $(foreach r,$(filter-out monitor qapi,$(ROOMS)),$(eval SOURCES_$(r) := $(call sources_of_room,$(r))))
 $(foreach r,$(filter-out qapi,$(ROOMS)),$(eval OBJECTS_$(r) := $(call objects,$(SOURCES_$(r)))))
+SOURCES_target := $(filter-out target/x86/gen/%,$(SOURCES_target))
+OBJECTS_target := $(call objects,$(SOURCES_target)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(ISA_GENERATED))
 SOURCES_qapi := $(filter-out qapi/gen/%,$(filter qapi/%,$(SOURCES)))
 OBJECTS_qapi := $(call objects,$(SOURCES_qapi)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(GEN_SOURCES))
 
-HOMELESS := $(filter-out $(wildcard emu/*.cc) monitor/shell/% qapi/% tests/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
+HOMELESS := $(filter-out $(wildcard emu/*.cc) monitor/shell/% qapi/% tests/% target/x86/gen/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
 ifneq ($(HOMELESS),)
 $(warning in no room of ROOMS, so not built: $(HOMELESS))
 endif
@@ -142,7 +154,8 @@ PROGRAMS := $(strip $(foreach p,rhea rhea-shell,$(if $(PROGRAM_OBJECTS_$(p)),$(B
 $(BUILD)/bin/rhea: $(PROGRAM_OBJECTS_rhea) $(LIBRARIES)
 $(BUILD)/bin/rhea-shell: $(PROGRAM_OBJECTS_rhea-shell) $(LIBRARIES)
 $(BUILD)/bin/qapi-gen: $(call objects,$(GEN_TOOL_SOURCES)) $(call library,emu-base)
-$(PROGRAMS) $(BUILD)/bin/qapi-gen:
+$(BUILD)/bin/isa-gen: $(call objects,$(filter target/x86/gen/%,$(SOURCES))) $(call library,emu-base)
+$(PROGRAMS) $(BUILD)/bin/qapi-gen $(BUILD)/bin/isa-gen:
 	@mkdir -p $(@D)
 	$(call link,$@,$^)
 $(BUILD)/bin/rhea-system-x86_64: $(BUILD)/bin/rhea
@@ -253,5 +266,5 @@ FORCE:
 .PHONY: all run check check-programs check-rooms check-fuzz tests soak bench install uninstall docs format lint clean distclean help FORCE
 
 ifneq ($(CONFIGURED),)
--include $(patsubst %.cc,$(BUILD)/obj/%.d,$(SOURCES)) $(patsubst %.cc,$(BUILD)/obj/gen/%.d,$(GEN_SOURCES))
+-include $(patsubst %.cc,$(BUILD)/obj/%.d,$(SOURCES)) $(patsubst %.cc,$(BUILD)/obj/gen/%.d,$(GEN_SOURCES) $(ISA_GENERATED))
 endif

@@ -1,0 +1,20 @@
+#include "emu/cpu/vcpu.h"
+
+namespace rhea::cpu {
+
+void Vcpu::doWork() {
+  take(kWork);
+  std::vector<std::function<void()>> work;
+  {
+    const std::lock_guard lock(mutex_);
+    work.swap(work_);
+  }
+  for (const auto& function : work) function();
+}
+
+void Vcpu::wait(std::uint32_t wake) {
+  std::atomic_ref word(pending_);
+  for (std::uint32_t seen = word.load(); (seen & wake) == 0; seen = word.load()) word.wait(seen);
+}
+
+}  // namespace rhea::cpu

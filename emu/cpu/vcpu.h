@@ -1,0 +1,109 @@
+// Vcpu: a virtual CPU as the rest of the program sees it: who may ask it for what, from which thread. target/<arch>
+// implements it, VcpuThread runs it, devices and the board know only this header and local-interrupts.h.
+#pragma once
+
+#include "emu/base/base.h"
+#include "emu/cpu/local-interrupts.h"
+
+namespace rhea::cpu {
+
+// What a vCPU is asked to look at when it reaches a block's edge.
+enum Request : std::uint32_t {
+  kInterrupt = 1U << 0,  // LocalInterrupts has something to deliver
+  kNmi = 1U << 1,
+  kInit = 1U << 2,     // x86: INIT, then wait for a start-up vector
+  kStartup = 1U << 3,  // x86: SIPI; use Vcpu::startUp()
+  kSmi = 1U << 4,
+  kReset = 1U << 5,
+  kPause = 1U << 6,      // VcpuThread: stop at the next edge, and say so
+  kWork = 1U << 7,       // a function waits (Vcpu::runOn)
+  kMemoryMap = 1U << 8,  // the address space changed
+  kWritten = 1U << 9,    // the vCPU itself: a write to a page with code is to be told
+  kMachineCheck = 1U << 10,
+  kEnd = 1U << 11,  // VcpuThread: the thread ends
+};
+
+// A register's name as debuggers know it, and its value (vector registers: little-endian bytes).
+struct RegisterValue {
+  std::string name;
+  std::vector<std::uint8_t> bytes;
+};
+
+class Vcpu {
+ public:
+  // `pending` is the word of the architecture's state that holds requests; it outlives this.
+  Vcpu(unsigned index, std::uint32_t& pending) : index_(index), pending_(pending) {}
+  virtual ~Vcpu() = default;
+  Vcpu(const Vcpu&) = delete;
+  Vcpu& operator=(const Vcpu&) = delete;
+
+  unsigned index() const { return index_; }
+
+  // --- any thread
+  void post(std::uint32_t requests) {
+    std::atomic_ref word(pending_);
+    word.fetch_or(requests, std::memory_order_seq_cst);
+    word.notify_all();
+  }
+  // Start-up with a vector (x86: SIPI: execution begins at vector << 12), heard after INIT only.
+  void startUp(std::uint8_t vector) {
+    startVector_.store(vector);
+    post(kStartup);
+  }
+  // Runs `work` on the vCPU's thread at a block's edge, or while it is halted or paused; never inside an instruction.
+  void runOn(std::function<void()> work) {
+    {
+      const std::lock_guard lock(mutex_);
+      work_.push_back(std::move(work));
+    }
+    post(kWork);
+  }
+  bool halted() const { return halted_.load(std::memory_order_relaxed); }
+  std::int64_t hostThread() const { return hostThread_.load(std::memory_order_relaxed); }
+
+  // --- before it runs
+  void connect(LocalInterrupts& interrupts) { interrupts_ = &interrupts; }
+  LocalInterrupts* interrupts() const { return interrupts_; }
+  // Called on the vCPU's thread when the guest does something that the whole machine has to follow (triple fault).
+  void onShutdown(std::function<void(std::string why)> told) { shutdown_ = std::move(told); }
+
+  // --- on its own thread; or while it is paused
+  // Executes guest code until kPause or kEnd is among the requests; waits while the guest is halted.
+  virtual void run() = 0;
+  virtual void reset() = 0;
+  // Registers as `info registers` prints them, and one by one.
+  virtual std::string describe() const = 0;
+  virtual std::vector<RegisterValue> registers() const = 0;
+  virtual std::uint64_t programCounter() const = 0;
+  // Guest-virtual to guest-physical as the vCPU sees it now; nothing where nothing is mapped. Changes no state.
+  virtual std::optional<std::uint64_t> translate(std::uint64_t virtualAddress) const = 0;
+
+  void doWork();
+  void setHostThread(std::int64_t id) { hostThread_.store(id, std::memory_order_relaxed); }
+
+ protected:
+  std::uint32_t pending() const { return std::atomic_ref(pending_).load(std::memory_order_acquire); }
+  std::uint32_t take(std::uint32_t requests) {
+    return std::atomic_ref(pending_).fetch_and(~requests, std::memory_order_acq_rel) & requests;
+  }
+  // Sleeps until one of `wake` is requested.
+  void wait(std::uint32_t wake);
+  std::uint8_t startVector() const { return startVector_.load(); }
+  void shutdown(std::string why) {
+    if (shutdown_) shutdown_(std::move(why));
+  }
+
+  std::atomic<bool> halted_{false};
+
+ private:
+  const unsigned index_;
+  std::uint32_t& pending_;
+  std::atomic<std::uint8_t> startVector_{0};
+  std::atomic<std::int64_t> hostThread_{0};
+  LocalInterrupts* interrupts_ = nullptr;
+  std::function<void(std::string)> shutdown_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> work_;
+};
+
+}  // namespace rhea::cpu

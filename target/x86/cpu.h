@@ -1,0 +1,420 @@
+// Cpu: the x86 virtual CPU: state, guest memory as instructions reach it, faults, and the loop that runs blocks.
+//
+// Memory for an instruction's function:
+//   T value;
+//   if (!cpu.read(i, value)) return Outcome::kFault;          // the operand that ModRM names (T: 1 to 8 bytes)
+//   if (!cpu.readBytes(i, buffer, 16)) return Outcome::kFault;
+//   if (!cpu.load(linearAddress, value, kSs)) ...             // at an address of one's own
+// A false answer means: the guest's fault is recorded, return Outcome::kFault, nothing must have changed.
+#pragma once
+
+#include "emu/cpu/soft-tlb.h"
+#include "emu/cpu/vcpu.h"
+#include "emu/mem/address-space.h"
+#include "target/x86/insn.h"
+#include "target/x86/model.h"
+#include "target/x86/state.h"
+
+namespace rhea {
+class Log;
+}
+
+namespace rhea::x86 {
+
+enum Exception : std::uint8_t {
+  kDivideError = 0,
+  kDebugException = 1,
+  kNmiException = 2,
+  kBreakpoint = 3,
+  kOverflow = 4,
+  kBound = 5,
+  kInvalidOpcode = 6,
+  kDeviceNotAvailable = 7,
+  kDoubleFault = 8,
+  kInvalidTss = 10,
+  kSegmentNotPresent = 11,
+  kStackFault = 12,
+  kGeneralProtection = 13,
+  kPageFault = 14,
+  kFpuError = 16,
+  kAlignmentCheck = 17,
+  kMachineCheckException = 18,
+  kSimdException = 19,
+};
+
+struct Fault {
+  std::uint8_t vector = 0;
+  std::uint32_t error = 0;
+  std::uint64_t address = 0;  // page fault: CR2
+  std::uint64_t dr6 = 0;      // debug exception: bits to set
+};
+
+enum class AccessKind : std::uint8_t { kRead, kWrite, kExecute };
+enum class Privilege : std::uint8_t { kByCpl, kSystem };  // kSystem: descriptor tables, TSS: supervisor whatever CPL is
+
+// Unaligned access of guest memory, one host access where the host does it in one.
+template <class T>
+struct Raw {
+  using Type [[gnu::aligned(1), gnu::may_alias]] = volatile T;
+};
+template <class T>
+inline T loadHost(const void* from) {
+  return *static_cast<const typename Raw<T>::Type*>(from);
+}
+template <class T>
+inline void storeHost(void* to, T value) {
+  *static_cast<typename Raw<T>::Type*>(to) = value;
+}
+
+struct Block;
+class BlockCache;
+
+// What the CPU needs from the machine around it.
+struct Environment {
+  mem::AddressSpace& memory;
+  mem::AddressSpace& ports;
+  const Model& model;
+  // The time-stamp counter, before TSC_ADJUST; follows virtual time.
+  std::function<std::uint64_t()> tsc;
+  Log* log = nullptr;
+  // FERR#: an unmasked x87 exception with CR0.NE = 0 (IRQ 13).
+  std::function<void(bool)> ferr;
+  // Makes every other vCPU forget its write entries before it returns; empty on a machine with one vCPU.
+  std::function<void(Cpu&)> dropOthersWrites;
+};
+
+class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
+ public:
+  Cpu(unsigned index, const Environment& environment);
+  ~Cpu() override;
+
+  State st;
+
+  // --- faults: each records and gives kFault
+  Outcome raise(Exception vector, std::uint32_t error = 0) {
+    fault_ = {vector, error, 0, 0};
+    return Outcome::kFault;
+  }
+  Outcome undefined() { return raise(kInvalidOpcode); }
+  Outcome generalProtection(std::uint32_t error = 0) { return raise(kGeneralProtection, error); }
+  bool fail(Exception vector, std::uint32_t error = 0) {
+    raise(vector, error);
+    return false;
+  }
+  const Fault& fault() const { return fault_; }
+
+  // --- where the instruction is
+  std::uint64_t rip(const Insn& i) const { return st.gpr[kRipRegister] + i.end - i.length; }
+  std::uint64_t nextRip(const Insn& i) const { return st.gpr[kRipRegister] + i.end; }
+  // Ends the block behind this instruction and makes the loop look at everything anew.
+  Outcome edge(const Insn& i) {
+    st.gpr[kRipRegister] = nextRip(i);
+    return Outcome::kEdge;
+  }
+
+  // --- registers. `at` is the byte offset that Insn::reg, rm and vvvv hold.
+  template <class T>
+  T gpr(std::uint8_t at) const {
+    T value;
+    std::memcpy(&value, reinterpret_cast<const std::uint8_t*>(st.gpr.data()) + at, sizeof(T));
+    return value;
+  }
+  // 32 bits clear the upper half, 8 and 16 leave the rest.
+  template <class T>
+  void setGpr(std::uint8_t at, T value) {
+    if constexpr (sizeof(T) == 4) {
+      const std::uint64_t wide = static_cast<std::uint32_t>(value);
+      std::memcpy(reinterpret_cast<std::uint8_t*>(st.gpr.data()) + at, &wide, 8);
+    } else {
+      std::memcpy(reinterpret_cast<std::uint8_t*>(st.gpr.data()) + at, &value, sizeof(T));
+    }
+  }
+
+  // --- the memory operand
+  std::uint64_t effective(const Insn& i) const {
+    return st.gpr[i.base] + (st.gpr[i.index] << (i.scale & 3)) +
+           static_cast<std::uint64_t>(static_cast<std::int64_t>(i.disp));
+  }
+  // The linear address of the operand: segment base, address size, limit. `size` bytes are going to be accessed there.
+  bool linear(const Insn& i, std::size_t size, AccessKind kind, std::uint64_t& address) {
+    if (i.slowAddress()) [[unlikely]]
+      return segmented(i.segment(), effectiveMasked(i), size, kind, address);
+    address = effective(i);
+    return true;
+  }
+  std::uint64_t effectiveMasked(const Insn& i) const;
+  // Offset in a segment to linear address, with limit and type checks where the mode has them.
+  bool segmented(SegmentIndex segment, std::uint64_t offset, std::size_t size, AccessKind kind, std::uint64_t& address);
+
+  template <class T>
+  bool read(const Insn& i, T& value) {
+    std::uint64_t address;
+    return linear(i, sizeof(T), AccessKind::kRead, address) && load(address, value, i.segment());
+  }
+  template <class T>
+  bool write(const Insn& i, T value) {
+    std::uint64_t address;
+    return linear(i, sizeof(T), AccessKind::kWrite, address) && store(address, value, i.segment());
+  }
+  bool readBytes(const Insn& i, void* to, std::size_t size) {
+    std::uint64_t address;
+    return linear(i, size, AccessKind::kRead, address) && loadBytes(address, to, size, i.segment());
+  }
+  bool writeBytes(const Insn& i, const void* from, std::size_t size) {
+    std::uint64_t address;
+    return linear(i, size, AccessKind::kWrite, address) && storeBytes(address, from, size, i.segment());
+  }
+
+  // --- memory at a linear address; `segment` decides between #SS and #GP for an address that is not canonical
+  template <class T>
+  bool load(std::uint64_t address, T& value, SegmentIndex segment = kDs) {
+    if (const std::uint8_t* host = tlb_->findRead(address, sizeof(T))) [[likely]] {
+      value = loadHost<T>(host);
+      return true;
+    }
+    return loadSlow(address, &value, sizeof(T), segment);
+  }
+  template <class T>
+  bool store(std::uint64_t address, T value, SegmentIndex segment = kDs) {
+    if (std::uint8_t* host = tlb_->findWrite(address, sizeof(T))) [[likely]] {
+      storeHost<T>(host, value);
+      return true;
+    }
+    return storeSlow(address, &value, sizeof(T), segment);
+  }
+  bool loadBytes(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment = kDs) {
+    if (const std::uint8_t* host = tlb_->findRead(address, size)) [[likely]] {
+      std::memcpy(to, host, size);
+      return true;
+    }
+    return loadSlow(address, to, size, segment);
+  }
+  bool storeBytes(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment = kDs) {
+    if (std::uint8_t* host = tlb_->findWrite(address, size)) [[likely]] {
+      std::memcpy(host, from, size);
+      return true;
+    }
+    return storeSlow(address, from, size, segment);
+  }
+  // Calls change(T& place) on the operand in place, so that a locked host instruction there is atomic among vCPUs; on a
+  // copy where the place is no plain memory. The write permission is checked before the read.
+  template <class T, class Change>
+  Outcome modify(const Insn& i, Change change) {
+    std::uint64_t address;
+    if (!linear(i, sizeof(T), AccessKind::kWrite, address)) return Outcome::kFault;
+    return modifyAt<T>(address, i.segment(), change);
+  }
+  template <class T, class Change>
+  Outcome modifyAt(std::uint64_t address, SegmentIndex segment, Change change) {
+    std::uint8_t* host = tlb_->findWrite(address, sizeof(T));
+    if (host == nullptr) [[unlikely]] {
+      if (!writable(address, sizeof(T), segment, host)) return Outcome::kFault;
+      if (host == nullptr) {
+        T copy;
+        if (!loadSlow(address, &copy, sizeof(T), segment)) return Outcome::kFault;
+        change(copy);
+        return storeSlow(address, &copy, sizeof(T), segment) ? Outcome::kNext : Outcome::kFault;
+      }
+    }
+    change(*reinterpret_cast<T*>(host));  // NOLINT: x86 hosts take any alignment
+    return Outcome::kNext;
+  }
+  // Whether `size` bytes may be written; `host` is their place where they lie in one piece of RAM, else nullptr.
+  bool writable(std::uint64_t address, std::size_t size, SegmentIndex segment, std::uint8_t*& host);
+  // As `writable`, for reading.
+  bool readable(std::uint64_t address, std::size_t size, SegmentIndex segment, const std::uint8_t*& host);
+  // Supervisor accesses to descriptor tables and the like.
+  bool loadSystem(std::uint64_t address, void* to, std::size_t size);
+  bool storeSystem(std::uint64_t address, const void* from, std::size_t size);
+
+  // --- stack of the present SS
+  bool push(std::uint64_t value, std::size_t size);
+  bool pop(std::uint64_t& value, std::size_t size);
+  std::uint64_t stackMask() const {
+    return st.mode64() ? ~std::uint64_t{0} : st.segments[kSs].big() ? 0xffffffffU : 0xffffU;
+  }
+  void setStackPointer(std::uint64_t value) {
+    const std::uint64_t mask = stackMask();
+    if (mask == 0xffff)
+      st.gpr[kRsp] = (st.gpr[kRsp] & ~mask) | (value & mask);
+    else
+      st.gpr[kRsp] = value & mask;
+  }
+  bool canonical(std::uint64_t address) const {
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(address << 16) >> 16) == address;
+  }
+
+  // --- control flow; see control.cc
+  // Sets rip after a jump within the code segment: checks limit or canonical form.
+  bool jumpNear(std::uint64_t target);
+
+  // --- segments and tables (segments.cc)
+  struct Descriptor {
+    std::uint64_t low = 0, high = 0;
+    std::uint64_t address = 0;  // linear
+    unsigned type() const { return static_cast<unsigned>(low >> 40) & 0xf; }
+    bool system() const { return (low >> 44 & 1) == 0; }
+    unsigned dpl() const { return static_cast<unsigned>(low >> 45) & 3; }
+    bool present() const { return (low >> 47 & 1) != 0; }
+    bool code() const { return (low >> 43 & 3) == 3; }
+    bool conforming() const { return (low >> 42 & 1) != 0; }
+    bool longMode() const { return (low >> 53 & 1) != 0; }
+    bool big() const { return (low >> 54 & 1) != 0; }
+    Segment segment(std::uint16_t selector) const;
+  };
+  // false: #GP(selector) (or `vector`), or a page fault. In long mode system descriptors have 16 bytes: `wide`.
+  bool readDescriptor(std::uint16_t selector, Descriptor& to, Exception vector = kGeneralProtection, bool wide = false);
+  bool peekDescriptor(std::uint16_t selector, Descriptor& to, bool& found, bool wide);
+  bool markAccessed(Descriptor& descriptor);
+  bool loadSegment(SegmentIndex segment, std::uint16_t selector);
+  void loadRealSegment(SegmentIndex segment, std::uint16_t selector);
+  void setCode(const Segment& segment, unsigned cpl);
+  void updateMode();
+  bool farJump(const Insn& i, std::uint16_t selector, std::uint64_t offset);
+  bool farCall(const Insn& i, std::uint16_t selector, std::uint64_t offset);
+  bool farReturn(const Insn& i, std::uint32_t extra);
+  bool interruptReturn(const Insn& i);
+  enum class SwitchBy : std::uint8_t { kJump, kCall, kReturn, kInterrupt };
+  bool switchTask(std::uint16_t selector, SwitchBy how, std::uint64_t returnRip,
+                  const std::uint32_t* errorCode = nullptr);
+  bool stackFromTss(unsigned cpl, std::uint16_t& ss, std::uint64_t& sp, Exception vector);
+  bool portAllowed(std::uint16_t port, unsigned size);
+
+  // --- control registers, MSRs, paging
+  bool writeCr0(std::uint64_t value);
+  bool writeCr3(std::uint64_t value);
+  bool writeCr4(std::uint64_t value);
+  bool readMsr(std::uint32_t index, std::uint64_t& value);
+  bool writeMsr(std::uint32_t index, std::uint64_t value);
+  bool writeXcr0(std::uint64_t value);
+  void setRflags(std::uint64_t value, std::uint64_t mask);
+  void flushTlb(bool globalToo);
+  void flushPage(std::uint64_t address);
+  void selectTlb();
+  std::uint64_t tsc() const { return environment_.tsc() + st.msr.tscAdjust; }
+  bool loadPdptes(std::uint64_t cr3);
+  void dropWrites() {
+    for (cpu::SoftTlb& set : *tlbs_) set.flushWrites();
+  }
+
+  // --- exceptions and interrupts (interrupts.cc)
+  enum class EventKind : std::uint8_t { kFault, kTrap, kSoftware, kPrivilegedSoftware, kExternal };
+  // Delivers through the IDT; faults on the way become double and triple faults.
+  void deliver(Fault fault, EventKind kind);
+  bool softwareInterrupt(const Insn& i, std::uint8_t vector, EventKind kind);
+  // The next instruction is executed before an interrupt is taken (sti, mov ss, pop ss).
+  void inhibitInterrupts() { inhibit_ = true; }
+  void inhibitForSs() { inhibit_ = inhibitDebug_ = true; }
+  void halt() { halted_.store(true, std::memory_order_relaxed); }
+
+  std::uint64_t portRead(std::uint16_t port, unsigned size);
+  void portWrite(std::uint16_t port, std::uint64_t value, unsigned size);
+
+  // --- what an instruction needs of the model
+  const Model& model() const { return environment_.model; }
+  const Environment& environment() const { return environment_; }
+  void cpuid(std::uint32_t leaf, std::uint32_t subleaf, std::array<std::uint32_t, 4>& result) const;
+
+  // --- cpu::Vcpu
+  void run() override;
+  void reset() override;
+  void init();
+  std::string describe() const override;
+  std::vector<cpu::RegisterValue> registers() const override;
+  std::uint64_t programCounter() const override;
+  std::optional<std::uint64_t> translate(std::uint64_t virtualAddress) const override;
+
+  // Executes one instruction (tests, single step); whether it went without a fault that was delivered.
+  void step();
+  // Runs at most about `count` instructions, or until kPause; for tests and benchmarks.
+  std::uint64_t executed() const { return blocksRun_; }
+
+  // Set while a block runs: the instruction that ended it.
+  const Insn* last = nullptr;
+
+ private:
+  friend class BlockCache;
+  friend struct CpuTest;
+  using TlbSets = std::array<cpu::SoftTlb, 4>;  // user, supervisor, supervisor with access to user pages, none
+
+  struct Walk {
+    std::uint64_t physical = 0;
+    bool writable = false, user = false, executable = false, global = false, large = false, dirty = false;
+  };
+  struct Place {  // a physical page
+    const mem::FlatRange* range = nullptr;
+    std::uint8_t* host = nullptr;  // RAM or ROM
+    bool writable = false;
+  };
+
+  bool loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment);
+  bool storeSlow(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment);
+  bool checkLinear(std::uint64_t address, std::size_t size, SegmentIndex segment, AccessKind kind);
+  // Page walk with A/D bits set as the access asks; false: the page fault is recorded.
+  bool walk(std::uint64_t address, AccessKind kind, bool user, Walk& result);
+  template <bool kSetBits>
+  bool walkTables(std::uint64_t address, AccessKind kind, bool user, Walk& result, std::uint32_t& error);
+  bool userAccess() const { return st.cpl == 3; }
+  bool permits(const Walk& walk, AccessKind kind, bool user) const;
+  bool physicalPiece(std::uint64_t address, AccessKind kind, bool user, std::uint64_t& physical, bool fill);
+  Place placeOf(std::uint64_t physical) const;
+  std::uint64_t readPhysical(std::uint64_t address, unsigned size);
+  bool updateEntry(std::uint64_t address, unsigned size, std::uint64_t old, std::uint64_t value);
+  bool access(std::uint64_t address, void* data, std::size_t size, AccessKind kind, bool user);
+  void wrote(const Place& place, std::uint64_t physical, std::size_t size);
+  bool watched(std::uint64_t address, std::size_t size, AccessKind kind);
+
+  // loop.cc
+  bool handleRequests();
+  void runBlocks();
+  void runOne();
+  void finish(Outcome outcome);
+  bool afterInstruction();
+  Block* lookUp();
+  std::uint32_t modeKey() const;
+  bool fetch(std::uint64_t address, std::span<std::uint8_t> to, std::size_t& got);
+
+  // interrupts.cc
+  bool deliverOnce(const Fault& fault, EventKind kind);
+  bool deliverReal(const Fault& fault, EventKind kind);
+  bool deliverProtected(const Fault& fault, EventKind kind);
+  bool deliverLong(const Fault& fault, EventKind kind);
+  void tripleFault();
+
+  void mapChanged(const mem::FlatViewPtr& view) override;
+  void adoptView();
+
+  Environment environment_;
+  Fault fault_;
+  std::unique_ptr<TlbSets> tlbs_;
+  cpu::SoftTlb* tlb_;
+  mem::FlatViewPtr view_;
+  std::unique_ptr<BlockCache> blocks_;
+  Block* current_ = nullptr;
+  std::uint64_t blocksRun_ = 0;
+  bool inhibit_ = false, inhibitDebug_ = false;
+  bool interruptWaits_ = false, nmiWaits_ = false, nmiBlocked_ = false, waitsForStartup_ = false, shutDown_ = false;
+  std::uint64_t pendingDr6_ = 0;
+  struct Written {
+    mem::RamBlockPtr block;
+    std::uint64_t offset, size;
+  };
+  std::vector<Written> written_;
+  struct LargeRange {
+    std::uint64_t first = ~std::uint64_t{0}, last = 0;
+  };
+  std::array<LargeRange, 2> large_;
+};
+
+template <Body kBody>
+Outcome chain(Cpu& cpu, const Insn* insn) {
+  const Outcome outcome = kBody(cpu, *insn);
+  if (outcome != Outcome::kNext) [[unlikely]] {
+    cpu.last = insn;
+    return outcome;
+  }
+  ++insn;
+  return insn->exec(cpu, insn);
+}
+
+}  // namespace rhea::x86
