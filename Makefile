@@ -190,7 +190,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZ_FLAGS),,$(B
 	$(call link,$@,$^,$(FUZZ_FLAGS))
 
 BENCHES := $(patsubst tests/bench/%.cc,$(BUILD)/bench/%,$(wildcard tests/bench/*.cc))
-$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(TEST_LIBRARY) $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(call link,$@,$^)
 

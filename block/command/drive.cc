@@ -28,7 +28,8 @@ Task<Result<HumanOutput>> HumanCommand<qapi::human::DriveDel>::run(CommandContex
                                                                    qapi::human::DriveDel arguments) {
   BlockGraph& graph = context.get<BlockGraph>();
   RHEA_CO_TRY(block::DiskPtr disk, graph.disk(arguments.device));
-  RHEA_CO_CHECK(co_await graph.removeDisk(std::move(disk), block::changeContext(context)));
+  context.setWaitingFor(fmt::format("requests and files of drive '{}'", arguments.device));
+  RHEA_CO_CHECK(co_await graph.removeDisk(std::move(disk), block::lastingContext(context)));
   co_return HumanOutput();
 }
 

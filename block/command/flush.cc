@@ -59,7 +59,7 @@ Task<Result<std::vector<qapi::BlockFlushInfo>>> Command<qapi::BlockdevFlush>::ru
   }
   context.setWaitingFor(target ? fmt::format("flush of '{}'", *target) : std::string("flushes of all disks"));
   RHEA_CO_TRY(const std::vector<block::FlushOutcome> outcomes,
-              co_await graph.flush(target, block::changeContext(context)));
+              co_await graph.flush(target, block::lastingContext(context)));
 
   std::vector<qapi::BlockFlushInfo> list;
   std::optional<Error> failure;

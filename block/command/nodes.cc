@@ -7,6 +7,7 @@ namespace rhea {
 
 using block::BlockGraph;
 using block::changeContext;
+using block::lastingContext;
 
 Task<Result<void>> Command<qapi::BlockdevAdd>::run(CommandContext context, qapi::BlockdevAdd arguments) {
   context.setWaitingFor(fmt::format("opening of node '{}'", arguments.nodeName.value_or("(unnamed)")));
@@ -18,7 +19,7 @@ Task<Result<void>> Command<qapi::BlockdevAdd>::run(CommandContext context, qapi:
 
 Task<Result<void>> Command<qapi::BlockdevDel>::run(CommandContext context, qapi::BlockdevDel arguments) {
   context.setWaitingFor(fmt::format("closing of node '{}'", arguments.nodeName));
-  co_return co_await context.get<BlockGraph>().removeNode(arguments.nodeName, changeContext(context));
+  co_return co_await context.get<BlockGraph>().removeNode(arguments.nodeName, lastingContext(context));
 }
 
 Task<Result<void>> Command<qapi::BlockdevReopen>::run(CommandContext context, qapi::BlockdevReopen arguments) {
@@ -48,7 +49,7 @@ Task<Result<void>> Command<qapi::BlockResize>::run(CommandContext context, qapi:
     nodeName = disk->root().name();
   }
   context.setWaitingFor(fmt::format("resizing of node '{}'", nodeName));
-  co_return co_await graph.resizeNode(nodeName, arguments.size, changeContext(context));
+  co_return co_await graph.resizeNode(nodeName, arguments.size, lastingContext(context));
 }
 
 Task<Result<void>> Command<qapi::BlockSetWriteThreshold>::run(CommandContext context,

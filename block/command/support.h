@@ -12,6 +12,10 @@ inline ChangeContext changeContext(const CommandContext& context) {
   return ChangeContext(context.peer().who, context.cancel());
 }
 
+// For what cannot be taken back once it has begun: it does not end at the deadline, so that the client is told that it
+// goes on, and how it ends.
+inline ChangeContext lastingContext(const CommandContext& context) { return ChangeContext(context.peer().who, {}); }
+
 // What `device` and `node-name` of one command together name. Error: both or neither are given.
 Result<std::string> oneTarget(const std::optional<std::string>& device, const std::optional<std::string>& nodeName);
 

@@ -139,7 +139,7 @@ void Dispatcher::ended(const std::shared_ptr<Job>& job, Result<json::Text> resul
     if (const std::string what = job->context.waitingFor(); !what.empty()) {
       told = std::move(told).where("waiting for " + what);
     }
-    result = std::move(told).hint("nothing of it goes on; give a longer timeout, or look at query-stuck");
+    result = std::move(told).hint("nothing of it takes effect; give a longer timeout, or look for what hangs with query-stuck");
   }
   std::exchange(job->done, nullptr)(Outcome(std::move(result)));
 }

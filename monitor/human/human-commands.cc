@@ -34,6 +34,10 @@ Task<Result<std::string>> Command<qapi::HumanMonitorCommand>::run(CommandContext
     co_return Error(fmt::format("there is no CPU {}: the machine has none", *arguments.cpuIndex))
         .where("arguments.cpu-index");
   }
+  // The first word only: others may be secrets.
+  if (const auto words = monitor::splitWords(arguments.commandLine); !words.empty()) {
+    context.setWaitingFor(fmt::format("the human command '{}'", words.front().text));
+  }
   LocalExecutor executor(context.get<monitor::Dispatcher>(), callerOf(context));
   monitor::Shell shell(monitor::humanFormTable(), executor);
   monitor::ShellOutput output = co_await shell.run(std::move(arguments.commandLine), monitor::Dress());

@@ -38,6 +38,7 @@ class FrozenFs {
   bool ok() const { return why_.empty(); }
   const std::string& why() const { return why_; }  // where not ok(): for GTEST_SKIP
 
+  const std::string& path() const { return dir_.path(); }
   // Makes a file full of `fill` bytes and returns its path. Not through the kernel, so it works while frozen.
   std::string makeFile(const std::string& name, std::size_t size, unsigned char fill = 0);
 
