@@ -22,7 +22,7 @@ CONFIGURED := $(filter-out help format clean distclean,$(GOALS))
 ROOMS := emu-base emu-io qapi emu-object emu-chardev block monitor emu-mem emu-net emu-migrate emu-ui emu-cpu target hw emu-machine
 
 # --- what there is
-SOURCES := $(sort $(shell find emu block monitor hw target qapi tests -name '*.cc' 2>/dev/null))
+SOURCES := $(sort $(shell find emu block monitor hw target qapi tests -name '*.cc' -not -path 'tests/guest/*' 2>/dev/null))
 
 # ------------------------------------------------------------------------------------------------ configuration
 # config.stamp is remade when configure or the list of packages changes; config.mk and config.h only when their text does.
@@ -161,7 +161,24 @@ $(PROGRAMS) $(BUILD)/bin/qapi-gen $(BUILD)/bin/isa-gen:
 $(BUILD)/bin/rhea-system-x86_64: $(BUILD)/bin/rhea
 	@ln -sf rhea $@
 
-all: $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $(if $(PROGRAMS),,$(LIBRARIES)) $(GENERATED)
+# The built-in guest: a kernel of our own without any library, for make run and the whole-program tests. It is guest
+# code: neither the build's flags nor its sanitizers are for it.
+GUEST := $(BUILD)/guest/rhea-guest.elf
+GUEST_FLAGS := -std=c++2b -I. -O2 -ffreestanding -fno-exceptions -fno-rtti -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-threadsafe-statics -fno-tree-loop-distribute-patterns \
+	-fcf-protection=none -Wall -Wextra -Wconversion -Wshadow
+GUEST_OBJECTS := $(patsubst tests/guest/%,$(BUILD)/guest/%.o,$(wildcard tests/guest/*.cc tests/guest/*.S))
+$(BUILD)/guest/%.o: tests/guest/% $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	$(call say,GUEST,$<)$(LAUNCHER) $(CXX) $(GUEST_FLAGS) -MMD -MP -c -o $@ $<
+$(GUEST): $(GUEST_OBJECTS) tests/guest/guest.ld
+	$(call say,LINK,$@)$(CXX) -static -nostdlib -no-pie -Wl,--no-warn-rwx-segments,-z,max-page-size=4096,--build-id=none \
+		-T tests/guest/guest.ld -o $@ $(GUEST_OBJECTS)
+ifneq ($(CONFIGURED),)
+-include $(GUEST_OBJECTS:.o=.d)
+endif
+
+all: $(GUEST) $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $(if $(PROGRAMS),,$(LIBRARIES)) $(GENERATED)
 
 # -------------------------------------------------------------------------------------------------------- tests
 # tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz and tests/bench:
