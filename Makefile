@@ -27,7 +27,7 @@ SOURCES := $(sort $(shell find emu block monitor hw target qapi tests -name '*.c
 # ------------------------------------------------------------------------------------------------ configuration
 # config.stamp is remade when configure or the list of packages changes; config.mk and config.h only when their text does.
 ifneq ($(CONFIGURED),)
-INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter check check-programs check-rooms soak,$(GOALS)),required optional test)
+INSTALL_KINDS := $(if $(filter run,$(GOALS)),required optional) $(if $(filter run-linux check check-programs check-rooms soak,$(GOALS)),required optional test)
 NEEDS_TESTS := $(if $(filter check check-programs check-rooms soak,$(GOALS)),$(shell grep -s '^HAVE_GTEST := 0' $(BUILD)/config.mk))
 
 $(BUILD)/config.stamp: configure .ci/packages $(if $(NEEDS_TESTS),FORCE)
@@ -240,6 +240,10 @@ bench: all $(BENCHES)
 run: all
 	@BUILD=$(BUILD) tests/tour/run
 
+# Debian's kernel and busybox from the package sources, for tests too; needs a network once.
+run-linux: all
+	@BUILD=$(BUILD) tests/linux/run
+
 # ---------------------------------------------------------------------------------------------- format and lint
 STYLED = $(shell find emu block monitor hw target qapi tests \( -name '*.cc' -o -name '*.h' \) 2>/dev/null)
 format:
@@ -269,6 +273,7 @@ help:
 	@echo
 	@echo '  all        the programs, into BUILD/bin (default)'
 	@echo '  run        build, then start the main job; without a terminal: play a short tour of it'
+	@echo '  run-linux  boot a small Debian Linux on it (fetches kernel and busybox, once)'
 	@echo '  check      build, then every test; ends with the counts'
 	@echo '  bench      measure; prints tables'
 	@echo '  soak       the long-running tests, SECONDS=60 each'
@@ -280,7 +285,7 @@ help:
 	@echo 'One part: make BUILD/tests/<room>, BUILD/bin/rhea, BUILD/fuzz/<name>, BUILD/bench/<name>'
 
 FORCE:
-.PHONY: all run check check-programs check-rooms check-fuzz tests soak bench install uninstall docs format lint clean distclean help FORCE
+.PHONY: all run run-linux check check-programs check-rooms check-fuzz tests soak bench install uninstall docs format lint clean distclean help FORCE
 
 ifneq ($(CONFIGURED),)
 -include $(patsubst %.cc,$(BUILD)/obj/%.d,$(SOURCES)) $(patsubst %.cc,$(BUILD)/obj/gen/%.d,$(GEN_SOURCES) $(ISA_GENERATED))
