@@ -40,9 +40,8 @@ Task<Result<std::unique_ptr<Driver>>> openThrottle(OpenContext context, DriverOp
   co_return std::make_unique<ThrottleDriver>(children.get("file"), std::move(group));
 }
 
-std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
-  const auto& a = now.as<qapi::BlockdevOptionsThrottle>();
-  return a.throttleGroup == asked.as<qapi::BlockdevOptionsThrottle>().throttleGroup ? "" : "throttle-group";
+bool sameThrottle(const DriverOptions& one, const DriverOptions& two) {
+  return one.as<qapi::BlockdevOptionsThrottle>().throttleGroup == two.as<qapi::BlockdevOptionsThrottle>().throttleGroup;
 }
 
 DriverInfo describe() {
@@ -54,7 +53,7 @@ DriverInfo describe() {
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}};
   info.open = openThrottle;
-  info.changedOption = changed;
+  info.sameOptions = sameThrottle;
   return info;
 }
 
