@@ -11,6 +11,7 @@
 namespace rhea::block {
 
 class Child;
+class Node;
 
 class Discards {
  public:
@@ -72,11 +73,30 @@ class PreparedReopen {
   virtual Task<void> settle() = 0;
 };
 
+// For a driver that has nothing to do at some reopen.
+class UnchangedReopen final : public PreparedReopen {
+ public:
+  void commit() override {}
+  void revert() override {}
+  Task<void> settle() override { co_return; }
+};
+
+// Where children will lead after a reopen, by name; null: taken away. Those that stay are not listed.
+using NewChildren = std::vector<std::pair<std::string, std::shared_ptr<Node>>>;
+
 struct ReopenRequest {
   ReopenRequest() = default;
   ReopenRequest(OpenFlags newFlags, std::optional<DriverOptions> newOptions)
       : flags(newFlags), options(std::move(newOptions)) {}
+  // The node that a child will lead to, if it changes.
+  const Node* newChild(std::string_view name) const {
+    for (const auto& [child, node] : children) {
+      if (child == name) return node.get();
+    }
+    return nullptr;
+  }
   OpenFlags flags;
+  NewChildren children;                  // exchanged after commit(), while the node is drained
   std::optional<DriverOptions> options;  // none: the driver's own options stay
   bool fresh = false;                    // new descriptors even where nothing changes: clears a failed-flush latch
   CancelToken cancel;
@@ -95,7 +115,8 @@ class Reopener {
 class RightsKeeper {
  public:
   virtual ~RightsKeeper() = default;
-  // Takes what the new rights need in addition to the present ones. Error: names the holder; nothing changed.
+  // Takes what the new rights need in addition to the present ones; may open what they need (a file for writing).
+  // No reopen of the node runs meanwhile. Error: names the holder; nothing changed.
   virtual Task<Result<void>> prepareRights(Rights rights) = 0;
   // Releases what the prepared (or, after abortRights, the former) rights do not need. Cannot fail.
   virtual void commitRights() = 0;

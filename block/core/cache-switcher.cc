@@ -13,22 +13,23 @@ bool carriesNoFlush(ChildRole role) { return role != ChildRole::kBacking; }
 
 }  // namespace
 
-void CacheSwitcher::planNode(NodePtr node, OpenFlags to, std::optional<DriverOptions> options, bool fresh) {
+NodeSwitch& CacheSwitcher::planFor(Node& node) {
   for (NodeSwitch& planned : nodes_) {
-    if (planned.node == node) {
-      planned.to = to;
-      planned.options = std::move(options);
-      planned.fresh = planned.fresh || fresh;
-      return;
-    }
+    if (planned.node.get() == &node) return planned;
   }
-  NodeSwitch planned;
-  planned.from = node->flags();
+  NodeSwitch& planned = nodes_.emplace_back();
+  planned.node = node.shared_from_this();
+  planned.from = node.flags();
+  planned.to = planned.from;
+  return planned;
+}
+
+void CacheSwitcher::planNode(NodePtr node, OpenFlags to, std::optional<DriverOptions> options, NewChildren children) {
+  NodeSwitch& planned = planFor(*node);
   planned.to = to;
   planned.options = std::move(options);
-  planned.fresh = fresh;
-  planned.node = std::move(node);
-  nodes_.push_back(std::move(planned));
+  planned.children = std::move(children);
+  planned.fresh = node->ledger().isLatched();
 }
 
 const NodeSwitch* CacheSwitcher::planOf(const Node& node) const {
@@ -54,15 +55,13 @@ Result<void> CacheSwitcher::checkUsers(const Node& node, bool isTop, std::string
 
 Result<void> CacheSwitcher::planChain(Node& top, bool direct, bool noFlush) {
   const auto visit = [&](auto& self, Node& node, bool withNoFlush) -> Result<void> {
-    const NodeSwitch* const planned = planOf(node);
     const OpenFlags now = node.flags();
-    OpenFlags to = planned != nullptr ? planned->to : now;
-    to.direct = direct;
-    if (withNoFlush) to.noFlush = noFlush;
+    NodeSwitch& planned = planFor(node);
+    planned.to.direct = direct;
+    if (withNoFlush) planned.to.noFlush = noFlush;
+    const OpenFlags to = planned.to;
     if (now.direct && !to.direct) RHEA_CHECK(checkUsers(node, &node == &top, "direct=on"));
     if (!now.noFlush && to.noFlush) RHEA_CHECK(checkUsers(node, &node == &top, "no-flush=off"));
-    planNode(node.shared_from_this(), to, planned != nullptr ? planned->options : std::nullopt,
-             planned != nullptr && planned->fresh);
     for (const auto& child : node.children()) {
       if (child->isAttached()) RHEA_CHECK(self(self, child->node(), withNoFlush && carriesNoFlush(child->role())));
     }
@@ -90,7 +89,9 @@ bool CacheSwitcher::strengthens() const {
 // Two disks may share a node. Always in the same order, so that two changes never wait for each other.
 Task<Result<void>> CacheSwitcher::lockNodes() {
   std::vector<Node*> sorted;
-  for (const NodeSwitch& each : nodes_) sorted.push_back(each.node.get());
+  for (const NodeSwitch& each : nodes_) {
+    if (!nodesKept_) sorted.push_back(each.node.get());
+  }
   std::sort(sorted.begin(), sorted.end(), std::less<>());
   for (Node* node : sorted) {
     RHEA_CO_TRY(Mutex::Lock lock, co_await node->reopens_.lock(cancel_));
@@ -104,8 +105,8 @@ Task<Result<void>> CacheSwitcher::prepare() {
   for (NodeSwitch& each : nodes_) {
     Node& node = *each.node;
     Reopener* const reopener = node.reopener();
-    const bool needed =
-        each.fresh || each.options || each.from.direct != each.to.direct || each.from.readOnly != each.to.readOnly;
+    const bool needed = each.fresh || each.options || !each.children.empty() || each.from.direct != each.to.direct ||
+                        each.from.readOnly != each.to.readOnly || each.from.autoReadOnly != each.to.autoReadOnly;
     if (!needed) continue;
     if (reopener == nullptr) {
       // A node above others keeps nothing of the switches; one with storage of its own would have to.
@@ -116,6 +117,7 @@ Task<Result<void>> CacheSwitcher::prepare() {
     }
     ReopenRequest request(each.to, each.options);
     request.fresh = each.fresh;
+    request.children = each.children;
     request.cancel = cancel_;
     Result<std::unique_ptr<PreparedReopen>> prepared = co_await reopener->prepareReopen(std::move(request));
     if (!prepared.ok()) co_return prepared.takeError();

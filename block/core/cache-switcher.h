@@ -14,6 +14,7 @@ struct NodeSwitch {
   OpenFlags from;
   OpenFlags to;
   std::optional<DriverOptions> options;  // blockdev-reopen: the driver's own
+  NewChildren children;                  // blockdev-reopen: where they will lead
   bool fresh = false;                    // new descriptors in any case
   std::unique_ptr<PreparedReopen> prepared;
 };
@@ -25,7 +26,9 @@ class CacheSwitcher {
   // Plans direct and no-flush for the chain below `top`. Error: another disk uses a node of it, and which.
   Result<void> planChain(Node& top, bool direct, bool noFlush);
   // Plans one node's reopen; the chain follows by planChain().
-  void planNode(NodePtr node, OpenFlags to, std::optional<DriverOptions> options, bool fresh);
+  void planNode(NodePtr node, OpenFlags to, std::optional<DriverOptions> options, NewChildren children);
+  // The caller keeps others from reopening these nodes (GraphChange::keepReopens).
+  void nodesAreKept() { nodesKept_ = true; }
   // Plans the write-back switch of a disk, whose mode lock the caller holds.
   void planDisk(Disk& disk, bool hostWriteback, bool pendingGuest, bool forced);
   // Disks whose requests are told apart at the switch; the caller holds their mode locks.
@@ -43,6 +46,7 @@ class CacheSwitcher {
     bool forced = false;
   };
   const NodeSwitch* planOf(const Node& node) const;
+  NodeSwitch& planFor(Node& node);
   Result<void> checkUsers(const Node& node, bool isTop, std::string_view weakened) const;
   Task<Result<void>> lockNodes();
   Task<Result<void>> prepare();
@@ -60,6 +64,7 @@ class CacheSwitcher {
   std::optional<DiskSwitch> disk_;
   DiskSwitch diskBefore_;
   std::vector<Mutex::Lock> nodeLocks_;
+  bool nodesKept_ = false;
   std::vector<unsigned> oldEpochs_;  // of disks_
   std::uint64_t inFlight_ = 0;
 };

@@ -10,6 +10,7 @@
 #include "block/core/io-vector.h"
 #include "block/core/permissions.h"
 #include "block/core/write-flags.h"
+#include "emu/io/sync.h"
 
 namespace rhea::block {
 
@@ -55,6 +56,7 @@ class Child {
   Node* node_ = nullptr;
   Node* parent_ = nullptr;
   const Disk* disk_ = nullptr;
+  std::shared_ptr<Event> reserved_;  // by a change of the graph, until it ends
   std::atomic<Rights> rights_{Rights()};
 };
 

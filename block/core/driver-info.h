@@ -31,13 +31,15 @@ struct ChildSpec {
   std::string_view name;  // "file"
   ChildRole role = ChildRole::kData;
   bool required = true;
+  bool replaceable = true;  // by a reopen, while the node is drained
 };
 
 // The children of a node being opened, by name. The edges live as long as the driver.
 class Children {
  public:
   void add(std::string name, Child* child) { children_.emplace_back(std::move(name), child); }
-  // Null where there is none.
+  // Null: the driver knows no such child. An optional one may be without a node (Child::isAttached); a reopen may give
+  // it one later.
   Child* find(std::string_view name) const;
   // Of a required child.
   Child& get(std::string_view name) const;
@@ -102,8 +104,9 @@ struct DriverInfo {
   // Optional, null where the answer is the usual one.
   // Rights that the edge to the child takes, for the rights that the node's own users have in sum.
   Rights (*childRights)(const ChildSpec& child, Rights ofParent, const DriverOptions& options) = nullptr;
-  // For a driver without Reopener: whether a reopen asks for what is there already (anything else is refused).
-  bool (*sameOptions)(const DriverOptions& now, const DriverOptions& asked) = nullptr;
+  // For a driver without Reopener: the first of its own options that a reopen would change, which is refused; "" where
+  // it asks for what is there already.
+  std::string_view (*changedOption)(const DriverOptions& now, const DriverOptions& asked) = nullptr;
   // Creates an image (blockdev-create); `options` is the driver's create struct.
   Task<Result<void>> (*create)(CreateContext context, DriverOptions options) = nullptr;
   // How likely `head`, the first bytes of an image called `fileName`, is this format: 0 no .. 100 certain.

@@ -25,7 +25,8 @@ class Driver {
   // Both may change at a reopen or resize, nothing else; cheap, thread-safe. Length in bytes.
   virtual Limits limits() const = 0;
   virtual std::uint64_t length() const = 0;
-  // Opened for reading only, because it was asked for or because OpenFlags::autoReadOnly made it acceptable.
+  // Can only be read, whoever asks: by its options or its nature. With OpenFlags::autoReadOnly a driver may be open
+  // for reading at the moment and still not be read-only: it opens for writing when its rights say so (RightsKeeper).
   virtual bool isReadOnly() const { return false; }
 
   // `at` and `data` have the same length, fit limits(), are not empty, and lie within length() rounded up to the

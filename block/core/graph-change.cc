@@ -30,22 +30,16 @@ std::string namesOf(Permissions permissions) { return fmt::format("{}", fmt::joi
 
 GraphChange::~GraphChange() {
   for (RightsKeeper* keeper : prepared_) keeper->abortRights();
+  unreserve();
 }
 
-void GraphChange::attach(Child& edge, Node& node, Rights rights) {
-  planned_[&edge] = {&node, rights};
-  if (edge.node_ != nullptr && edge.node_ != &node) touched_.push_back(edge.node_);
-  touched_.push_back(&node);
-}
+void GraphChange::attach(Child& edge, Node& node, Rights rights) { asked_[&edge] = {&node, rights}; }
 
-void GraphChange::detach(Child& edge) {
-  if (edge.node_ != nullptr) touched_.push_back(edge.node_);
-  planned_[&edge] = {};
-}
+void GraphChange::detach(Child& edge) { asked_[&edge] = {}; }
 
 void GraphChange::setReadOnly(Node& node, bool readOnly) {
   readOnly_[&node] = readOnly;
-  touched_.push_back(&node);
+  refreshed_.push_back(&node);
 }
 
 Node* GraphChange::targetOf(const Child& edge) const {
@@ -125,14 +119,73 @@ void GraphChange::planChildren(Node& node, Rights inSum) {
   }
 }
 
-Task<Result<void>> GraphChange::prepare() {
-  std::vector<Node*> sorted;
+// Looks at the graph as it is now: it may have changed while this waited.
+Result<void> GraphChange::sortTouched() {
+  planned_ = asked_;
+  sorted_.clear();
   std::map<const Node*, int> marks;
-  for (Node* node : touched_) RHEA_CO_CHECK(order(*node, sorted, marks));
-  std::reverse(sorted.begin(), sorted.end());
-  for (Node* node : sorted) {
+  const auto touch = [&](Node* node) { return node == nullptr ? success() : order(*node, sorted_, marks); };
+  for (Node* node : refreshed_) RHEA_CHECK(touch(node));
+  for (const auto& [edge, asked] : asked_) {
+    RHEA_CHECK(touch(edge->node_));
+    RHEA_CHECK(touch(asked.node));
+  }
+  std::reverse(sorted_.begin(), sorted_.end());
+  return success();
+}
+
+std::shared_ptr<Event> GraphChange::otherReservation() const {
+  for (const Node* node : sorted_) {
+    if (node->reserved_ != nullptr) return node->reserved_;
+  }
+  for (const auto& [edge, asked] : asked_) {
+    if (edge->reserved_ != nullptr) return edge->reserved_;
+    // The parent as well: two changes that hang each other's subtrees below one another must not miss the cycle.
+    if (edge->parent_ != nullptr && edge->parent_->reserved_ != nullptr) return edge->parent_->reserved_;
+  }
+  return nullptr;
+}
+
+void GraphChange::reserve() {
+  ended_ = std::make_shared<Event>();
+  const auto take = [this](Node& node) {
+    if (node.reserved_ == ended_) return;
+    node.reserved_ = ended_;
+    reservedNodes_.push_back(node.shared_from_this());
+  };
+  for (Node* node : sorted_) take(*node);
+  for (const auto& [edge, asked] : asked_) {
+    edge->reserved_ = ended_;
+    if (edge->parent_ != nullptr) take(*edge->parent_);
+  }
+}
+
+void GraphChange::unreserve() {
+  reopens_.clear();
+  if (ended_ == nullptr) return;
+  for (const auto& node : reservedNodes_) node->reserved_ = nullptr;
+  for (const auto& [edge, asked] : asked_) edge->reserved_ = nullptr;
+  reservedNodes_.clear();
+  std::exchange(ended_, nullptr)->set();
+}
+
+Task<void> GraphChange::waitUntilFree(std::shared_ptr<Node> node) {
+  while (const std::shared_ptr<Event> other = node->reserved_) static_cast<void>(co_await other->wait());
+}
+
+Result<void> GraphChange::checkTargets() const {
+  for (const auto& [edge, asked] : asked_) {
+    if (asked.node != nullptr && asked.node->isClosing()) {
+      return Error(fmt::format("node '{}' is being closed", asked.node->name()));
+    }
+  }
+  return success();
+}
+
+Result<void> GraphChange::planRights() {
+  for (Node* node : sorted_) {
     const std::vector<const Child*> parents = parentsOf(*node);
-    RHEA_CO_CHECK(check(*node, parents));
+    RHEA_CHECK(check(*node, parents));
     Rights sum;
     for (const Child* user : parents) {
       const Rights rights = rightsOf(*user);
@@ -142,13 +195,44 @@ Task<Result<void>> GraphChange::prepare() {
     sums_[node] = sum;
     planChildren(*node, sum);
   }
+  return success();
+}
+
+// A driver may change its descriptors to follow the rights. In the order of all who take several of these locks.
+Task<Result<void>> GraphChange::lockReopens(CancelToken cancel) {
+  std::vector<Node*> nodes;
+  for (Node* node : sorted_) {
+    const auto sum = sums_.find(node);
+    const bool asks = node->rightsKeeper_ != nullptr && sum != sums_.end() && sum->second != node->held_;
+    if (keepsReopens_ || asks) nodes.push_back(node);
+  }
+  std::sort(nodes.begin(), nodes.end(), std::less<>());
+  for (Node* node : nodes) {
+    RHEA_CO_TRY(Mutex::Lock lock, co_await node->reopens_.lock(cancel));
+    reopens_.push_back(std::move(lock));
+  }
+  co_return success();
+}
+
+Task<Result<void>> GraphChange::prepare(CancelToken cancel) {
+  while (true) {
+    RHEA_CO_CHECK(sortTouched());
+    const std::shared_ptr<Event> other = otherReservation();
+    if (other == nullptr) break;
+    RHEA_CO_CHECK(co_await other->wait(cancel));
+  }
+  reserve();
+  RHEA_CO_CHECK(checkTargets());
+  RHEA_CO_CHECK(planRights());
+  RHEA_CO_CHECK(co_await lockReopens(cancel));
   for (const auto& [node, sum] : sums_) {
     RightsKeeper* const keeper = node->rightsKeeper_;
     if (keeper == nullptr || sum == node->held_) continue;
-    RHEA_CO_CHECK(co_await keeper->prepareRights(sum));
+    Result<void> asked = co_await keeper->prepareRights(sum);
+    if (!asked.ok()) co_return std::move(asked).takeError().context(fmt::format("node '{}'", node->name()));
     prepared_.push_back(keeper);
   }
-  co_return success();
+  co_return checkTargets();
 }
 
 void GraphChange::commit() {
@@ -166,6 +250,7 @@ void GraphChange::commit() {
   }
   for (RightsKeeper* keeper : prepared_) keeper->commitRights();
   prepared_.clear();
+  unreserve();
 }
 
 }  // namespace rhea::block

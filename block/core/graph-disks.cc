@@ -37,13 +37,11 @@ void BlockGraph::forget(const Disk& disk) {
 }
 
 Task<Result<void>> BlockGraph::attachRoot(DiskPtr disk, NodePtr node, Permissions used, ChangeContext context) {
-  RHEA_CO_TRY(const Mutex::Lock turn, co_await writer_.lock(context.cancel));
-  if (node->closing_) co_return Error(fmt::format("node '{}' is being closed", node->name()));
-  if (disk->root_.isAttached()) co_return Error(fmt::format("disk '{}' has a medium already", disk->name()));
   GraphChange change;
   change.attach(disk->root_, *node, Rights(used, disk->options_.shared));
-  RHEA_CO_CHECK(co_await change.prepare());
+  RHEA_CO_CHECK(co_await change.prepare(context.cancel));
   RHEA_CO_CHECK(context.cancel.check());
+  if (disk->root_.isAttached()) co_return Error(fmt::format("disk '{}' has a medium already", disk->name()));
   if (disk->removed_) co_return Error::fromErrno(ENODEV);
   change.commit();
   co_return success();
@@ -146,7 +144,6 @@ Task<Result<void>> BlockGraph::detachRoot(DiskPtr disk, bool forGood, ChangeCont
           fmt::format("waiting for the requests of disk '{}'", disk->name()));
     }
     if (disk->root_.isAttached()) {
-      const Mutex::Lock turn = co_await writer_.lock();
       below.push_back(pointerTo(disk->root_.node()));
       GraphChange change;
       change.detach(disk->root_);

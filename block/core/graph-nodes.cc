@@ -79,7 +79,6 @@ Task<Result<NodePtr>> BlockGraph::openTree(NodeOptions options, OpenFlags inheri
 }
 
 Task<Result<void>> BlockGraph::applyRights(Node& top) {
-  const Mutex::Lock turn = co_await writer_.lock();
   GraphChange change;
   change.refresh(top);
   RHEA_CO_CHECK(co_await change.prepare());
@@ -132,7 +131,10 @@ Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeC
           .where(std::string(spec.name))
           .expected("a node's name, or the options of a node to open");
     }
-    if (none) continue;
+    if (none) {
+      addEdge(node, spec);  // without a node; a reopen may give it one
+      continue;
+    }
     NodePtr below;
     if (asked->inlined != nullptr) {
       Task<Result<NodePtr>> open = openNode(*asked->inlined, inheritedBy(spec.role, flags), context);
@@ -152,16 +154,17 @@ Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeC
 
 // While the parent opens, it only reads, and minds nobody.
 Task<Result<void>> BlockGraph::attachChild(Node& parent, const ChildSpec& spec, NodePtr child) {
-  const Mutex::Lock turn = co_await writer_.lock();
-  auto edge = std::make_unique<Child>(std::string(spec.name), spec.role);
-  edge->parent_ = &parent;
   GraphChange change;
-  change.attach(*edge, *child, Rights(Permissions::consistentRead(), Permissions::all()));
+  change.attach(addEdge(parent, spec), *child, Rights(Permissions::consistentRead(), Permissions::all()));
   RHEA_CO_CHECK(co_await change.prepare());
-  if (child->closing_) co_return Error(fmt::format("node '{}' is being closed", child->name()));
-  parent.children_.push_back(std::move(edge));
   change.commit();
   co_return success();
+}
+
+Child& BlockGraph::addEdge(Node& parent, const ChildSpec& spec) {
+  Child& edge = *parent.children_.emplace_back(std::make_unique<Child>(std::string(spec.name), spec.role));
+  edge.parent_ = &parent;
+  return edge;
 }
 
 // Of a node without users: flushes, closes, and then closes the children that it alone kept.
@@ -173,6 +176,7 @@ Task<void> BlockGraph::closeNode(NodePtr node) {
   std::erase(nodes_, node);
   std::erase(opening_, node);
   const Operation operation(*this, "close", node->name(), node->driver_ ? node->fileName() : "");
+  co_await GraphChange::waitUntilFree(node);
   co_await node->asks_.join();
   if (node->driver_ != nullptr) {
     if (!node->isReadOnly() && node->accounts()) {
@@ -186,7 +190,6 @@ Task<void> BlockGraph::closeNode(NodePtr node) {
   }
   std::vector<NodePtr> below;
   {
-    const Mutex::Lock turn = co_await writer_.lock();
     GraphChange change;
     for (const auto& child : node->children_) {
       if (!child->isAttached()) continue;

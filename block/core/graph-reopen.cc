@@ -21,18 +21,55 @@ OpenFlags flagsAsked(const NodeOptions& options) {
   return flags;
 }
 
+Error unchangeable(const Node& node, std::string_view key, std::string_view why) {
+  return Error(fmt::format("'{}' of node '{}' cannot change while it is open: {}", key, node.name(), why))
+      .where(fmt::format("{} (node '{}')", key, node.name()));
+}
+
 Result<void> checkOptions(const Node& node, const NodeOptions& asked) {
-  if (asked.driver != node.info().name) {
-    return Error(fmt::format("node '{}' has driver '{}'; a reopen cannot make it '{}'", node.name(), node.info().name,
-                             asked.driver))
-        .where("driver");
+  const std::string_view driver = node.info().name;
+  if (asked.driver != driver) {
+    return unchangeable(node, "driver", fmt::format("it is '{}', and what is open stays what it is", driver))
+        .hint(fmt::format("give driver={}, or make a new node", driver));
   }
-  if (node.reopener() != nullptr || asked.specific.empty()) return success();
-  const auto same = node.info().sameOptions;
-  if (same != nullptr && same(node.options().specific, asked.specific)) return success();
-  return Error(fmt::format("driver '{}' cannot change its own options while node '{}' is open", asked.driver,
-                           node.name()))
-      .hint("give the options that the node has, or make a new node");
+  if (asked.forceShare.value_or(false) != node.flags().forceShare) {
+    return unchangeable(node, "force-share", "the image's locks were taken by it")
+        .hint(fmt::format("give force-share={}", node.flags().forceShare ? "on" : "off"));
+  }
+  if (node.reopener() != nullptr || asked.specific.empty() || node.info().changedOption == nullptr) return success();
+  const std::string_view changed = node.info().changedOption(node.options().specific, asked.specific);
+  if (changed.empty()) return success();
+  return unchangeable(node, changed, fmt::format("driver '{}' reads it when it opens", driver))
+      .hint("give what the node has, or make a new node");
+}
+
+const ChildSpec* specOf(const Node& node, std::string_view child) {
+  const auto& specs = node.info().children;
+  const auto found = std::ranges::find_if(specs, [child](const ChildSpec& spec) { return spec.name == child; });
+  return found == specs.end() ? nullptr : &*found;
+}
+
+// Whether the driver lets the child lead elsewhere.
+Result<void> checkReplaceable(const Node& node, const ChildOptions& asked) {
+  const ChildSpec* const spec = specOf(node, asked.name);
+  if (spec == nullptr)
+    return unchangeable(node, asked.name, fmt::format("driver '{}' has no such child", node.info().name));
+  if (!spec->replaceable) {
+    return unchangeable(node, asked.name, fmt::format("driver '{}' keeps to the one that it opened", node.info().name));
+  }
+  if (asked.referenced.empty() && spec->required) {
+    return unchangeable(node, asked.name, fmt::format("driver '{}' cannot be without it", node.info().name))
+        .expected("the name of a node");
+  }
+  return success();
+}
+
+void collectAbove(const Node& node, std::vector<const Node*>& found) {
+  if (std::ranges::find(found, &node) != found.end()) return;
+  found.push_back(&node);
+  for (const Child* user : node.parents()) {
+    if (user->holder() != nullptr) collectAbove(*user->holder(), found);
+  }
 }
 
 }  // namespace
@@ -41,7 +78,7 @@ Result<void> checkOptions(const Node& node, const NodeOptions& asked) {
 struct BlockGraph::Reopening {
   NodePtr node;
   NodeOptions options;
-  std::vector<std::pair<Child*, NodePtr>> replaced;
+  NewChildren children;  // that change
 };
 
 Result<void> BlockGraph::resolveReopen(NodeOptions options, std::vector<Reopening>& all) {
@@ -57,24 +94,35 @@ Result<void> BlockGraph::resolveReopen(NodeOptions options, std::vector<Reopenin
       NodeOptions below = *asked.inlined;
       if (below.nodeName.empty()) below.nodeName = now;
       if (now.empty() || below.nodeName != now) {
-        return Error(fmt::format("child '{}' of node '{}' is '{}'; a reopen cannot open another one", asked.name,
-                                 node->name(), now))
+        return unchangeable(*node, asked.name,
+                            now.empty() ? std::string("a reopen opens no new nodes")
+                                        : fmt::format("it is '{}', and a reopen opens no new nodes", now))
             .hint("add the new node first, and name it here");
       }
       inlined.push_back(std::move(below));
     } else if (asked.referenced != now) {
-      if (edge == nullptr || asked.referenced.empty()) {
-        return Error(fmt::format("child '{}' of node '{}' cannot be {} by a reopen", asked.name, node->name(),
-                                 asked.referenced.empty() ? "taken away" : "added"));
+      RHEA_CHECK(checkReplaceable(*node, asked));
+      NodePtr other;
+      if (!asked.referenced.empty()) {
+        RHEA_TRY(other, this->node(asked.referenced));
       }
-      RHEA_TRY(NodePtr other, this->node(asked.referenced));
-      reopening.replaced.emplace_back(edge, std::move(other));
+      reopening.children.emplace_back(asked.name, std::move(other));
     }
   }
   reopening.options = std::move(options);
   all.push_back(std::move(reopening));
   for (NodeOptions& below : inlined) RHEA_CHECK(resolveReopen(std::move(below), all));
   return success();
+}
+
+// What runs on a node without a disk (a flush or a question of the monitor's) passes no gate; its edges may move only
+// after it.
+Task<void> BlockGraph::waitForAsks(NodePtr node) {
+  std::vector<const Node*> above;
+  collectAbove(*node, above);
+  std::vector<NodePtr> nodes;
+  for (const Node* each : above) nodes.push_back(pointerTo(*each));
+  for (const NodePtr& each : nodes) co_await each->asks_.join();
 }
 
 Task<Result<void>> BlockGraph::reopen(std::vector<NodeOptions> nodes, ChangeContext context) {
@@ -100,49 +148,59 @@ Task<Result<void>> BlockGraph::doReopen(std::vector<NodeOptions> nodes, ChangeCo
     RHEA_CO_TRY(Mutex::Lock mode, co_await disk->modeChanges_.lock(context.cancel));
     modes.push_back(std::move(mode));
   }
-  // Only a change of edges or rights takes the writer's turn: a mode change on hung storage must not keep it.
+  // Only a change of edges or rights reserves its nodes; a change of mode alone holds the mode locks.
   const bool changesRights = std::any_of(all.begin(), all.end(), [](const Reopening& each) {
-    return !each.replaced.empty() || flagsAsked(each.options).readOnly != each.node->isReadOnly();
+    return !each.children.empty() || flagsAsked(each.options).readOnly != each.node->isReadOnly();
   });
-  Mutex::Lock turn;
+  GraphChange change;
+  std::vector<NodePtr> left;
   if (changesRights) {
-    RHEA_CO_TRY(turn, co_await writer_.lock(context.cancel));
+    for (const Reopening& each : all) {
+      const bool readOnly = flagsAsked(each.options).readOnly;
+      change.refresh(*each.node);
+      if (readOnly != each.node->isReadOnly()) change.setReadOnly(*each.node, readOnly);
+      for (const auto& [name, other] : each.children) {
+        Child& edge = *each.node->child(name);
+        if (edge.isAttached()) left.push_back(pointerTo(edge.node()));
+        if (other == nullptr) {
+          change.detach(edge);
+        } else {
+          change.attach(edge, *other, edge.rights());
+        }
+      }
+    }
+    change.keepReopens();
+    RHEA_CO_CHECK(co_await change.prepare(context.cancel));
   }
 
   const TimePoint start = Clock::now();
   std::vector<CacheSwitches> before;
   for (const DiskPtr& disk : disks) before.push_back(cacheOf(*disk));
   CacheSwitcher switcher(*this, context.cancel);
+  if (changesRights) switcher.nodesAreKept();
   for (const DiskPtr& disk : disks) switcher.addDisk(disk);
-  GraphChange change;
-  for (Reopening& each : all) {
+  for (const Reopening& each : all) {
     if (each.node->closing_) co_return Error(fmt::format("node '{}' is being closed", each.node->name()));
     const OpenFlags to = flagsAsked(each.options);
     const OpenFlags from = each.node->flags();
     RHEA_CO_CHECK(checkWriteThroughAbove(*each.node, to.noFlush));
     std::optional<DriverOptions> own;
     if (!each.options.specific.empty() && each.node->reopener() != nullptr) own = each.options.specific;
-    switcher.planNode(each.node, to, std::move(own), each.node->ledger().isLatched());
+    switcher.planNode(each.node, to, std::move(own), each.children);
     if (to.direct != from.direct || to.noFlush != from.noFlush) {
       RHEA_CO_CHECK(switcher.planChain(*each.node, to.direct, to.noFlush));
     }
-    if (to.readOnly != from.readOnly) change.setReadOnly(*each.node, to.readOnly);
-    for (const auto& [edge, other] : each.replaced) change.attach(*edge, *other, edge->rights());
   }
   std::vector<NodePtr> drained;
-  std::vector<NodePtr> left;
   Result<void> outcome = success();
-  if (changesRights) outcome = co_await change.prepare();
   for (const Reopening& each : all) {
-    if (each.replaced.empty() || !outcome.ok()) continue;
+    if (each.children.empty() || !outcome.ok()) continue;
     outcome = co_await drain(each.node, context.cancel);
     if (outcome.ok()) drained.push_back(each.node);
   }
   if (outcome.ok()) outcome = co_await switcher.run();
   if (outcome.ok()) {
-    for (Reopening& each : all) {
-      for (const auto& [edge, other] : each.replaced) left.push_back(pointerTo(edge->node()));
-    }
+    for (const NodePtr& node : drained) co_await waitForAsks(node);
     if (changesRights) change.commit();
     for (Reopening& each : all) {
       each.node->options_ = std::move(each.options);

@@ -3,9 +3,9 @@
 // One per machine or tool. All of it belongs to one loop, the graph's; only requests run elsewhere. Long operations are
 // coroutines that may end after their client went: pointers returned are counted, and what they point to stays usable
 // (with errors) after it was removed from the graph.
-// Changes: one writer at a time; prepare without side effects, drain only the subtree touched, commit without waiting,
-// or abort. Opening and closing files happens outside of the writer's turn, so that hung storage hangs only its own
-// node.
+// Changes (graph-change.h): one writer at a time per subtree; prepare without side effects, drain only the subtree
+// touched, commit without waiting, or abort. Opening and closing files happens outside of that, and what waits for the
+// host within it keeps only its own subtree, so that hung storage hangs nobody else.
 #pragma once
 
 #include "block/core/cache-change.h"
@@ -102,8 +102,8 @@ class BlockGraph {
   Task<Result<NodePtr>> addNode(NodeOptions options, ChangeContext context);
   // blockdev-del. Error: no such node, made by a parent, in use (names every user).
   Task<Result<void>> removeNode(std::string name, ChangeContext context);
-  // blockdev-reopen: all or nothing over all of them. Children may be replaced by reference. Changes of direct and
-  // no-flush go down the chain.
+  // blockdev-reopen: all or nothing over all of them. Children may lead to other nodes that exist, optional ones be
+  // given or taken away. Changes of direct and no-flush go down the chain. Error: names the key that cannot change.
   Task<Result<void>> reopen(std::vector<NodeOptions> nodes, ChangeContext context);
   // block_resize. Error: read-only, shared (names the users), not resizable, the driver's.
   Task<Result<void>> resizeNode(std::string name, std::uint64_t length, ChangeContext context);
@@ -171,6 +171,7 @@ class BlockGraph {
   Task<Result<NodePtr>> openNode(NodeOptions options, OpenFlags inherited, ChangeContext context);
   Task<Result<void>> openChildren(Node& node, OpenFlags flags, ChangeContext context);
   Task<Result<void>> attachChild(Node& parent, const ChildSpec& spec, NodePtr child);
+  static Child& addEdge(Node& parent, const ChildSpec& spec);
   Task<void> closeNode(NodePtr node);
   Task<Result<void>> closeReporting(NodePtr node);
   Error unknownTarget(std::string_view target) const;
@@ -199,6 +200,7 @@ class BlockGraph {
   Task<void> fillChain(Node& top, DiskDurability& durability, Duration wait);
   struct Reopening;
   Result<void> resolveReopen(NodeOptions options, std::vector<Reopening>& all);
+  Task<void> waitForAsks(NodePtr node);
 
   GraphContext context_;
   ThrottleGroups throttleGroups_;
@@ -209,7 +211,6 @@ class BlockGraph {
   std::map<std::string, Node*, std::less<>> byName_;
   std::map<std::string, std::string, std::less<>> reserved_;  // names in use: by what
   std::uint64_t generated_ = 0;
-  Mutex writer_;
   std::vector<Operation*> operations_;
   std::vector<Drained> drained_;
   TaskGroup background_;

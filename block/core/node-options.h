@@ -82,7 +82,7 @@ struct NodeOptions {
 // The switches in force when a driver opens or reopens.
 struct OpenFlags {
   bool readOnly = false;
-  bool autoReadOnly = false;  // read-only is acceptable where writing is refused by the host
+  bool autoReadOnly = false;  // open for writing only while somebody needs to write
   bool direct = false;
   bool noFlush = false;
   bool forceShare = false;

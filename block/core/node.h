@@ -124,9 +124,10 @@ class Node : public std::enable_shared_from_this<Node> {
   std::vector<Child*> parents_;
   bool monitorOwned_ = false;
   bool closing_ = false;
-  Rights held_;     // what all edges together use and share, as committed
-  Mutex reopens_;   // one change of descriptors or switches at a time
-  TaskGroup asks_;  // questions that may take long; the driver is closed after them
+  Rights held_;                      // what all edges together use and share, as committed
+  Mutex reopens_;                    // one change of descriptors or switches at a time
+  std::shared_ptr<Event> reserved_;  // by a change of the graph, until it ends
+  TaskGroup asks_;                   // questions that may take long; the driver is closed after them
   std::atomic<bool> latchTold_{false};
   bool autoReadOnly_ = false;
   bool forceShare_ = false;

@@ -371,7 +371,7 @@ TEST_F(FileOpenErrors, AFolderThatMayNotBeSearchedIsSaidToBeTheCause) {
   EXPECT_NE(refused(path).hintText().find("may not search a folder"), std::string::npos);
 }
 
-TEST_F(FileOpenErrors, AutoReadOnlyFallsBackToReading) {
+TEST_F(FileOpenErrors, WithAutoReadOnlyAFileThatMayOnlyBeReadOpensForReading) {
   const std::string path = dir_.makeFile("a.raw", 4096, 3);
   chmod(dir_.path().c_str(), 0755);
   chmod(path.c_str(), 0444);
@@ -379,7 +379,8 @@ TEST_F(FileOpenErrors, AutoReadOnlyFallsBackToReading) {
   OpenFlags flags;
   flags.autoReadOnly = true;
   ASSERT_TRUE(node_.open(fileDriver(), fileOptions(path), flags).ok());
-  EXPECT_TRUE(node_.driver().isReadOnly());
+  EXPECT_FALSE(node_.driver().isReadOnly()) << "it may become writable";
+  EXPECT_EQ(node_.write(0, 4096, 1).error().code(), EROFS);
   EXPECT_TRUE(node_.read(0, 4096)->isAll(3));
 }
 

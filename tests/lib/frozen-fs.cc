@@ -105,6 +105,10 @@ unsigned kindOf(std::uint32_t opcode) {
     case FUSE_SETATTR:
     case FUSE_FALLOCATE:
       return FrozenFs::kResize;
+    case FUSE_GETLK:
+    case FUSE_SETLK:
+    case FUSE_SETLKW:
+      return FrozenFs::kLock;
     default:
       return 0;
   }
@@ -270,6 +274,13 @@ class Server {
         return writeFile(request);
       case FUSE_READDIR:
         return readFolder(request);
+      case FUSE_GETLK: {
+        fuse_lk_out out{};
+        out.lk.type = F_UNLCK;
+        return give(request, out);
+      }
+      case FUSE_SETLK:
+      case FUSE_SETLKW:
       case FUSE_FSYNC:
       case FUSE_FLUSH:
       case FUSE_RELEASE:
@@ -292,7 +303,7 @@ class Server {
     out.major = FUSE_KERNEL_VERSION;
     out.minor = std::min<std::uint32_t>(request.body<fuse_init_in>().minor, 31);
     out.max_readahead = request.body<fuse_init_in>().max_readahead;
-    out.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES;
+    out.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_POSIX_LOCKS;
     out.max_background = 64;
     out.congestion_threshold = 48;
     out.max_write = kMaxWrite;

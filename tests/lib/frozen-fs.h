@@ -26,7 +26,8 @@ class FrozenFs {
     kSync = 32,   // fsync, fdatasync
     kClose = 64,  // close() waits for it
     kResize = 128,
-    kAll = 255,
+    kLock = 256,  // fcntl's locks: all are granted, nobody else's is ever seen
+    kAll = 511,
   };
 
   FrozenFs();

@@ -154,13 +154,7 @@ Task<Result<void>> BlkdebugDriver::resize(std::uint64_t length, Preallocation pr
 Task<Result<std::unique_ptr<PreparedReopen>>> BlkdebugDriver::prepareReopen(ReopenRequest request) {
   if (!request.options) {
     // The switches are the child's business; the rules stay as they are, with their counts.
-    class Nothing final : public PreparedReopen {
-     public:
-      void commit() override {}
-      void revert() override {}
-      Task<void> settle() override { co_return; }
-    };
-    co_return std::make_unique<Nothing>();
+    co_return std::make_unique<UnchangedReopen>();
   }
   RHEA_CO_TRY(BlkdebugOptions options, blkdebugOptions(*request.options));
   co_return std::make_unique<Prepared>(*this, std::move(options));

@@ -105,8 +105,8 @@ Task<Result<std::unique_ptr<Driver>>> openCopyOnRead(OpenContext, DriverOptions 
   co_return std::make_unique<CopyOnReadDriver>(file, bottom);
 }
 
-bool sameCopyOnRead(const DriverOptions& one, const DriverOptions& two) {
-  return one.as<qapi::BlockdevOptionsCor>().bottom == two.as<qapi::BlockdevOptionsCor>().bottom;
+std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
+  return now.as<qapi::BlockdevOptionsCor>().bottom == asked.as<qapi::BlockdevOptionsCor>().bottom ? "" : "bottom";
 }
 
 // It stores what is there already, even where its users only read.
@@ -123,7 +123,7 @@ DriverInfo describe() {
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}};
   info.open = openCopyOnRead;
-  info.sameOptions = sameCopyOnRead;
+  info.changedOption = changed;
   info.childRights = rightsBelow;
   return info;
 }

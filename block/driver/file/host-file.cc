@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "block/driver/file/mount-facts.h"
+#include "block/driver/file/reopen.h"
 #include "emu/io/fd-sets.h"
 #include "emu/io/offload.h"
 
@@ -53,9 +54,9 @@ Task<Result<HostFileStart>> startHostFile(OpenContext context, HostFileOptions o
         fmt::format("'{}': force-share=on lets others write the image, so it can only be read", options.filename))
         .hint("add read-only=on");
   }
-  OpenWish wish(options.filename, kind, !flags.readOnly && kind != HostFileKind::kCdrom);
+  // With auto-read-only whoever writes comes later, and the file is opened again for it.
+  OpenWish wish(options.filename, kind, !flags.readOnly && !flags.autoReadOnly && kind != HostFileKind::kCdrom);
   wish.direct = flags.direct;
-  wish.autoReadOnly = flags.autoReadOnly;
   wish.sets = context.services.find<FdSets>();
   const auto open = [wish, options, flags]() -> Result<HostFileStart> {
     RHEA_CHECK(checkEngine(options, flags));
@@ -82,11 +83,14 @@ HostFile::HostFile(HostFileStart start)
       locks_(std::move(start.locks)),
       note_(std::move(start.note)),
       length_(start.opened.length),
-      writable_(start.opened.writable),
+      readOnly_(start.flags.readOnly || start.kind == HostFileKind::kCdrom),
+      wasWritable_(start.opened.writable),
       options_(std::move(start.options)),
       flags_(start.flags) {
   slots_.makeCurrent(slots_.fill(std::move(start.descriptor), accessOf(start.opened, options_)));
 }
+
+HostFile::~HostFile() = default;
 
 FileAccess HostFile::accessOf(const OpenedFile& opened, const HostFileOptions& options) const {
   FileAccess access;
@@ -106,6 +110,7 @@ HostFileOptions HostFile::options() const {
 Limits HostFile::limits() const { return use()->access().limits(); }
 
 Task<void> HostFile::close() {
+  co_await settling_.join();
   // No request is in flight and none will come, so the slot may stay current although it is emptied.
   FileSlot* slot = nullptr;
   {
@@ -114,25 +119,6 @@ Task<void> HostFile::close() {
   }
   auto fd = co_await slots_.retire(*slot);
   co_await releaseOffLoop(locks_, std::move(fd));
-}
-
-Task<Result<void>> HostFile::prepareRights(Rights rights) {
-  if (locks_ == nullptr) co_return success();
-  LockSet wanted(rights.used.bits(), Permissions::all().without(rights.shared).bits());
-  {
-    const std::lock_guard lock(guard_);
-    if (flags_.forceShare) wanted.denies = 0;
-  }
-  const auto claim = [keeper = locks_, wanted] { return keeper->claim(wanted); };
-  co_return co_await offload(claim);
-}
-
-void HostFile::commitRights() {
-  if (locks_ != nullptr) locks_->commit(Loop::current()->workers());
-}
-
-void HostFile::abortRights() {
-  if (locks_ != nullptr) locks_->abort(Loop::current()->workers());
 }
 
 std::string HostFile::fileName() const { return options().filename; }

@@ -44,10 +44,11 @@ Task<Result<HostFileStart>> startHostFile(OpenContext context, HostFileOptions o
 class HostFile : public Driver, public Reopener, public RightsKeeper, public Informer {
  public:
   explicit HostFile(HostFileStart start);
+  ~HostFile() override;
 
   Limits limits() const override;
   std::uint64_t length() const override { return length_.load(std::memory_order_relaxed); }
-  bool isReadOnly() const override { return !writable_.load(std::memory_order_relaxed); }
+  bool isReadOnly() const override { return readOnly_.load(std::memory_order_relaxed); }
   Task<Result<void>> read(Extent at, IoVector to) override;
   Task<Result<void>> write(Extent at, IoVector from, WriteFlags how) override;
   Task<Result<void>> flush(FlushTo to) override;
@@ -55,6 +56,7 @@ class HostFile : public Driver, public Reopener, public RightsKeeper, public Inf
 
   Task<Result<std::unique_ptr<PreparedReopen>>> prepareReopen(ReopenRequest request) override;
 
+  // Image locks; and with auto-read-only the description that the rights need: for writing while somebody writes.
   Task<Result<void>> prepareRights(Rights rights) override;
   void commitRights() override;
   void abortRights() override;
@@ -84,6 +86,12 @@ class HostFile : public Driver, public Reopener, public RightsKeeper, public Inf
   Task<Result<void>> sync(FileSlot& slot);
   Task<Result<std::size_t>> transfer(FileSlot& slot, FileOp op, Extent at, IoVector data);
   std::string engineNote(const FileAccess& access) const;
+  // Whether a description made now is to be writable: by the switches, and by who needs to write.
+  bool opensForWriting(const OpenFlags& flags) const;
+  // A second description of the same file, locked, in a slot that is not current yet.
+  Task<Result<FileSlot*>> openAgain(HostFileOptions options, OpenFlags flags, bool writing);
+  Task<Result<void>> followRights(bool writing);
+  void endRightsChange();
 
   const HostFileKind kind_;
   const FileEngineKind usualEngine_;
@@ -92,7 +100,8 @@ class HostFile : public Driver, public Reopener, public RightsKeeper, public Inf
   const std::string note_;
   FileSlots slots_;
   std::atomic<std::uint64_t> length_{0};
-  std::atomic<bool> writable_{false};
+  std::atomic<bool> readOnly_{false};
+  std::atomic<bool> wasWritable_{false};    // by any description so far: there may be something to flush
   std::atomic<bool> stableRefused_{false};  // RWF_DSYNC: EOPNOTSUPP was seen
   std::atomic<bool> stableTried_{false};    // ... or it worked
   // errno of an fdatasync outside of flush(); the next flush must report it, since the kernel says it only once.
@@ -103,6 +112,11 @@ class HostFile : public Driver, public Reopener, public RightsKeeper, public Inf
   mutable std::mutex guard_;  // options_, flags_; not on a request's way
   HostFileOptions options_;
   OpenFlags flags_;
+  // The graph's loop: whether somebody needs to write, by the rights in force and by those being prepared.
+  bool neededForWriting_ = false;
+  bool claimedForWriting_ = false;
+  std::unique_ptr<Prepared> rightsChange_;  // the description that the claimed rights need
+  TaskGroup settling_;
 };
 
 }  // namespace rhea::block

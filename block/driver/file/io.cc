@@ -86,7 +86,8 @@ Task<Result<void>> HostFile::flush(FlushTo to) {
   if (to == FlushTo::kHost) co_return success();
   const FileUse file = use();
   if (const int code = unreportedSyncError_.exchange(0); code != 0) co_return Error::fromErrno(code);
-  if (!file->access().writable) co_return success();
+  // Also by a description for reading, when the writers have left (auto-read-only).
+  if (!wasWritable_.load(std::memory_order_relaxed)) co_return success();
   co_return co_await sync(*file);
 }
 

@@ -146,21 +146,11 @@ Result<OpenedFile> examine(Fd fd, const OpenWish& wish) {
   return opened;
 }
 
-bool refusesWriting(const Error& error) {
-  return error.code() == EACCES || error.code() == EPERM || error.code() == EROFS;
-}
-
 }  // namespace
 
 Result<OpenedFile> openHostFile(const OpenWish& wish) {
-  auto fd = openFirst(wish);
-  if (fd.ok()) return examine(*std::move(fd), wish);
-  if (!wish.writable || !wish.autoReadOnly || !refusesWriting(fd.error())) return fd.takeError();
-  OpenWish reading = wish;
-  reading.writable = false;
-  auto readOnly = openFirst(reading);
-  if (!readOnly.ok()) return fd.takeError();  // the reason that was asked about
-  return examine(*std::move(readOnly), reading);
+  RHEA_TRY(Fd fd, openFirst(wish));
+  return examine(std::move(fd), wish);
 }
 
 Result<OpenedFile> reopenHostFile(int fd, const OpenWish& wish) {

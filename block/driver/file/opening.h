@@ -25,7 +25,6 @@ struct OpenWish {
   HostFileKind kind;
   bool writable;
   bool direct = false;
-  bool autoReadOnly = false;     // fall back to reading where writing is refused
   const FdSets* sets = nullptr;  // for /dev/fdset/N; null: this program has none
 };
 

@@ -1,59 +1,14 @@
 // Exchanging a node's open file description while requests run.
+#include "block/driver/file/reopen.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "block/driver/file/host-file.h"
 #include "emu/io/offload.h"
 
 namespace rhea::block {
-
-class HostFile::Prepared final : public PreparedReopen {
- public:
-  // `slot` null: nothing of the description changes.
-  Prepared(HostFile& file, FileSlot* slot, HostFileOptions options, OpenFlags flags)
-      : file_(file), fresh_(slot), options_(std::move(options)), flags_(flags) {}
-
-  void commit() override {
-    exchange();
-    committed_ = true;
-  }
-  void revert() override {
-    exchange();
-    committed_ = false;
-  }
-
-  Task<void> settle() override {
-    if (fresh_ == nullptr) co_return;
-    FileSlot* given = committed_ ? former_ : fresh_;
-    fresh_ = nullptr;
-    auto fd = co_await file_.slots_.retire(*given);
-    co_await releaseOffLoop(file_.locks_, std::move(fd));
-  }
-
- private:
-  // Both ways: puts aside what is in force and takes what was put aside.
-  void exchange() {
-    if (fresh_ != nullptr) {
-      FileSlot& next = committed_ ? *former_ : *fresh_;
-      FileSlot* before = file_.slots_.makeCurrent(next);
-      if (!committed_) former_ = before;
-      file_.writable_ = next.access().writable;
-      if (file_.locks_ != nullptr) file_.locks_->makePrimary(next.descriptor());
-    }
-    const std::lock_guard lock(file_.guard_);
-    std::swap(file_.options_, options_);
-    std::swap(file_.flags_, flags_);
-  }
-
-  HostFile& file_;
-  FileSlot* fresh_;
-  FileSlot* former_ = nullptr;
-  HostFileOptions options_;
-  OpenFlags flags_;
-  bool committed_ = false;
-};
 
 namespace {
 
@@ -105,43 +60,41 @@ Task<Result<std::unique_ptr<PreparedReopen>>> HostFile::prepareReopen(ReopenRequ
     }
     wanted = std::move(given);
   }
-  OpenFlags before;
-  {
-    const std::lock_guard lock(guard_);
-    before = flags_;
-  }
   const FileUse file = use();
-  const bool writing = !request.flags.readOnly && kind_ != HostFileKind::kCdrom;
-  FileAccess access = file->access();
-  const bool sameAccess =
-      access.direct == request.flags.direct &&
-      (access.writable == writing || (writing && request.flags.autoReadOnly && before.autoReadOnly));
+  const FileAccess access = file->access();
+  const bool writing = opensForWriting(request.flags);
   OpenedFile asIs;
   asIs.writable = access.writable;
   asIs.direct = access.direct;
   asIs.alignment = access.alignment;
-  const bool sameEngine = accessOf(asIs, wanted).engine == access.engine;
-  if (sameAccess && sameEngine && !request.fresh) {
+  const bool sameAccess = access.direct == request.flags.direct && access.writable == writing;
+  if (sameAccess && accessOf(asIs, wanted).engine == access.engine && !request.fresh) {
     co_return std::make_unique<Prepared>(*this, nullptr, std::move(wanted), request.flags);
   }
   if (wanted.aio && *wanted.aio != FileEngineKind::kNative) RHEA_CO_CHECK(probeFileEngine(*wanted.aio));
-
-  OpenWish wish(wanted.filename, kind_, writing);
-  wish.direct = request.flags.direct;
-  wish.autoReadOnly = request.flags.autoReadOnly;
-  wish.sets = sets_;
-  const bool toDirect = request.flags.direct && !access.direct && access.writable;
-  const ReopenWork work{wish, file->fd(), locks_, toDirect, wanted.dropCache};
-  RHEA_CO_TRY(Reopened made, co_await offload(work));
-  FileSlot& slot = slots_.fill(std::move(made.descriptor), accessOf(made.opened, wanted));
-  // What is written by requests of the old mode from now on; the first direct request waits for it.
-  slot.syncFirst = request.flags.direct && access.writable && (!access.direct || file->syncFirst.load());
-  auto prepared = std::make_unique<Prepared>(*this, &slot, std::move(wanted), request.flags);
+  RHEA_CO_TRY(FileSlot * slot, co_await openAgain(wanted, request.flags, writing));
+  auto prepared = std::make_unique<Prepared>(*this, slot, std::move(wanted), request.flags);
   if (auto asked = request.cancel.check(); !asked.ok()) {
     co_await prepared->settle();
     co_return asked.takeError();
   }
   co_return prepared;
+}
+
+Task<Result<FileSlot*>> HostFile::openAgain(HostFileOptions options, OpenFlags flags, bool writing) {
+  const FileUse file = use();
+  const FileAccess access = file->access();
+  const bool dirty = wasWritable_.load(std::memory_order_relaxed);
+  OpenWish wish(options.filename, kind_, writing);
+  wish.direct = flags.direct;
+  wish.sets = sets_;
+  const bool toDirect = flags.direct && !access.direct && dirty;
+  const ReopenWork work{wish, file->fd(), locks_, toDirect, options.dropCache};
+  RHEA_CO_TRY(Reopened made, co_await offload(work));
+  FileSlot& slot = slots_.fill(std::move(made.descriptor), accessOf(made.opened, options));
+  // What is written by requests of the old mode from now on; the first direct request waits for it.
+  slot.syncFirst = flags.direct && dirty && (!access.direct || file->syncFirst.load());
+  co_return &slot;
 }
 
 }  // namespace rhea::block

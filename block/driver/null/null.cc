@@ -101,10 +101,12 @@ Task<Result<std::unique_ptr<Driver>>> openNull(OpenContext context, DriverOption
   co_return std::make_unique<NullDriver>(own, kLater, context.flags.readOnly);
 }
 
-bool sameNull(const DriverOptions& one, const DriverOptions& two) {
-  const auto& a = one.as<qapi::BlockdevOptionsNull>();
-  const auto& b = two.as<qapi::BlockdevOptionsNull>();
-  return a.size == b.size && a.latencyNs == b.latencyNs && a.readZeroes == b.readZeroes;
+std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
+  const auto& a = now.as<qapi::BlockdevOptionsNull>();
+  const auto& b = asked.as<qapi::BlockdevOptionsNull>();
+  if (a.size != b.size) return "size";
+  if (a.latencyNs != b.latencyNs) return "latency-ns";
+  return a.readZeroes != b.readZeroes ? "read-zeroes" : "";
 }
 
 template <bool kLater>
@@ -114,7 +116,7 @@ DriverInfo describe() {
   info.kind = DriverKind::kProtocol;
   info.threads = DriverThreads::kAny;
   info.open = openNull<kLater>;
-  info.sameOptions = sameNull;
+  info.changedOption = changed;
   return info;
 }
 

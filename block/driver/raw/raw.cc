@@ -2,24 +2,36 @@
 
 #include <cerrno>
 
+#include "block/core/node.h"
 #include "qapi/types-block-options.h"
 
 namespace rhea::block {
 
 std::uint64_t RawDriver::length() const {
-  if (window_.size) return *window_.size;
+  const RawWindow& now = window();
+  if (now.size) return *now.size;
   const std::uint64_t below = file_.length();
-  return below > window_.offset ? below - window_.offset : 0;
+  return below > now.offset ? below - now.offset : 0;
 }
 
 Result<Extent> RawDriver::place(Extent at) const {
-  if (window_.size && at.end() > *window_.size) return Error::fromErrno(ENOSPC);
-  if (at.end() > Extent::kMost - window_.offset) return Error::fromErrno(EFBIG);
-  return Extent(at.offset + window_.offset, at.length);
+  const RawWindow& now = window();
+  if (now.size && at.end() > *now.size) return Error::fromErrno(ENOSPC);
+  if (at.end() > Extent::kMost - now.offset) return Error::fromErrno(EFBIG);
+  return Extent(at.offset + now.offset, at.length);
+}
+
+RawWindow RawDriver::useWindow(RawWindow window) {
+  const RawWindow* const before = window_.load(std::memory_order_relaxed);
+  const auto same = [&window](const std::unique_ptr<const RawWindow>& known) { return *known == window; };
+  auto place = std::ranges::find_if(windows_, same);
+  if (place == windows_.end()) place = windows_.insert(windows_.end(), std::make_unique<const RawWindow>(window));
+  window_.store(place->get(), std::memory_order_release);
+  return before == nullptr ? window : *before;
 }
 
 Task<Result<void>> RawDriver::read(Extent at, IoVector to) {
-  return file_.read(Extent(at.offset + window_.offset, at.length), to);
+  return file_.read(Extent(at.offset + window().offset, at.length), to);
 }
 
 Task<Result<void>> RawDriver::write(Extent at, IoVector from, WriteFlags how) {
@@ -41,7 +53,7 @@ Task<Result<void>> RawDriver::writeZeroes(Extent at, WriteFlags how) {
 }
 
 Task<Result<BlockStatus>> RawDriver::status(Extent at, bool precise) {
-  const Extent placed(at.offset + window_.offset, at.length);
+  const Extent placed(at.offset + window().offset, at.length);
   auto status = co_await file_.status(placed, precise);
   if (!status.ok()) co_return status;
   status->in = &file_;
@@ -50,13 +62,14 @@ Task<Result<BlockStatus>> RawDriver::status(Extent at, bool precise) {
 }
 
 Task<Result<void>> RawDriver::resize(std::uint64_t length, Preallocation preallocation) {
-  if (window_.size) {
-    co_return Error(fmt::format("the disk is a window of {} bytes on its file, which keeps that size", *window_.size))
+  const RawWindow now = window();
+  if (now.size) {
+    co_return Error(fmt::format("the disk is a window of {} bytes on its file, which keeps that size", *now.size))
         .where("size")
         .hint("leave size out and the disk ends with its file");
   }
-  if (length > Extent::kMost - window_.offset) co_return Error::fromErrno(EFBIG);
-  co_return co_await file_.resize(window_.offset + length, preallocation);
+  if (length > Extent::kMost - now.offset) co_return Error::fromErrno(EFBIG);
+  co_return co_await file_.resize(now.offset + length, preallocation);
 }
 
 namespace {
@@ -75,21 +88,44 @@ Result<void> checkWindow(const RawWindow& window, std::uint64_t below) {
   return success();
 }
 
-Task<Result<std::unique_ptr<Driver>>> openRaw(OpenContext, DriverOptions options, Children children) {
+RawWindow windowOf(const DriverOptions& options) {
   const auto& given = options.as<qapi::BlockdevOptionsRaw>();
   RawWindow window;
   window.offset = given.offset.value_or(0);
   window.size = given.size;
+  return window;
+}
+
+Task<Result<std::unique_ptr<Driver>>> openRaw(OpenContext, DriverOptions options, Children children) {
+  const RawWindow window = windowOf(options);
   Child& file = children.get("file");
   RHEA_CO_CHECK(checkWindow(window, file.length()));
   co_return std::make_unique<RawDriver>(file, window);
 }
 
-bool sameRaw(const DriverOptions& one, const DriverOptions& two) {
-  const auto& a = one.as<qapi::BlockdevOptionsRaw>();
-  const auto& b = two.as<qapi::BlockdevOptionsRaw>();
-  return a.offset.value_or(0) == b.offset.value_or(0) && a.size == b.size;
+}  // namespace
+
+class RawDriver::Prepared final : public PreparedReopen {
+ public:
+  Prepared(RawDriver& driver, RawWindow window) : driver_(driver), window_(window) {}
+  void commit() override { window_ = driver_.useWindow(window_); }
+  void revert() override { window_ = driver_.useWindow(window_); }
+  Task<void> settle() override { co_return; }
+
+ private:
+  RawDriver& driver_;
+  RawWindow window_;  // the one that is not in force
+};
+
+Task<Result<std::unique_ptr<PreparedReopen>>> RawDriver::prepareReopen(ReopenRequest request) {
+  const Node* const other = request.newChild("file");
+  if (!request.options && other == nullptr) co_return std::make_unique<UnchangedReopen>();
+  const RawWindow wanted = request.options ? windowOf(*request.options) : window();
+  RHEA_CO_CHECK(checkWindow(wanted, other != nullptr ? other->length() : file_.length()));
+  co_return std::make_unique<Prepared>(*this, wanted);
 }
+
+namespace {
 
 Preallocation preallocationOf(const std::optional<qapi::PreallocMode>& mode) {
   switch (mode.value_or(qapi::PreallocMode::off)) {
@@ -121,7 +157,6 @@ DriverInfo describe() {
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}};
   info.open = openRaw;
-  info.sameOptions = sameRaw;
   info.create = createRaw;
   // Any data may be a raw image: the least likely that is possible.
   info.probe = [](std::span<const std::byte>, std::string_view) { return 1; };

@@ -40,8 +40,9 @@ Task<Result<std::unique_ptr<Driver>>> openThrottle(OpenContext context, DriverOp
   co_return std::make_unique<ThrottleDriver>(children.get("file"), std::move(group));
 }
 
-bool sameThrottle(const DriverOptions& one, const DriverOptions& two) {
-  return one.as<qapi::BlockdevOptionsThrottle>().throttleGroup == two.as<qapi::BlockdevOptionsThrottle>().throttleGroup;
+std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
+  const auto& a = now.as<qapi::BlockdevOptionsThrottle>();
+  return a.throttleGroup == asked.as<qapi::BlockdevOptionsThrottle>().throttleGroup ? "" : "throttle-group";
 }
 
 DriverInfo describe() {
@@ -53,7 +54,7 @@ DriverInfo describe() {
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}};
   info.open = openThrottle;
-  info.sameOptions = sameThrottle;
+  info.changedOption = changed;
   return info;
 }
 

@@ -168,11 +168,13 @@ Task<Result<std::unique_ptr<Driver>>> openWriteLog(OpenContext, DriverOptions op
   co_return std::unique_ptr<Driver>(std::move(driver));
 }
 
-bool sameWriteLog(const DriverOptions& one, const DriverOptions& two) {
-  const auto& a = one.as<qapi::BlockdevOptionsBlklogwrites>();
-  const auto& b = two.as<qapi::BlockdevOptionsBlklogwrites>();
-  return a.logSectorSize.value_or(512) == b.logSectorSize.value_or(512) &&
-         a.logSuperUpdateInterval.value_or(4096) == b.logSuperUpdateInterval.value_or(4096);
+// log-append says how a log begins; one that goes on does not care.
+std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
+  const auto& a = now.as<qapi::BlockdevOptionsBlklogwrites>();
+  const auto& b = asked.as<qapi::BlockdevOptionsBlklogwrites>();
+  if (a.logSectorSize.value_or(512) != b.logSectorSize.value_or(512)) return "log-sector-size";
+  const bool same = a.logSuperUpdateInterval.value_or(4096) == b.logSuperUpdateInterval.value_or(4096);
+  return same ? "" : "log-super-update-interval";
 }
 
 DriverInfo describe() {
@@ -181,9 +183,9 @@ DriverInfo describe() {
   info.kind = DriverKind::kFilter;
   info.threads = DriverThreads::kAny;
   info.passThrough = true;
-  info.children = {{"file", ChildRole::kFiltered, true}, {"log", ChildRole::kAuxiliary, true}};
+  info.children = {{"file", ChildRole::kFiltered, true}, {"log", ChildRole::kAuxiliary, true, false}};
   info.open = openWriteLog;
-  info.sameOptions = sameWriteLog;
+  info.changedOption = changed;
   return info;
 }
 

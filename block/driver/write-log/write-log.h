@@ -19,7 +19,7 @@ struct WriteLogOptions {
   std::uint64_t superInterval = 4096;  // entries
 };
 
-class WriteLogDriver final : public Driver, public Discards, public ZeroWriter {
+class WriteLogDriver final : public Driver, public Discards, public ZeroWriter, public Resizer {
  public:
   // Begins a log, or finds the end of the one that is there. Errors: not a log, other sectors, the log node's own.
   static Task<Result<std::unique_ptr<WriteLogDriver>>> open(Child& file, Child& log, WriteLogOptions options);
@@ -34,6 +34,10 @@ class WriteLogDriver final : public Driver, public Discards, public ZeroWriter {
   Task<void> close() override;
   Task<Result<void>> discard(Extent at, WriteFlags how) override;
   Task<Result<void>> writeZeroes(Extent at, WriteFlags how) override;
+  // The log's layout has no entry for it: a change of length shows by the writes that follow.
+  Task<Result<void>> resize(std::uint64_t length, Preallocation preallocation) override {
+    return file_.resize(length, preallocation);
+  }
 
  private:
   Task<Result<void>> begin();
