@@ -1,5 +1,7 @@
 #include "monitor/human/form-table.h"
 
+#include <cmath>
+
 #include "emu/base/json-writer.h"
 #include "emu/base/keyval.h"
 #include "emu/base/names.h"
@@ -19,6 +21,9 @@ bool startsWith(const HumanForm& form, std::span<const Word> words) {
   return std::equal(form.words.begin(), form.words.end(), words.begin(),
                     [](std::string_view literal, const Word& word) { return literal == word.text; });
 }
+
+// Whether a number of the C library's reading took all of `text`, which may hold a NUL.
+bool endsAt(const std::string& text, const char* end) { return end == text.data() + text.size(); }
 
 Error usageError(const HumanForm& form, std::string message) {
   return Error(std::move(message)).hint(fmt::format("usage: {}", form.usage));
@@ -62,7 +67,7 @@ class ArgumentReader {
 
   const HumanArgument* flag(char letter) const {
     for (const HumanArgument& argument : form_.arguments) {
-      if (argument.flag == letter) return &argument;
+      if (argument.flag == letter && letter != 0) return &argument;  // 0 marks what stands by its place
     }
     return nullptr;
   }
@@ -83,6 +88,8 @@ class ArgumentReader {
       for (const char letter : letters) {
         const HumanArgument* argument = flag(letter);
         if (argument == nullptr) return usageError(form_, fmt::format("'{}' has no switch '-{}'", name(), letter));
+        if (given_.contains(letter)) continue;  // "-v -v" is "-v": a member stands in an object once
+        given_.push_back(letter);
         writer_.key(argument->member);
         writer_.boolean(true);
       }
@@ -147,7 +154,7 @@ class ArgumentReader {
     errno = 0;
     char* end = nullptr;
     const long long value = std::strtoll(text.c_str(), &end, 0);
-    if (text.empty() || *end != '\0' || errno != 0) return badValue(argument, text, "a whole number");
+    if (text.empty() || !endsAt(text, end) || errno != 0) return badValue(argument, text, "a whole number");
     writer_.integer(value);
     return success();
   }
@@ -155,7 +162,7 @@ class ArgumentReader {
   Result<void> writeNumber(const HumanArgument& argument, const std::string& text) {
     char* end = nullptr;
     const double value = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end != '\0') return badValue(argument, text, "a number");
+    if (text.empty() || !endsAt(text, end) || !std::isfinite(value)) return badValue(argument, text, "a number");
     writer_.number(value);
     return success();
   }
@@ -187,6 +194,7 @@ class ArgumentReader {
   std::string_view line_;
   std::span<const Word> words_;
   std::size_t at_ = 0;
+  std::string given_;  // the switches so far
   json::Writer writer_;
 };
 

@@ -33,6 +33,15 @@ TEST_F(HumanForms, LineBecomesArgumentsOfTheCommand) {
   EXPECT_EQ(argumentsOf("block_resize disk0 10G"), R"({"device": "disk0", "size": 10737418240})");
 }
 
+TEST_F(HumanForms, RepeatedSwitchIsOneMember) {
+  EXPECT_EQ(argumentsOf("info block -v -nvn"), R"({"verbose": true, "nodes": true})");
+}
+
+TEST_F(HumanForms, NulByteIsNoSwitch) {
+  EXPECT_EQ(errorOf(std::string_view("info block -\0", 13)).message(),
+            std::string("'info block' has no switch '-\0'", 31));
+}
+
 TEST_F(HumanForms, BareSizeCountsMebibytesAsTheClassicCommandsHaveIt) {
   EXPECT_EQ(argumentsOf("block_resize disk0 64"), R"({"device": "disk0", "size": 67108864})");
 }
