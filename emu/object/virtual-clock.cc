@@ -23,15 +23,15 @@ VirtualClock::~VirtualClock() {
 
 VirtualTime VirtualClock::now() const {
   const VirtualTime stopped = stoppedAt_.load(std::memory_order_acquire);
-  return stopped != kNever ? stopped : monotonic() - offset_.load(std::memory_order_relaxed);
+  return stopped != kNoTime ? stopped : monotonic() - offset_.load(std::memory_order_relaxed);
 }
 
 void VirtualClock::start() {
   const std::scoped_lock lock(mutex_);
   const VirtualTime stopped = stoppedAt_.load(std::memory_order_relaxed);
-  if (stopped == kNever) return;
+  if (stopped == kNoTime) return;
   offset_.store(monotonic() - stopped, std::memory_order_relaxed);
-  stoppedAt_.store(kNever, std::memory_order_release);
+  stoppedAt_.store(kNoTime, std::memory_order_release);
   changed_.notify_all();
 }
 
@@ -51,7 +51,7 @@ void VirtualClock::run() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     if (armed_.empty() || !running()) {
-      sleepsUntil_ = kNever;
+      sleepsUntil_ = kNoTime;
       changed_.wait(lock);
       continue;
     }
@@ -63,7 +63,7 @@ void VirtualClock::run() {
       continue;
     }
     firing_ = first->second;
-    firing_->at_.store(kNever, std::memory_order_relaxed);
+    firing_->at_.store(kNoTime, std::memory_order_relaxed);
     armed_.erase(first);
     lock.unlock();
     firing_->callback_();
@@ -87,13 +87,13 @@ void VirtualClock::Timer::arm(VirtualTime at) {
   const std::scoped_lock lock(clock_.mutex_);
   const VirtualTime before = at_.load(std::memory_order_relaxed);
   if (before == at) return;
-  if (before != kNever) {
+  if (before != kNoTime) {
     auto [first, last] = clock_.armed_.equal_range(before);
     while (first != last && first->second != this) ++first;
     if (first != last) clock_.armed_.erase(first);
   }
   at_.store(at, std::memory_order_relaxed);
-  if (at == kNever) return;
+  if (at == kNoTime) return;
   clock_.armed_.emplace(at, this);
   // Only an earlier moment than the one slept for needs a wake.
   if (at < clock_.sleepsUntil_) clock_.changed_.notify_all();

@@ -16,7 +16,7 @@ namespace rhea::object {
 
 // Nanoseconds of virtual time; 0 is when the machine first ran.
 using VirtualTime = std::int64_t;
-constexpr VirtualTime kNever = INT64_MAX;
+constexpr VirtualTime kNoTime = INT64_MAX;
 
 class VirtualClock {
  public:
@@ -27,7 +27,7 @@ class VirtualClock {
   VirtualClock& operator=(const VirtualClock&) = delete;
 
   VirtualTime now() const;
-  bool running() const { return stoppedAt_.load(std::memory_order_acquire) == kNever; }
+  bool running() const { return stoppedAt_.load(std::memory_order_acquire) == kNoTime; }
   // The machine starts these before its vCPUs and stops them after, on the main loop.
   void start();
   void stop();
@@ -44,14 +44,14 @@ class VirtualClock {
     // Replaces what was armed. A time that has passed fires at once.
     void arm(VirtualTime at);
     // A callback that has begun, or is about to, may still come: it looks at its device's own state.
-    void cancel() { arm(kNever); }
+    void cancel() { arm(kNoTime); }
     VirtualTime deadline() const { return at_.load(std::memory_order_relaxed); }
 
    private:
     friend class VirtualClock;
     VirtualClock& clock_;
     std::function<void()> callback_;
-    std::atomic<VirtualTime> at_{kNever};  // changed under the clock's mutex
+    std::atomic<VirtualTime> at_{kNoTime};  // changed under the clock's mutex
   };
 
  private:
@@ -59,12 +59,12 @@ class VirtualClock {
 
   // Virtual = monotonic - offset_ while it runs.
   std::atomic<std::int64_t> offset_{0};
-  std::atomic<VirtualTime> stoppedAt_{0};  // kNever while it runs
+  std::atomic<VirtualTime> stoppedAt_{0};  // kNoTime while it runs
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::multimap<VirtualTime, Timer*> armed_;
-  VirtualTime sleepsUntil_ = kNever;
+  VirtualTime sleepsUntil_ = kNoTime;
   Timer* firing_ = nullptr;
   std::condition_variable fired_;
   bool ending_ = false;

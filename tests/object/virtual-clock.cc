@@ -43,7 +43,7 @@ TEST(VirtualClock, TimersFireInTheOrderOfTheirTimes) {
   done.get_future().wait();
   EXPECT_EQ(order, "bca");
   EXPECT_GE(clock.now(), 3 * kMillisecond);
-  EXPECT_EQ(a.deadline(), kNever);
+  EXPECT_EQ(a.deadline(), kNoTime);
 }
 
 TEST(VirtualClock, ATimerOfAStoppedMachineWaits) {
@@ -57,7 +57,7 @@ TEST(VirtualClock, ATimerOfAStoppedMachineWaits) {
   while (fired.load() == 0) std::this_thread::yield();
   timer.arm(clock.now() + 3'600'000 * kMillisecond);
   timer.cancel();
-  EXPECT_EQ(timer.deadline(), kNever);
+  EXPECT_EQ(timer.deadline(), kNoTime);
 }
 
 TEST(VirtualClock, ATimerCanArmItselfAgainAndBeArmedEarlierMeanwhile) {

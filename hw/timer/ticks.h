@@ -1,0 +1,22 @@
+// Ticks: counts of an oscillator since a moment of virtual time, and back. Exact: no rounding adds up.
+#pragma once
+
+#include "emu/object/virtual-clock.h"
+
+namespace rhea::hw {
+
+constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
+
+// Whole ticks of `hz` in `elapsed` nanoseconds; 0 where that is negative.
+constexpr std::uint64_t ticksIn(object::VirtualTime elapsed, std::uint64_t hz) {
+  if (elapsed <= 0) return 0;
+  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(elapsed) * hz / kNanosecondsPerSecond);
+}
+
+// The first nanosecond at which `ticks` of `hz` are over.
+constexpr object::VirtualTime timeOf(std::uint64_t ticks, std::uint64_t hz) {
+  return static_cast<object::VirtualTime>((static_cast<unsigned __int128>(ticks) * kNanosecondsPerSecond + hz - 1) /
+                                          hz);
+}
+
+}  // namespace rhea::hw
