@@ -16,28 +16,51 @@ bool isWordByte(char byte) {
 
 }  // namespace
 
+void Frame::keep() {
+  if (memory_ || text_.empty()) return;
+  ByteQueue copy;
+  copy.append(text_);
+  text_ = copy.view();
+  memory_ = copy.takeFront(text_.size());
+}
+
+// Of a broken message the parser tells best what is wrong; it stops at the same byte as the scan, or before it at a
+// word that is none.
+Result<Value> Frame::parse() const {
+  if (error_) return *error_;
+  Limits limits = limits_;
+  if (brokenAt_) limits.bytes = text_.size();
+  Result<Value> result = json::parse(text_, limits);
+  if (!brokenAt_ || !result.ok()) return result;
+  return Error(fmt::format("JSON syntax error at byte {} of the message", *brokenAt_));
+}
+
 void Framer::feed(std::string_view bytes) {
-  constexpr std::size_t kKeptCapacity = std::size_t{1} << 20;
-  if (begin_ == buffer_.size()) {
-    if (buffer_.capacity() > kKeptCapacity) {
-      buffer_ = {};
-    } else {
-      buffer_.clear();
-    }
-    begin_ = at_ = 0;
-  } else if (begin_ > buffer_.size() / 2) {  // so each byte is moved once on average
-    buffer_.erase(0, begin_);
+  if (begin_ == buffer_.size() || begin_ > buffer_.size() / 2) {  // so each byte is moved once on average
+    buffer_.dropFront(begin_);
     at_ -= begin_;
     begin_ = 0;
   }
-  buffer_ += bytes;
+  buffer_.append(bytes);
 }
 
 std::optional<Result<Value>> Framer::next() {
+  const std::optional<Frame> frame = nextFrame();
+  if (!frame) return std::nullopt;
+  return frame->parse();
+}
+
+std::optional<Result<Value>> Framer::finish() {
+  const std::optional<Frame> frame = finishFrame();
+  if (!frame) return std::nullopt;
+  return frame->parse();
+}
+
+std::optional<Frame> Framer::nextFrame() {
   while (at_ < buffer_.size()) {
     const char byte = buffer_[at_];
     if (byte == kReset) {
-      if (std::optional<Error> error = reset()) return *std::move(error);
+      if (std::optional<Error> error = reset()) return Frame(*std::move(error));
       continue;
     }
     if (discard_ == Discard::kBroken) {
@@ -59,27 +82,26 @@ std::optional<Result<Value>> Framer::next() {
         restart(at_);
         break;
       case Step::kBroken: {
-        const bool told = discard_ != Discard::kNo;
-        std::optional<Error> error;
-        if (!told) error = broken();
+        std::optional<Frame> told;
+        if (discard_ == Discard::kNo) told = broken();
         discard_ = Discard::kBroken;
         lexeme_ = Lexeme::kNone;
         begin_ = at_;
-        if (error) return *std::move(error);
+        if (told) return told;
         break;
       }
     }
-    if (std::optional<Error> error = overBound()) return *std::move(error);
+    if (std::optional<Error> error = overBound()) return Frame(*std::move(error));
   }
   return std::nullopt;
 }
 
-std::optional<Result<Value>> Framer::finish() {
+std::optional<Frame> Framer::finishFrame() {
   if (discard_ != Discard::kNo || state_ == State::kBetween) return std::nullopt;
   if (lexeme_ == Lexeme::kWord && depth_ == 0) return take();
   Error error(fmt::format("the stream ended inside a JSON message, {} bytes after its start", held()));
   restart(buffer_.size());
-  return error;
+  return Frame(std::move(error));
 }
 
 // One byte 0xFF at at_.
@@ -103,21 +125,32 @@ void Framer::restart(std::size_t at) {
   objects_.clear();
 }
 
-Result<Value> Framer::take() {
-  Result<Value> result = parse(std::string_view(buffer_).substr(begin_, at_ - begin_), limits_);
+Frame Framer::take() {
+  Frame frame = cut(at_);
   restart(at_);
-  return result;
+  return frame;
 }
 
-// The parser tells best what is wrong; it stops at the same byte, or before it at a word that is none.
-Error Framer::broken() const {
+Frame Framer::broken() {
   constexpr std::size_t kShownBehind = 80;
-  const std::string_view held = std::string_view(buffer_).substr(begin_, at_ - begin_ + kShownBehind);
-  Limits wider = limits_;
-  wider.bytes += kShownBehind;
-  Result<Value> result = parse(held, wider);
-  if (!result.ok()) return result.takeError();
-  return Error(fmt::format("JSON syntax error at byte {} of the message", at_ - begin_));
+  const std::size_t length = at_ - begin_;
+  Frame frame = cut(std::min(at_ + kShownBehind, buffer_.size()));
+  frame.brokenAt_ = length;
+  return frame;
+}
+
+// The message's bytes up to `end`, which may stand behind at_. The scan goes on at at_. A long message takes the memory
+// with it.
+Frame Framer::cut(std::size_t end) {
+  constexpr std::size_t kLong = std::size_t{64} << 10;
+  Frame frame(limits_);
+  frame.text_ = buffer_.view().substr(begin_, end - begin_);
+  if (frame.text_.size() >= kLong) {
+    frame.memory_ = buffer_.takeFront(at_);
+    at_ = 0;
+  }
+  begin_ = at_;
+  return frame;
 }
 
 std::optional<Error> Framer::overBound() {

@@ -16,18 +16,45 @@
 // A message that is only too big or too deep is followed to its end by the same scan.
 #pragma once
 
+#include "emu/base/byte-queue.h"
 #include "emu/base/json.h"
 
 namespace rhea::json {
+
+// A message that the scan has found, or why there is none. Parsing costs some 8 ns a byte, so who must not wait parses
+// long ones elsewhere.
+class Frame {
+ public:
+  // Bytes that parse() goes through; 0 where the error is known already.
+  std::size_t size() const { return text_.size(); }
+  // Keeps it valid beyond the framer's next feed(); long ones are so from the start.
+  void keep();
+  // Any thread.
+  Result<Value> parse() const;
+
+ private:
+  friend class Framer;
+  explicit Frame(const Limits& limits) : limits_(limits) {}
+  explicit Frame(Error error) : error_(std::move(error)) {}
+
+  Limits limits_;
+  std::string_view text_;
+  Memory memory_;                        // what text_ is in; none: in the framer
+  std::optional<std::size_t> brokenAt_;  // the scan met a byte that cannot stand there
+  std::optional<Error> error_;
+};
 
 class Framer {
  public:
   explicit Framer(const Limits& limits = {}) : limits_(limits) {}
 
   void feed(std::string_view bytes);
-  // The next message or its error; nothing while it is incomplete.
+  // The next message or its error; nothing while it is incomplete. Valid until the next feed().
+  std::optional<Frame> nextFrame();
+  // The same, parsed.
   std::optional<Result<Value>> next();
   // The stream ended: the error for an unfinished message, or its value where only its end was open (a bare number).
+  std::optional<Frame> finishFrame();
   std::optional<Result<Value>> finish();
 
   // Bytes held: of the message that is incomplete, and those behind it that next() was not asked for yet.
@@ -66,12 +93,13 @@ class Framer {
   void discardByte(char byte);
   void restart(std::size_t at);
   std::optional<Error> reset();
-  Result<Value> take();
-  Error broken() const;
+  Frame take();
+  Frame broken();
+  Frame cut(std::size_t end);
   std::optional<Error> overBound();
 
   Limits limits_;
-  std::string buffer_;
+  ByteQueue buffer_;
   std::size_t begin_ = 0;  // of the message in buffer_
   std::size_t at_ = 0;     // next byte to scan
 

@@ -97,6 +97,8 @@ ItemRange View::items() const {
   return {document_, index_ + 1, node().span.extra};
 }
 
+std::size_t View::documentSize() const { return document_ == nullptr ? 0 : document_->text.size(); }
+
 std::size_t View::offset() const { return node().offset; }
 
 Text View::text() const {

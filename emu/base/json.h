@@ -61,8 +61,9 @@ class View {
   MemberRange members() const;
   ItemRange items() const;
 
-  std::size_t offset() const;  // of the value's first byte in the source
-  Text text() const;           // the value written back, on one line
+  std::size_t documentSize() const;  // bytes of the whole source, which is what it costs at most to go through it
+  std::size_t offset() const;        // of the value's first byte in the source
+  Text text() const;                 // the value written back, on one line
 
  protected:
   View(const detail::Document* document, std::uint32_t index) noexcept : document_(document), index_(index) {}

@@ -42,12 +42,22 @@ struct CommandEntry {
   Task<Result<json::Text>> (*invoke)(CommandContext context, json::Value arguments);
 };
 
+// Arguments that take so long to read that others would wait; a worker does it.
+bool isLong(json::View arguments);
+Task<void> readByWorker(std::function<void()> read);
+
 // Reads the arguments, runs the body, writes the reply: the `invoke` of every entry.
 template <class Arguments>
 Task<Result<json::Text>> invokeCommand(CommandContext context, json::Value arguments) {
   static const Result<json::Value> kNone = json::parse("{}");
-  Result<Arguments> read = json::readJson<Arguments>(arguments.isNull() ? json::View(*kNone) : json::View(arguments),
-                                                     json::Path("arguments"));
+  const json::View given = arguments.isNull() ? json::View(*kNone) : json::View(arguments);
+  Result<Arguments> read = Error("not read");
+  if (isLong(given)) {
+    std::function<void()> work = [&read, given] { read = json::readJson<Arguments>(given, json::Path("arguments")); };
+    co_await readByWorker(std::move(work));
+  } else {
+    read = json::readJson<Arguments>(given, json::Path("arguments"));
+  }
   if (!read.ok()) co_return read.takeError();
   auto result = co_await Command<Arguments>::run(std::move(context), *std::move(read));
   if (!result.ok()) co_return result.takeError();

@@ -53,6 +53,10 @@ Object& ObjectTree::container(const std::string& name) {
 }
 
 Result<Object*> ObjectTree::find(std::string_view path) {
+  constexpr std::size_t kLongest = 4096;
+  if (path.size() > kLongest) {
+    return Error(ErrorClass::kDeviceNotFound, fmt::format("a path of {} bytes leads to no object", path.size()));
+  }
   std::string_view rest = path;
   while (rest.size() > 1 && rest.ends_with('/')) rest.remove_suffix(1);
   if (rest == "/" || rest.empty()) return root_.get();

@@ -33,7 +33,11 @@ json::Text AuditLog::render(const Line& line) {
   writer.member("command", line.command.name);
   if (!line.arguments.isNull()) {
     writer.key("arguments");
-    writer.raw(json::redacted(*line.command.arguments, line.arguments));
+    if (isLong(line.arguments)) {  // going through them would keep everybody waiting
+      writer.string(fmt::format("({} bytes)", line.arguments.documentSize()));
+    } else {
+      writer.raw(json::redacted(*line.command.arguments, line.arguments));
+    }
   }
   writer.member("duration-us", std::chrono::duration_cast<std::chrono::microseconds>(line.duration).count());
   writer.member("result", line.goesOn ? "goes on" : line.error != nullptr ? "failed" : "done");

@@ -139,7 +139,8 @@ void Dispatcher::ended(const std::shared_ptr<Job>& job, Result<json::Text> resul
     if (const std::string what = job->context.waitingFor(); !what.empty()) {
       told = std::move(told).where("waiting for " + what);
     }
-    result = std::move(told).hint("nothing of it takes effect; give a longer timeout, or look for what hangs with query-stuck");
+    result = std::move(told).hint(
+        "nothing of it takes effect; give a longer timeout, or look for what hangs with query-stuck");
   }
   std::exchange(job->done, nullptr)(Outcome(std::move(result)));
 }
@@ -216,11 +217,24 @@ Task<Result<json::Text>> Dispatcher::execute(std::shared_ptr<const Caller> calle
   co_return std::move(call->outcome->result);
 }
 
+namespace {
+
+// What clients quote can be as long as a message.
+std::string clipped(std::string_view text) {
+  constexpr std::size_t kLongest = 4096;
+  if (text.size() <= kLongest) return std::string(text);
+  std::size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return fmt::format("{}... ({} bytes)", text.substr(0, end), text.size());
+}
+
+}  // namespace
+
 void writeError(json::Writer& to, const Error& error, std::string_view operation) {
   to.beginObject();
   to.member("class", toString(error.errorClass()));
-  to.member("desc", std::string_view(error.message()));
-  if (!error.whereText().empty()) to.member("where", error.whereText());
+  to.member("desc", std::string_view(clipped(error.message())));
+  if (!error.whereText().empty()) to.member("where", std::string_view(clipped(error.whereText())));
   if (!error.expectedText().empty()) to.member("expected", error.expectedText());
   if (!error.candidateNames().empty()) {
     to.key("candidates");

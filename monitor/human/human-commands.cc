@@ -14,6 +14,9 @@ using monitor::LocalExecutor;
 
 namespace {
 
+// Far above what a person types or a script sends; words are split on the main loop.
+constexpr std::size_t kLongestLine = std::size_t{64} << 10;
+
 // The same client, with its role; descriptors stay with the session that got them.
 std::shared_ptr<const Caller> callerOf(const CommandContext& context) {
   return std::make_shared<const Caller>(context.peer());
@@ -33,6 +36,12 @@ Task<Result<std::string>> Command<qapi::HumanMonitorCommand>::run(CommandContext
   if (arguments.cpuIndex) {
     co_return Error(fmt::format("there is no CPU {}: the machine has none", *arguments.cpuIndex))
         .where("arguments.cpu-index");
+  }
+  if (arguments.commandLine.size() > kLongestLine) {
+    co_return Error(fmt::format("the line is {} bytes long", arguments.commandLine.size()))
+        .where("arguments.command-line")
+        .expected(fmt::format("at most {} bytes", kLongestLine))
+        .hint("send what is long by the QMP command itself");
   }
   // The first word only: others may be secrets.
   if (const auto words = monitor::splitWords(arguments.commandLine); !words.empty()) {

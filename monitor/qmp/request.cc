@@ -57,6 +57,14 @@ Result<Request> readRequest(const json::Value& message, std::string& id) {
   return request;
 }
 
+ReadMessage readMessage(const json::Frame& frame) {
+  Result<json::Value> document = frame.parse();
+  if (!document.ok()) return {json::Value(), {}, document.takeError()};
+  std::string id;
+  Result<Request> request = readRequest(*document, id);
+  return {*std::move(document), std::move(id), std::move(request)};
+}
+
 void appendReply(std::string& to, std::string_view result, std::string_view id) {
   to.append("{\"return\": ").append(result);
   if (!id.empty()) to.append(", \"id\": ").append(id);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "emu/base/base.h"
-#include "emu/base/json.h"
+#include "emu/base/json-framer.h"
 #include "emu/io/loop.h"
 
 namespace rhea::monitor {
@@ -19,6 +19,14 @@ struct Request {
 // {"execute" | "exec-oob": name, "arguments": {...}, "id": any, "timeout": seconds}. Errors name the member that is
 // wrong. `id` is set also where the rest is in error, so that the reply carries it.
 Result<Request> readRequest(const json::Value& message, std::string& id);
+
+// A message as far as it can be taken apart without knowing the session; any thread. `id` as above.
+struct ReadMessage {
+  json::Value document;
+  std::string id;
+  Result<Request> request;
+};
+ReadMessage readMessage(const json::Frame& frame);
 
 // {"return": RESULT, "id": ID}, without the line's end.
 void appendReply(std::string& to, std::string_view result, std::string_view id);

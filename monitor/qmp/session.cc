@@ -1,6 +1,7 @@
 #include "monitor/qmp/session.h"
 
 #include "emu/base/json-writer.h"
+#include "emu/io/offload.h"
 
 namespace rhea::monitor {
 
@@ -8,6 +9,8 @@ namespace {
 
 // Commands that wait behind the one that runs before the session stops reading.
 constexpr std::size_t kMostQueued = 256;
+// Longer messages are taken apart by a worker: at 10 ns a byte they would keep the loop from everybody else.
+constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
 // Output that the client has not read before the session stops reading and running.
 constexpr std::size_t kMostOutput = std::size_t{1} << 20;
 // Events that the client has not read before further ones are dropped.
@@ -67,7 +70,6 @@ void Session::closed() {
 
 bool Session::inputEnded() {
   inputEnded_ = true;
-  if (auto last = framer_.finish()) take(*std::move(last));
   pump();
   return true;
 }
@@ -75,14 +77,14 @@ bool Session::inputEnded() {
 void Session::received(std::string_view bytes, std::vector<Fd> fds) {
   framer_.feed(bytes);
   if (fds.empty()) return pump();
-  // All messages that end in these bytes are taken now, so that it is known to which of them the descriptors belong.
+  // All messages that end in these bytes are cut out now, so that it is known to which of them the descriptors belong.
   const std::uint64_t first = messages_;
-  std::deque<Result<json::Value>> complete;
-  while (auto message = framer_.next()) complete.push_back(*std::move(message));
-  const std::uint64_t after = first + complete.size();
+  while (auto frame = framer_.nextFrame()) {
+    frame->keep();
+    waiting_.push_back({*std::move(frame), messages_++});
+  }
   const bool unfinished = framer_.held() > 0;
-  fds_->came(std::move(fds), first, unfinished || complete.empty() ? after : after - 1);
-  for (Result<json::Value>& message : complete) take(std::move(message));
+  fds_->came(std::move(fds), first, unfinished || messages_ == first ? messages_ : messages_ - 1);
   pump();
 }
 
@@ -114,29 +116,65 @@ void Session::pump() {
   }
   pumping_ = false;
   if (!open_) return;
-  if (inputEnded_ && !running_ && oobRunning_ == 0 && queue_.empty() && !outputFull()) return stream_->finish();
-  const bool pause = queueFull() || outputFull();
+  const bool idle = !running_ && !reading_ && oobRunning_ == 0 && queue_.empty();
+  if (inputEnded_ && idle && !outputFull()) return stream_->finish();
+  const bool pause = reading_ || queueFull() || outputFull();
   if (pause == paused_) return;
   paused_ = pause;
   stream_->pause(pause);
 }
 
+std::optional<Session::Waiting> Session::nextWaiting() {
+  if (!waiting_.empty()) {
+    Waiting first = std::move(waiting_.front());
+    waiting_.pop_front();
+    return first;
+  }
+  std::optional<json::Frame> frame = framer_.nextFrame();
+  if (!frame && inputEnded_) frame = framer_.finishFrame();
+  if (!frame) return std::nullopt;
+  return Waiting{*std::move(frame), messages_++};
+}
+
 bool Session::takeMessage() {
-  auto message = framer_.next();
-  if (!message) return false;
-  take(*std::move(message));
+  if (reading_) return false;
+  std::optional<Waiting> next = nextWaiting();
+  if (!next) return false;
+  if (next->frame.size() > kReadAtOnce) {
+    reading_ = true;
+    next->frame.keep();
+    readElsewhere(weak_from_this(), *std::move(next), environment_.dispatcher.loop());
+    return false;
+  }
+  take(readMessage(next->frame), next->number);
   return true;
 }
 
-void Session::take(Result<json::Value> message) {
-  const std::uint64_t number = messages_++;
-  if (!message.ok()) return reply(message.error(), {});
-  std::string id;
-  Result<Request> request = readRequest(*message, id);
-  if (!request.ok()) return reply(request.error(), id);
-  request->id = std::move(id);
-  request->number = number;
-  admit(*std::move(request));
+// The client may go meanwhile.
+Detached Session::readElsewhere(std::weak_ptr<Session> session, Waiting waiting, Loop& loop) {
+  const std::uint64_t number = waiting.number;
+  auto read = [frame = std::move(waiting.frame)]() mutable {
+    const json::Frame last = std::move(frame);  // its memory goes here, too
+    return readMessage(last);
+  };
+  ReadMessage message = co_await offload(std::move(read));
+  // What is left of it when it has been answered is given back by a worker: unmapping tens of megabytes takes time.
+  const std::shared_ptr<Session> self = session.lock();
+  if (self && self->open_) {
+    const json::Value document = message.document;
+    self->reading_ = false;
+    self->take(std::move(message), number);
+    self->pump();
+    std::function<void()> drop = [document] {};
+    loop.workers().submit(std::move(drop));
+  }
+}
+
+void Session::take(ReadMessage message, std::uint64_t number) {
+  if (!message.request.ok()) return reply(message.request.error(), message.id);
+  message.request->id = std::move(message.id);
+  message.request->number = number;
+  admit(*std::move(message.request));
 }
 
 void Session::admit(Request request) {

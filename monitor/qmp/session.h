@@ -3,7 +3,8 @@
 // Commands in the band run and answer one at a time and in order; exec-oob overtakes. The session reads no further
 // while many commands wait or while the client does not read its replies, so that both queues are bounded by what one
 // read and one reply can add. Events are never waited for: those that do not fit are counted, and told when the client
-// reads again.
+// reads again. A long message is taken apart by a worker thread; the session waits for it, since what comes behind it
+// must not overtake it, and the others go on.
 #pragma once
 
 #include <deque>
@@ -62,8 +63,15 @@ class Session final : public chardev::Receiver,
 
  private:
   void pump();
+  // A complete message that nobody has looked into.
+  struct Waiting {
+    json::Frame frame;
+    std::uint64_t number;
+  };
+  std::optional<Waiting> nextWaiting();
   bool takeMessage();
-  void take(Result<json::Value> message);
+  static Detached readElsewhere(std::weak_ptr<Session> session, Waiting waiting, Loop& loop);
+  void take(ReadMessage message, std::uint64_t number);
   void admit(Request request);
   Result<void> mayRunNow(const Request& request) const;
   void begin(Request request);
@@ -82,10 +90,11 @@ class Session final : public chardev::Receiver,
   std::shared_ptr<ReceivedFds> fds_;
   std::shared_ptr<const Caller> caller_;
   json::Framer framer_;
+  std::deque<Waiting> waiting_;  // before those in framer_
   std::deque<Request> queue_;
   std::optional<std::vector<std::string>> subscribed_;  // sorted; nothing: all events
   TimePoint since_;
-  std::uint64_t messages_ = 0;
+  std::uint64_t messages_ = 0;  // that were complete so far
   std::uint64_t commands_ = 0;
   std::uint64_t eventsQueued_ = 0;  // since the output was last empty
   std::size_t eventBytes_ = 0;      // of those
@@ -95,6 +104,7 @@ class Session final : public chardev::Receiver,
   bool negotiated_ = false;
   bool oob_ = false;
   bool running_ = false;  // a command of the band
+  bool reading_ = false;  // a worker has the next message
   bool pumping_ = false;
   bool paused_ = false;
   bool inputEnded_ = false;
