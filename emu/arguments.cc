@@ -3,6 +3,7 @@
 #include "emu/base/files.h"
 #include "emu/machine/board.h"
 #include "emu/object/version.h"
+#include "hw/core/device-help.h"
 
 namespace rhea {
 
@@ -82,12 +83,20 @@ std::string objectHelp(const Keyval& pairs, const object::ClassTable& classes) {
   }
   text = fmt::format("{} options:\n", found->name);
   for (const object::Property* property : classes.properties(*found)) {
-    if (property->settable == object::Settable::kNever) continue;
+    if (property->settable == object::Settable::kReadOnly) continue;
     std::string doc(property->doc);
     if (!property->initial.empty()) doc += fmt::format(" (default: {})", property->initial);
     text += row(fmt::format("{}=<{}>", property->name, property->type), doc);
   }
   return text;
+}
+
+// -device help: the types; -device TYPE,help: its properties.
+std::string devicesHelp(const Keyval& pairs, const object::ClassTable& classes) {
+  const Keyval::Entry* driver = pairs.find("driver");
+  if (driver == nullptr || driver->value == "help" || driver->value == "?") return hw::deviceHelp(classes);
+  Result<std::string> text = hw::deviceHelp(classes, driver->value);
+  return text.ok() ? *std::move(text) : text.error().describe() + "\n";
 }
 
 std::string keysHelp(const OptionInfo& option) {
@@ -128,6 +137,7 @@ std::optional<std::string> answerQuestions(const CommandLine& line, const object
     if (!given.pairs.wantsHelp()) continue;
     if (given.option->name == "machine") return machineHelp();
     if (given.option->name == "object") return objectHelp(given.pairs, classes);
+    if (given.option->name == "device") return devicesHelp(given.pairs, classes);
     return keysHelp(*given.option);
   }
   if (line.has("dump-config")) {

@@ -149,6 +149,15 @@ Task<Result<void>> Creation::objects(object::ObjectTree& tree) {
   co_return success();
 }
 
+Task<Result<void>> Creation::devices(hw::DeviceTree& tree) {
+  for (const Given& given : line_.all()) {
+    if (given.option->name != "device") continue;
+    Result<hw::Device*> made = co_await tree.add(given.value, json::Spelling::kKeyval);
+    if (!made.ok()) co_return told(made.takeError(), given);
+  }
+  co_return success();
+}
+
 Task<Result<void>> Creation::disks(block::BlockGraph& graph, Log& log) {
   const block::ChangeContext context("start-up", CancelToken());
   for (const Given* given : line_.all("blockdev")) {

@@ -8,6 +8,7 @@
 #include "emu/io/fd-sets.h"
 #include "emu/object/command-line.h"
 #include "emu/object/tree.h"
+#include "hw/core/device-tree.h"
 #include "monitor/human/human-monitor.h"
 #include "monitor/qmp/server.h"
 
@@ -28,6 +29,8 @@ class Creation {
   Task<Result<void>> objects(object::ObjectTree& tree);
   // -blockdev, then -drive.
   Task<Result<void>> disks(block::BlockGraph& graph, Log& log);
+  // -device.
+  Task<Result<void>> devices(hw::DeviceTree& tree);
   // -mon, -qmp, -qmp-pretty, -monitor, and the human monitor on the terminal where nothing else was asked for.
   Task<Result<void>> monitors(Monitors& to, monitor::QmpEnvironment& qmp, monitor::HumanEnvironment& human);
   // Names of a service manager's sockets that no option asked for.

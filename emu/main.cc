@@ -9,6 +9,7 @@
 #include "emu/object/iothread.h"
 #include "emu/object/secret.h"
 #include "emu/program.h"
+#include "hw/devices.h"
 #include "qapi/options.h"
 
 namespace rhea {
@@ -19,6 +20,7 @@ void addClasses(object::ClassTable& classes) {
   object::Secret::addClass(classes);
   block::ThrottleGroupObject::addClass(classes);
   machine::addBoardClasses(classes);
+  hw::addDeviceClasses(classes);
 }
 
 Result<int> runRhea(std::span<const std::string_view> words, Log& log) {

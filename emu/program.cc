@@ -78,6 +78,7 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
       fileEngine_(log),
       tree_(given_.classes, services_),
       runState_(*loop_, events_, given_.settings.startStopped),
+      devices_(tree_, services_, *loop_, events_),
       disks_(runState_),
       ending_(*loop_, events_, log, endingSettings(given_.settings)),
       drivers_(block::allDrivers()),
@@ -120,6 +121,7 @@ void Program::provideServices() {
   services_.provide(given_.settings.identity);
   services_.provide(tree_);
   services_.provide(runState_);
+  services_.provide(devices_);
   services_.provide(migration_);
   services_.provide<object::ProgramEnd>(ending_);
   services_.provide(*graph_);
@@ -167,6 +169,8 @@ Task<Result<void>> Program::makeEverything() {
   RHEA_CO_CHECK(co_await creation.chardevs(!given_.daemon.has_value()));
   RHEA_CO_CHECK(co_await creation.objects(tree_));
   RHEA_CO_CHECK(co_await creation.disks(*graph_, log_));
+  RHEA_CO_CHECK(co_await creation.devices(devices_));
+  devices_.machineStarts();
   RHEA_CO_CHECK(co_await creation.monitors(monitors_, qmp_, human_));
   for (const std::string& socket : creation.unusedSockets()) {
     log_.warning("the socket '{}' of the service manager is used by no option; -qmp fd:{},server=on serves it", socket,
@@ -196,6 +200,8 @@ Task<bool> Program::closeEverything() {
   const CancelSource giveUp;
   std::function<void()> expire = [&giveUp] { giveUp.cancel(Error("the time for closing the disks is over")); };
   const std::unique_ptr<Loop::Watch> timer = loop_->timer(kTeardown, expire);
+  Result<void> removed = co_await devices_.removeAll(giveUp.token());
+  if (!removed.ok()) co_return false;
   Result<void> closed = co_await graph_->shutdown(giveUp.token());
   if (!closed.ok()) co_return false;
   co_await tree_.removeAll();

@@ -13,6 +13,7 @@
 #include "emu/object/tree.h"
 #include "emu/pid-file.h"
 #include "emu/settings.h"
+#include "hw/core/device-tree.h"
 #include "monitor/dispatch/audit.h"
 #include "monitor/human/human-monitor.h"
 #include "monitor/qmp/server.h"
@@ -59,6 +60,7 @@ class Program {
   DefaultFileEngine fileEngine_;
   object::ObjectTree tree_;
   object::RunState runState_;
+  hw::DeviceTree devices_;
   migrate::MigrationCapabilities migration_;
   machine::Disks disks_;
   machine::Ending ending_;

@@ -352,6 +352,7 @@ class Reader {
     RHEA_CHECK(collect(type, to, from, path, slots));
     for (const Member& given : from.members()) {
       const auto slot = std::ranges::find(slots, given.key, [](const Slot& known) { return known.member->name; });
+      if (slot == slots.end() && type.given != nullptr) continue;
       if (slot == slots.end()) return unknown(given.key, slots, path);
       const MemberInfo& member = *slot->member;
       void* target = at(slot->base, member.offset);
@@ -362,6 +363,7 @@ class Reader {
     for (const Slot& slot : slots) {
       if (!slot.seen && slot.member->optional == nullptr) return missing(*slot.member, path);
     }
+    if (type.given != nullptr) type.given->keep(to, from);
     return success();
   }
 

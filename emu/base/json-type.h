@@ -81,6 +81,9 @@ struct BoxOps {
   const void* (*get)(const void* box);
   void* (*make)(void* box);
 };
+struct GivenOps {
+  void (*keep)(void* structure, View object);
+};
 struct VariantOps {
   std::size_t (*index)(const void* variant);
   const void* (*get)(const void* variant);
@@ -113,6 +116,7 @@ struct TypeInfo {
   const VariantOps* variant = nullptr;  // union, alternate
   std::uint32_t variantOffset = 0;
   std::uint32_t discriminator = 0;  // index into members
+  const GivenOps* given = nullptr;  // struct: takes members that are not listed, and keeps the whole object
 };
 
 // TypeOf<T>::kInfo is the table of T.
@@ -145,6 +149,10 @@ inline constexpr ListOps kListOps{
 template <class T>
 inline constexpr BoxOps kBoxOps{[](const void* box) -> const void* { return &**static_cast<const Box<T>*>(box); },
                                 [](void* box) -> void* { return &**static_cast<Box<T>*>(box); }};
+
+template <class T>
+inline constexpr GivenOps kGivenOps{
+    [](void* structure, View object) { static_cast<T*>(structure)->given = Value(object); }};
 
 namespace detail {
 

@@ -21,6 +21,8 @@ struct Class {
   // Makes an object whose properties are still to be set and which is then completed; null where users cannot make one.
   std::unique_ptr<Object> (*make)(const Class& type, const Services& services) = nullptr;
   std::vector<std::string_view> interfaces;  // besides the parent, "user-creatable"
+  std::string_view plugsInto = {};           // of devices: the kind of bus, "PCI"; inherited; empty: none
+  std::string_view alias = {};               // of devices: another name that -device takes, "virtio-blk"
 };
 
 // The roots that every program has: object, container, user-creatable, device (abstract, for later boards).

@@ -14,7 +14,7 @@ namespace rhea::object {
 
 class Object;
 
-enum class Settable : std::uint8_t { kNever, kAtCreation, kAnyTime };
+enum class Settable : std::uint8_t { kReadOnly, kAtCreation, kAnyTime };
 
 // An amount of bytes; where people type it, it may have a unit: "64k", "10G".
 struct Size {
@@ -29,7 +29,7 @@ struct Property {
   std::string_view doc;      // one line
   Result<json::Text> (*get)(const Object& object);  // null: it cannot be read back (secrets)
   Result<void> (*set)(Object& object, json::View value, const json::Path& path,
-                      json::Spelling spelling);  // null: kNever
+                      json::Spelling spelling);  // null: kReadOnly
 };
 
 namespace detail {
@@ -94,7 +94,50 @@ Result<void> setThrough(Object& object, json::View value, const json::Path& path
   return done.ok() ? success() : done.takeError().context(path.render()).where(path.render());
 }
 
+// What a chain of pointers to data members leads to, from an object on: &Device::options_, &Options::serial.
+template <class Part, class Whole>
+Whole ownerOf(Part Whole::*);
+template <auto first>
+using OwnerOf = decltype(ownerOf(first));
+
+template <class Owner>
+auto& reach(Owner& owner) {
+  return owner;
+}
+template <class Owner, class Member, class... Rest>
+auto& reach(Owner& owner, Member member, Rest... rest) {
+  return reach(owner.*member, rest...);
+}
+template <auto first, auto... rest>
+using Reached = std::remove_cvref_t<decltype(reach(std::declval<OwnerOf<first>&>(), first, rest...))>;
+
+template <auto first, auto... rest>
+Result<json::Text> getField(const Object& object) {
+  return writeValue(reach(static_cast<const OwnerOf<first>&>(object), first, rest...));
+}
+
+template <auto first, auto... rest>
+Result<void> setField(Object& object, json::View value, const json::Path& path, json::Spelling spelling) {
+  using Value = Reached<first, rest...>;
+  RHEA_TRY(Value read, readValue<Value>(value, path, spelling));
+  reach(static_cast<OwnerOf<first>&>(object), first, rest...) = std::move(read);
+  return success();
+}
+
 }  // namespace detail
+
+// A property that is a data member, given at creation and checked as a whole by complete(). Members of members are
+// named by the way to them: field<&VirtioBlkPci::options_, &BlkOptions::serial>(...).
+template <auto first, auto... rest>
+Property field(std::string_view name, std::string_view initial, std::string_view doc) {
+  return {name,
+          detail::typeName<detail::Reached<first, rest...>>(),
+          Settable::kAtCreation,
+          initial,
+          doc,
+          &detail::getField<first, rest...>,
+          &detail::setField<first, rest...>};
+}
 
 // A property that can be read and set.
 template <auto get, auto set>
@@ -108,7 +151,7 @@ Property property(std::string_view name, Settable settable, std::string_view ini
 template <auto get>
 Property property(std::string_view name, std::string_view doc) {
   using Value = typename detail::Getter<decltype(get)>::Value;
-  return {name, detail::typeName<Value>(), Settable::kNever, {}, doc, &detail::getThrough<get>, nullptr};
+  return {name, detail::typeName<Value>(), Settable::kReadOnly, {}, doc, &detail::getThrough<get>, nullptr};
 }
 
 // A property that can be given at creation and is never told to anyone.

@@ -29,6 +29,9 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// What describes the object itself.
+constexpr std::array<std::string_view, 2> kNoProperties = {"qom-type", "id"};
+
 Result<std::string> requiredString(json::View options, std::string_view key, std::string_view example) {
   const std::optional<json::View> value = options.find(key);
   if (!value) return Error(fmt::format("'{}' is missing", key)).expected(std::string(example));
@@ -115,7 +118,7 @@ Task<Result<void>> ObjectTree::create(json::Value options, json::Spelling spelli
   }
   std::unique_ptr<Object> object = type->make(*type, services_);
   const std::string description = fmt::format("object '{}' of type {}", id, typeName);
-  if (Result<void> set = setAll(*object, options, spelling); !set.ok()) co_return set.takeError().context(description);
+  if (Result<void> set = setAll(*object, options, spelling, kNoProperties); !set.ok()) co_return set.takeError().context(description);
   object->setName(id);
   beingMade_.push_back(id);
   Result<void> completed = co_await object->complete();
@@ -125,11 +128,12 @@ Task<Result<void>> ObjectTree::create(json::Value options, json::Spelling spelli
   co_return success();
 }
 
-Result<void> ObjectTree::setAll(Object& object, json::View options, json::Spelling spelling) const {
+Result<void> ObjectTree::setAll(Object& object, json::View options, json::Spelling spelling,
+                                std::span<const std::string_view> without) const {
   for (const json::Member& member : options.members()) {
-    if (member.key == "qom-type" || member.key == "id") continue;
+    if (std::ranges::find(without, member.key) != without.end()) continue;
     RHEA_TRY(const Property* property, propertyOf(object, member.key));
-    if (property->settable == Settable::kNever) {
+    if (property->settable == Settable::kReadOnly) {
       return Error(fmt::format("'{}' can only be read", member.key)).where(std::string(member.key));
     }
     RHEA_CHECK(property->set(object, member.value, json::Path(member.key), spelling));
@@ -184,7 +188,7 @@ Result<json::Text> ObjectTree::get(Object& object, std::string_view property) co
 Result<void> ObjectTree::set(Object& object, std::string_view property, json::View value,
                              json::Spelling spelling) const {
   RHEA_TRY(const Property* found, propertyOf(object, property));
-  if (found->settable == Settable::kNever) {
+  if (found->settable == Settable::kReadOnly) {
     return Error(fmt::format("'{}' of {} can only be read", property, object.path()));
   }
   if (found->settable == Settable::kAtCreation) {

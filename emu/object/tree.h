@@ -44,10 +44,12 @@ class ObjectTree {
   Result<json::Text> get(Object& object, std::string_view property) const;
   Result<void> set(Object& object, std::string_view property, json::View value,
                    json::Spelling spelling = json::Spelling::kJson) const;
+  // Before complete(): every member of `options` but those named in `without`.
+  Result<void> setAll(Object& object, json::View options, json::Spelling spelling,
+                      std::span<const std::string_view> without) const;
 
  private:
   Result<Object*> madeBy(std::string_view id);
-  Result<void> setAll(Object& object, json::View options, json::Spelling spelling) const;
   Result<const Property*> propertyOf(const Object& object, std::string_view name) const;
 
   const ClassTable& classes_;

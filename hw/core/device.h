@@ -9,9 +9,22 @@
 
 namespace rhea::hw {
 
+class Bus;
+
 class Device : public object::Object {
  public:
   using Object::Object;
+
+  // Where it is plugged in, from before complete() on; null for what is part of the board itself.
+  Bus* bus() const { return bus_; }
+  // Its place on that bus, "03.0"; empty where the bus has no addresses.
+  virtual std::string address() const { return {}; }
+  // The id that its user gave, else empty.
+  const std::string& id() const { return id_; }
+  // Its path, known before it is in the tree.
+  std::string devicePath() const { return path_.empty() ? path() : path_; }
+  // As messages name it: "device 'disk0'" or "device '/machine/peripheral-anon/device[0]'".
+  std::string label() const;
 
   // Back to the state after power on. On the main loop, vCPUs stopped; completes only when requests under way have.
   virtual Task<void> reset() { co_return; }
@@ -20,6 +33,17 @@ class Device : public object::Object {
   virtual void save(migrate::StateWriter& to) const;
   // Checks everything that it reads; on an error the device is to be reset before it runs.
   virtual Result<void> load(migrate::StateReader& from);
+
+  // Before complete(): by those who make devices, see device-tree.h.
+  void setPlace(Bus* bus, std::string id, std::string path);
+
+ private:
+  Bus* bus_ = nullptr;
+  std::string id_;
+  std::string path_;
 };
+
+// Resets `top` and every device below it, those above first.
+Task<void> resetDevices(object::Object& top);
 
 }  // namespace rhea::hw

@@ -77,6 +77,7 @@ void putStruct(std::string& to, const Entry& entry) {
   }
   put(to, "  {}() = default;\n", name);
   if (!derives) putMembers(to, entry);
+  if (entry.open) to += "  // Everything that was given, the members above and others.\n  json::Value given;\n";
   if (entry.kind == EntryKind::kUnion || entry.kind == EntryKind::kAlternate) {
     put(to, "  {} u;\n", variantType(entry));
   }
@@ -209,6 +210,7 @@ void putInfo(std::string& tables, std::string& infos, const Entry& entry) {
         "    .variantOffset = offsetof(qapi::{0}, u)",
         name);
   }
+  if (entry.open) put(infos, ",\n    .given = &json::kGivenOps<qapi::{}>", name);
   if (isUnion) {
     put(infos, ",\n    .discriminator = {}", std::ranges::find(rows, entry.discriminator, &Row::name) - rows.begin());
   }

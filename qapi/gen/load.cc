@@ -366,6 +366,7 @@ class Loader {
         return branches(entry, fields, "variants");
       case EntryKind::kStruct:
         entry.base.name = fields.optionalText("base");
+        entry.open = fields.flag("open");
         if (const auto object = fields.find("data")) entry.members = members(*object, fields.at("data"));
     }
   }

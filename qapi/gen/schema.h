@@ -102,6 +102,7 @@ struct Entry {
   std::string discriminator;
   std::vector<Branch> branches;   // union, alternate
   std::vector<EnumValue> values;  // enum
+  bool open = false;              // struct: takes members besides those declared
 
   std::optional<TypeUse> returns;
   bool changes = false;  // effect
