@@ -118,7 +118,8 @@ Task<Result<void>> ObjectTree::create(json::Value options, json::Spelling spelli
   }
   std::unique_ptr<Object> object = type->make(*type, services_);
   const std::string description = fmt::format("object '{}' of type {}", id, typeName);
-  if (Result<void> set = setAll(*object, options, spelling, kNoProperties); !set.ok()) co_return set.takeError().context(description);
+  if (Result<void> set = setAll(*object, options, spelling, kNoProperties); !set.ok())
+    co_return set.takeError().context(description);
   object->setName(id);
   beingMade_.push_back(id);
   Result<void> completed = co_await object->complete();

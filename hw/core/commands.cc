@@ -1,7 +1,7 @@
 // The commands of qapi/device.json.
+#include "emu/base/json-writer.h"
 #include "hw/core/device-help.h"
 #include "hw/core/device-tree.h"
-#include "emu/base/json-writer.h"
 #include "qapi/commands-device.h"
 #include "qapi/human-device.h"
 

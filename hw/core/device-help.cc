@@ -19,7 +19,8 @@ void drawDevice(const object::ObjectTree& tree, const Device& device, std::size_
   for (const Property* property : tree.classes().properties(device.type())) {
     if (property->get == nullptr || property->settable == Settable::kReadOnly) continue;
     const Result<json::Text> value = property->get(device);
-    text += fmt::format("{}{} = {}\n", spaces(depth + 2), property->name, value.ok() ? *value : value.error().message());
+    text +=
+        fmt::format("{}{} = {}\n", spaces(depth + 2), property->name, value.ok() ? *value : value.error().message());
   }
   for (const auto& child : device.children()) {
     if (const auto* bus = dynamic_cast<const Bus*>(child.get()); bus != nullptr) drawBus(tree, *bus, depth + 2, text);

@@ -55,7 +55,8 @@ Result<const object::Class*> DeviceTree::classOf(const object::ClassTable& class
   }
   const object::Class* other = classes.find(name);
   if (other != nullptr && classes.implements(*other, "device")) {
-    return Error(fmt::format("devices of type {} are part of a board or of another device; a user cannot add one", name))
+    return Error(
+               fmt::format("devices of type {} are part of a board or of another device; a user cannot add one", name))
         .where("driver");
   }
   return Error(fmt::format("there is no device '{}'", name))

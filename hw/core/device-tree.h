@@ -7,8 +7,8 @@
 #pragma once
 
 #include "emu/io/event-sink.h"
-#include "emu/object/tree.h"
 #include "emu/io/sync.h"
+#include "emu/object/tree.h"
 #include "hw/core/board.h"
 #include "hw/core/bus.h"
 

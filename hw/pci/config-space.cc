@@ -24,11 +24,12 @@ Result<void> ConfigSpace::load(std::span<const std::byte> saved,
                                std::span<const std::pair<std::size_t, std::size_t>> free) {
   for (std::size_t i = 0; i < kSize; ++i) {
     const std::byte own = ~(writable_[i] | clearable_[i]);
-    const bool isFree =
-        std::ranges::any_of(free, [i](const auto& range) { return i >= range.first && i < range.first + range.second; });
+    const bool isFree = std::ranges::any_of(
+        free, [i](const auto& range) { return i >= range.first && i < range.first + range.second; });
     if (isFree || ((saved[i] ^ bytes_[i]) & own) == std::byte{0}) continue;
-    return Error(fmt::format("configuration register {:#x} is {:#04x} in the saved state, which this device cannot have",
-                             i, std::to_integer<unsigned>(saved[i])))
+    return Error(
+               fmt::format("configuration register {:#x} is {:#04x} in the saved state, which this device cannot have",
+                           i, std::to_integer<unsigned>(saved[i])))
         .hint("was it saved from a device with other properties?");
   }
   std::ranges::copy(saved, bytes_.begin());

@@ -86,8 +86,8 @@ Result<void> PciBus::checkFree(const PciDevice& device, PciAddress address) cons
     for (unsigned function = 1; function < kFunctions; ++function) {
       const PciDevice* other = taken_[address.device * kFunctions + function];
       if (other == nullptr) continue;
-      return Error(fmt::format("{} needs multifunction=on: {} is function {} of the same device", nameOfAddress(address),
-                               other->label(), function))
+      return Error(fmt::format("{} needs multifunction=on: {} is function {} of the same device",
+                               nameOfAddress(address), other->label(), function))
           .where("multifunction");
     }
   }

@@ -29,10 +29,9 @@ void PciDevice::identify(const PciIdentity& identity, std::uint8_t headerType) {
   config_.set<std::uint16_t>(kVendorId, identity.vendor);
   config_.set<std::uint16_t>(kDeviceId, identity.device);
   config_.set<std::uint32_t>(kRevision, identity.revision | (identity.classCode << 8));
-  config_.set<std::uint8_t>(kHeaderType,
-                            static_cast<std::uint8_t>(headerType | (multifunction_ ? kMultifunction : 0)));
-  config_.writable<std::uint16_t>(kCommand, kCommandIo | kCommandMemory | kCommandBusMaster | kCommandParity |
-                                                kCommandSerr | kCommandIntxDisable);
+  config_.set<std::uint8_t>(kHeaderType, static_cast<std::uint8_t>(headerType | (multifunction_ ? kMultifunction : 0)));
+  config_.writable<std::uint16_t>(
+      kCommand, kCommandIo | kCommandMemory | kCommandBusMaster | kCommandParity | kCommandSerr | kCommandIntxDisable);
   config_.clearable<std::uint16_t>(kStatus, kStatusErrors);
   config_.writable<std::uint8_t>(kCacheLineSize, 0xff);
   config_.writable<std::uint8_t>(kInterruptLine, 0xff);
@@ -88,8 +87,8 @@ void PciDevice::addMsix(unsigned vectors, unsigned index) {
 std::uint8_t PciDevice::addExpress(ExpressType type) {
   const std::uint8_t at = addCapability(kCapExpress, kExpressSize);
   const bool isPort = type == ExpressType::kRootPort;
-  config_.set<std::uint16_t>(at + kExpressFlags,
-                             static_cast<std::uint16_t>(2U | (static_cast<unsigned>(type) << 4) | (isPort ? 0x100 : 0)));
+  config_.set<std::uint16_t>(
+      at + kExpressFlags, static_cast<std::uint16_t>(2U | (static_cast<unsigned>(type) << 4) | (isPort ? 0x100 : 0)));
   config_.set<std::uint32_t>(at + kDeviceCapabilities, 1U << 15);  // role-based error reporting
   config_.writable<std::uint16_t>(at + kDeviceControl, 0x78ef);    // error reports, payload, request size, snoop
   config_.clearable<std::uint16_t>(at + kDeviceStatus, 0x000f);
@@ -103,7 +102,7 @@ std::uint8_t PciDevice::addExpress(ExpressType type) {
 
 void PciDevice::addPowerManagement() {
   const std::uint8_t at = addCapability(kCapPowerManagement, 8);
-  config_.set<std::uint16_t>(at + 2U, 3);       // version 1.2
+  config_.set<std::uint16_t>(at + 2U, 3);        // version 1.2
   config_.set<std::uint16_t>(at + 4U, 1U << 3);  // state is kept over D3hot to D0
   config_.writable<std::uint16_t>(at + 4U, 0x0003);
 }

@@ -41,8 +41,8 @@ void PciHost::addClasses(object::ClassTable& classes) {
 PciHost::PciHost(const object::Class& type, const Services& services, hw::Board& board, const Fabric::Lines& intx)
     : Device(type), services_(services), board_(board), fabric_(board.memory(), board.ports(), board.msi(), intx) {
   const auto& classes = services.get<object::ObjectTree>().classes();
-  bus_ = static_cast<PciBus*>(
-      &adopt("pcie.0", std::make_unique<PciBus>(*classes.find("PCIE"), this, fabric_, nullptr)));
+  bus_ =
+      static_cast<PciBus*>(&adopt("pcie.0", std::make_unique<PciBus>(*classes.find("PCIE"), this, fabric_, nullptr)));
 }
 
 PciHost::~PciHost() = default;
