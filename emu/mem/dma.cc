@@ -4,8 +4,12 @@ namespace rhea::mem {
 
 std::optional<DmaMapping> DmaMapping::map(const AddressSpace& space, GuestAddress address, std::uint64_t length,
                                           DmaDirection direction) {
-  const FlatViewPtr view = space.view();
-  const FlatRange* range = view->find(address);
+  return map(*space.view(), address, length, direction);
+}
+
+std::optional<DmaMapping> DmaMapping::map(const FlatView& view, GuestAddress address, std::uint64_t length,
+                                          DmaDirection direction) {
+  const FlatRange* range = view.find(address);
   if (length == 0 || range == nullptr || range->isIo() || (direction == DmaDirection::kToGuest && !range->isRam())) {
     return std::nullopt;
   }

@@ -16,6 +16,9 @@ class DmaMapping {
   // `length`. Nothing where the address is not RAM (or not writable, for kToGuest): registers are no DMA target here.
   static std::optional<DmaMapping> map(const AddressSpace& space, GuestAddress address, std::uint64_t length,
                                        DmaDirection direction);
+  // The same by a view that the caller looked up before; for several mappings in a row.
+  static std::optional<DmaMapping> map(const FlatView& view, GuestAddress address, std::uint64_t length,
+                                       DmaDirection direction);
   DmaMapping(DmaMapping&& other) noexcept = default;
   DmaMapping& operator=(DmaMapping&& other) noexcept;
   ~DmaMapping() { release(); }
@@ -23,6 +26,8 @@ class DmaMapping {
   std::span<std::byte> data() const { return {block_->host() + offset_, length_}; }
   // Only the first `bytes` were written (kToGuest); all of it otherwise.
   void setWritten(std::uint64_t bytes) { written_ = bytes; }
+  // For mappings that are kept: makes a write known at once.
+  void wrote(std::uint64_t offset, std::uint64_t bytes) const { block_->written(offset_ + offset, bytes); }
 
  private:
   DmaMapping(RamBlockPtr block, std::uint64_t offset, std::uint64_t length, DmaDirection direction)
