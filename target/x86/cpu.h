@@ -8,6 +8,8 @@
 // A false answer means: the guest's fault is recorded, return Outcome::kFault, nothing must have changed.
 #pragma once
 
+#include <set>
+
 #include "emu/cpu/soft-tlb.h"
 #include "emu/cpu/vcpu.h"
 #include "emu/mem/address-space.h"
@@ -319,15 +321,20 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void run() override;
   void reset() override;
   void init();
+  bool random(std::uint64_t& value);
+  // XINUSE: which parts of the extended state are not in their initial state.
+  std::uint64_t xinuse() const;
+  std::uint32_t signature() const;  // CPUID 1, EAX
+  void raiseDebug(std::uint64_t dr6) { fault_ = {kDebugException, 0, 0, dr6}; }
   std::string describe() const override;
   std::vector<cpu::RegisterValue> registers() const override;
   std::uint64_t programCounter() const override;
   std::optional<std::uint64_t> translate(std::uint64_t virtualAddress) const override;
 
-  // Executes one instruction (tests, single step); whether it went without a fault that was delivered.
+  // One pass of the loop over one instruction; tests.
   void step();
-  // Runs at most about `count` instructions, or until kPause; for tests and benchmarks.
-  std::uint64_t executed() const { return blocksRun_; }
+  // Instructions executed; counted by blocks.
+  std::uint64_t executed() const { return instructions_; }
 
   // Set while a block runs: the instruction that ended it.
   const Insn* last = nullptr;
@@ -337,42 +344,61 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   friend struct CpuTest;
   using TlbSets = std::array<cpu::SoftTlb, 4>;  // user, supervisor, supervisor with access to user pages, none
 
+  struct ExecEntry {
+    std::uint64_t tag = ~std::uint64_t{0};  // page, with the privilege in bit 0
+    std::uint64_t physical = 0;
+  };
+  struct JumpEntry {
+    std::uint64_t linear = ~std::uint64_t{0};
+    std::uint32_t mode = 0;
+    Block* block = nullptr;
+  };
+
   struct Walk {
     std::uint64_t physical = 0;
     bool writable = false, user = false, executable = false, global = false, large = false, dirty = false;
   };
-  struct Place {  // a physical page
+  struct Place {  // of a physical address
     const mem::FlatRange* range = nullptr;
     std::uint8_t* host = nullptr;  // RAM or ROM
     bool writable = false;
   };
 
+  enum class Who : std::uint8_t { kUser, kSupervisor, kImplicit };  // kImplicit: tables and TSS, SMAP holds always
+
   bool loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment);
   bool storeSlow(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment);
   bool checkLinear(std::uint64_t address, std::size_t size, SegmentIndex segment, AccessKind kind);
-  // Page walk with A/D bits set as the access asks; false: the page fault is recorded.
-  bool walk(std::uint64_t address, AccessKind kind, bool user, Walk& result);
-  template <bool kSetBits>
-  bool walkTables(std::uint64_t address, AccessKind kind, bool user, Walk& result, std::uint32_t& error);
-  bool userAccess() const { return st.cpl == 3; }
-  bool permits(const Walk& walk, AccessKind kind, bool user) const;
-  bool physicalPiece(std::uint64_t address, AccessKind kind, bool user, std::uint64_t& physical, bool fill);
+  Who who() const { return st.cpl == 3 ? Who::kUser : Who::kSupervisor; }
+  // Guest-virtual to guest-physical. kSet: A and D bits are set as the access asks, and a page fault is recorded.
+  template <bool kSet>
+  bool walk(std::uint64_t address, AccessKind kind, Who who, Walk& result);
+  bool permits(const Walk& walk, AccessKind kind, Who who) const;
+  bool pageFault(std::uint64_t address, AccessKind kind, Who who, bool present, bool reserved);
+  // Translates one page and, for ordinary accesses, fills the soft TLB.
+  bool physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_t& to);
   Place placeOf(std::uint64_t physical) const;
-  std::uint64_t readPhysical(std::uint64_t address, unsigned size);
-  bool updateEntry(std::uint64_t address, unsigned size, std::uint64_t old, std::uint64_t value);
-  bool access(std::uint64_t address, void* data, std::size_t size, AccessKind kind, bool user);
-  void wrote(const Place& place, std::uint64_t physical, std::size_t size);
+  std::uint64_t readPhysical(std::uint64_t address, unsigned size) const;
+  bool updateEntry(std::uint64_t address, unsigned size, std::uint64_t old, std::uint64_t bits);
+  bool access(std::uint64_t address, void* data, std::size_t size, AccessKind kind, Who who);
+  void accessPhysical(std::uint64_t physical, void* data, std::size_t size, AccessKind kind);
+  // A write to RAM outside the fast path: code and dirty log. `later`: the bytes change after this call.
+  void wrote(const Place& place, std::uint64_t physical, std::size_t size, bool later);
+  void tellWritten();
   bool watched(std::uint64_t address, std::size_t size, AccessKind kind);
 
   // loop.cc
   bool handleRequests();
+  void takeInterrupts();
   void runBlocks();
-  void runOne();
-  void finish(Outcome outcome);
-  bool afterInstruction();
+  void runSingle();
+  void conclude(Outcome outcome);
   Block* lookUp();
-  std::uint32_t modeKey() const;
-  bool fetch(std::uint64_t address, std::span<std::uint8_t> to, std::size_t& got);
+  Block* decodeOne(std::uint64_t linear);
+  bool executable(std::uint64_t linear, std::uint64_t& physical);
+  void stopBlock();
+  std::uint64_t linearRip() const;
+  bool breakpointHere();
 
   // interrupts.cc
   bool deliverOnce(const Fault& fault, EventKind kind);
@@ -380,6 +406,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   bool deliverProtected(const Fault& fault, EventKind kind);
   bool deliverLong(const Fault& fault, EventKind kind);
   void tripleFault();
+
+  void resetCommon();
+  std::uint64_t* plainMsr(std::uint32_t index);
+  void logUnknownMsr(std::uint32_t index, bool write);
 
   void mapChanged(const mem::FlatViewPtr& view) override;
   void adoptView();
@@ -391,10 +421,18 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   mem::FlatViewPtr view_;
   std::unique_ptr<BlockCache> blocks_;
   Block* current_ = nullptr;
-  std::uint64_t blocksRun_ = 0;
+  std::array<ExecEntry, 256> execTlb_;
+  std::array<JumpEntry, 4096> jumps_;
+  bool jumpsUsed_ = false;
+  std::uint32_t mode_ = 0;    // ModeBits
+  bool breakpoints_ = false;  // DR7 has one for execution
+  mem::FlatViewPtr newView_;
+  std::mutex viewMutex_;
+  std::uint64_t instructions_ = 0;
   bool inhibit_ = false, inhibitDebug_ = false;
   bool interruptWaits_ = false, nmiWaits_ = false, nmiBlocked_ = false, waitsForStartup_ = false, shutDown_ = false;
   std::uint64_t pendingDr6_ = 0;
+  std::set<std::pair<std::uint32_t, bool>> unknownMsrs_;
   struct Written {
     mem::RamBlockPtr block;
     std::uint64_t offset, size;
@@ -403,7 +441,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   struct LargeRange {
     std::uint64_t first = ~std::uint64_t{0}, last = 0;
   };
-  std::array<LargeRange, 2> large_;
+  std::array<LargeRange, 2> large_;  // addresses behind large pages that may be in a TLB: lower and upper half
 };
 
 template <Body kBody>

@@ -93,7 +93,7 @@ struct Pattern {
   std::uint8_t opcodeCount = 1;  // 8 with +r
   Prefix prefix = kAny;
   std::int8_t reg = -1;   // ModRM.reg
-  std::int8_t rm = -1;    // ModRM.rm, with mod 3
+  std::int8_t rm = -1;    // ModRM.rm, with mod 3; without ModRM: the opcode's register with REX.B
   std::int8_t mod = 0;    // 0: either, 1: memory, 2: register
   std::int8_t w = -1;     // REX.W, VEX.W
   std::int8_t l = -1;     // VEX.L

@@ -21,22 +21,6 @@ bool allZero(std::span<const std::uint8_t> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
 }
 
-// XINUSE: the components that are not as after initialisation.
-std::uint64_t inUse(const Cpu& cpu) {
-  const Fpu& fpu = cpu.st.fpu;
-  bool x87 = fpu.control != kControlInitial || fpu.status != 0 || fpu.tags != 0 || fpu.ip != 0 || fpu.dp != 0 ||
-             fpu.opcode != 0 || fpu.ipSelector != 0 || fpu.dpSelector != 0;
-  for (const Float80& r : fpu.registers) x87 = x87 || r.mantissa != 0 || r.signExponent != 0;
-  bool sse = false;
-  bool avx = false;
-  for (unsigned n = 0; n < vectorCount(cpu); ++n) {
-    const std::span<const std::uint8_t> bytes = cpu.st.vector[n].bytes;
-    sse = sse || !allZero(bytes.first(16));
-    avx = avx || !allZero(bytes.subspan(16));
-  }
-  return (x87 ? kComponentX87 : 0) | (sse ? kComponentSse : 0) | (avx ? kComponentAvx : 0);
-}
-
 // #UD without CR4.OSXSAVE, #NM with CR0.TS; the operand is aligned to 64 bytes.
 bool enter(Cpu& cpu, const Insn& i, AccessKind kind, std::uint64_t& address) {
   if (!(cpu.st.cr4 & kCr4Osxsave)) return cpu.fail(kInvalidOpcode);
@@ -92,7 +76,7 @@ Outcome saveStandard(Cpu& cpu, const Insn& i, bool optimised) {
   const std::uint64_t wanted = requested(cpu);
   std::uint64_t present;
   if (!cpu.load(address + kLegacySize, present, i.segment())) return Outcome::kFault;
-  const std::uint64_t used = inUse(cpu);
+  const std::uint64_t used = cpu.xinuse();
   Writer to(cpu, i, address);
   const bool mxcsr = (wanted & (kComponentSse | kComponentAvx)) != 0;
   if (!writeComponents(cpu, i, to, optimised ? wanted & used : wanted, mxcsr)) return Outcome::kFault;
@@ -103,7 +87,7 @@ Outcome saveStandard(Cpu& cpu, const Insn& i, bool optimised) {
 Outcome saveCompacted(Cpu& cpu, const Insn& i, std::uint64_t wanted) {
   std::uint64_t address;
   if (!enter(cpu, i, AccessKind::kWrite, address)) return Outcome::kFault;
-  std::uint64_t used = inUse(cpu) & wanted;
+  std::uint64_t used = cpu.xinuse() & wanted;
   // MXCSR belongs to the SSE component here.
   if ((wanted & kComponentSse) && cpu.st.mxcsr != simd::kMxcsrDefault) used |= kComponentSse;
   Writer to(cpu, i, address);
@@ -171,6 +155,22 @@ Outcome restore(Cpu& cpu, const Insn& i, bool mustBeCompacted) {
 }
 
 }  // namespace
+
+// XINUSE: the components that are not as after initialisation.
+std::uint64_t Cpu::xinuse() const {
+  const Fpu& fpu = st.fpu;
+  bool x87 = fpu.control != kControlInitial || fpu.status != 0 || fpu.tags != 0 || fpu.ip != 0 || fpu.dp != 0 ||
+             fpu.opcode != 0 || fpu.ipSelector != 0 || fpu.dpSelector != 0;
+  for (const Float80& r : fpu.registers) x87 = x87 || r.mantissa != 0 || r.signExponent != 0;
+  bool sse = false;
+  bool avx = false;
+  for (unsigned n = 0; n < vectorCount(*this); ++n) {
+    const std::span<const std::uint8_t> bytes = st.vector[n].bytes;
+    sse = sse || !allZero(bytes.first(16));
+    avx = avx || !allZero(bytes.subspan(16));
+  }
+  return (x87 ? kComponentX87 : 0) | (sse ? kComponentSse : 0) | (avx ? kComponentAvx : 0);
+}
 
 RHEA_EXEC(xsave) { return saveStandard(cpu, i, false); }
 RHEA_EXEC(xsaveopt) { return saveStandard(cpu, i, true); }

@@ -179,6 +179,8 @@ class Reader {
       row_.mod = 2;
     } else if (word == "W0" || word == "W1") {
       row_.w = word[1] - '0';
+    } else if (word == "B0") {
+      row_.rm = 0;
     } else if (word == "i64") {
       row_.mode = -1;
     } else if (word == "o64") {

@@ -1,0 +1,69 @@
+// Block: a run of decoded instructions of one physical page, and the cache of them. Each vCPU has its own.
+//
+// A block is stale when its page's code version (RamBlock) differs from the one it was decoded under; whoever enters a
+// block compares. Stale blocks stay where they are until the whole cache is emptied, so links to them are harmless.
+#pragma once
+
+#include "target/x86/cpu.h"
+#include "target/x86/decode.h"
+
+namespace rhea::x86 {
+
+struct Block {
+  const std::atomic<std::uint32_t>* version = nullptr;
+  std::uint32_t seen = 0;
+  std::uint32_t mode = 0;
+  std::uint64_t physical = 0;
+  std::array<Block*, 2> link{};  // exits within the same virtual page; never across pages
+  Block* next = nullptr;         // of the same hash
+  std::uint16_t bytes = 0;
+  std::uint16_t count = 0;  // instructions, without the end
+  bool cached = true;
+  Insn* insns = nullptr;
+
+  bool stale() const { return version->load(std::memory_order_acquire) != seen; }
+};
+
+class BlockCache {
+ public:
+  static constexpr unsigned kMostInsns = 32;
+  static constexpr std::size_t kMostMemory = std::size_t{96} << 20;
+
+  BlockCache(Cpu& cpu, const Model& model) : cpu_(cpu), rows_(model), buckets_(kBuckets) {}
+
+  // The block at a physical address, decoded when it is not there. Ends at the page's end at the latest; nullptr where
+  // the first instruction reaches into the next page or the address is no memory: decodeSingle() does it then.
+  Block* find(std::uint64_t physical, std::uint32_t mode);
+  // One instruction from bytes that the caller fetched; overwritten by the next call.
+  Block* single(std::span<const std::uint8_t> bytes, std::uint32_t mode);
+  // Only between blocks.
+  void clear();
+  // Grown beyond its limit: to be cleared at the next opportunity.
+  bool full() const { return memory_ > kMostMemory; }
+  std::uint64_t decoded() const { return decoded_; }
+  // Counts how often it was emptied: pointers from before are gone.
+  unsigned generation() const { return generation_; }
+
+ private:
+  static constexpr std::size_t kBuckets = std::size_t{1} << 16;
+  static constexpr std::size_t kChunk = std::size_t{1} << 20;
+  static std::size_t bucketOf(std::uint64_t physical, std::uint32_t mode) {
+    return ((physical ^ (physical >> 15)) * 5 + mode * 7) & (kBuckets - 1);
+  }
+  Block* decodeAt(std::uint64_t physical, std::uint32_t mode);
+  void* allocate(std::size_t size);
+
+  Cpu& cpu_;
+  RowSet rows_;
+  std::vector<Block*> buckets_;
+  std::vector<std::unique_ptr<std::byte[]>> chunks_;
+  std::size_t used_ = kChunk;
+  std::size_t memory_ = 0;
+  std::uint64_t decoded_ = 0;
+  unsigned generation_ = 0;
+  Block single_;
+  std::array<Insn, 2> singleInsns_;
+  std::atomic<std::uint32_t> never_{0};
+};
+
+}  // namespace rhea::x86

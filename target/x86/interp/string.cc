@@ -1,0 +1,301 @@
+// String instructions: one element at a time, whole page runs at once where movs and stos repeat over plain memory.
+// A repetition looks at requests after each run, so that interrupts are taken between two elements.
+#include "target/x86/interp/operands.h"
+
+namespace rhea::x86 {
+
+namespace {
+
+// Elements between two looks at the requests where there are no page runs.
+constexpr std::uint64_t kElementsAtOnce = 256;
+
+class Strings {
+ public:
+  Strings(Cpu& cpu, const Insn& i)
+      : cpu_(cpu),
+        st_(cpu.st),
+        i_(i),
+        mask_(i.addressBytes() == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (i.addressBytes() * 8)) - 1),
+        flatSource_(cpu.st.mode64() && i.segment() < kFs),
+        flatTarget_(cpu.st.mode64()) {}
+
+  bool repeated() const { return i_.has(Insn::kRepe) || i_.has(Insn::kRepne); }
+  bool backwards() const { return (st_.system & kDf) != 0; }
+  std::uint64_t count() const { return st_.gpr[kRcx] & mask_; }
+  void setCount(std::uint64_t value) { setMasked(kRcx, value); }
+  void advance(Gpr which, std::uint64_t bytes) { setMasked(which, st_.gpr[which] + (backwards() ? 0 - bytes : bytes)); }
+
+  bool source(std::size_t size, std::uint64_t& address) {
+    address = st_.gpr[kRsi] & mask_;
+    return flatSource_ || cpu_.segmented(i_.segment(), address, size, AccessKind::kRead, address);
+  }
+  bool target(std::size_t size, AccessKind kind, std::uint64_t& address) {
+    address = st_.gpr[kRdi] & mask_;
+    return flatTarget_ || cpu_.segmented(kEs, address, size, kind, address);
+  }
+  SegmentIndex sourceSegment() const { return i_.segment(); }
+
+  // Whether bytes up to `wanted` may be taken as one run: forward, no wrap of the offset, within the page.
+  std::uint64_t run(std::uint64_t offset, std::uint64_t linear, std::uint64_t wanted) const {
+    wanted = std::min(wanted, 0x1000 - (linear & 0xfff));
+    return mask_ - offset >= wanted ? wanted : 0;
+  }
+  std::uint64_t mask() const { return mask_; }
+
+  // rip stays on the instruction: it goes on after what had to be done.
+  Outcome again() {
+    st_.gpr[kRipRegister] = cpu_.rip(i_);
+    return Outcome::kEdge;
+  }
+  bool mustLook() const {
+    return std::atomic_ref(const_cast<std::uint32_t&>(st_.pending)).load(std::memory_order_relaxed) != 0 ||
+           (st_.system & kTf) != 0;
+  }
+
+  // Calls element() until the count is zero or stop() says so. T: element.
+  template <class Element, class Stop>
+  Outcome repeat(Element element, Stop stop) {
+    if (!repeated()) return element() ? Outcome::kNext : Outcome::kFault;
+    for (std::uint64_t done = 1; count() != 0; ++done) {
+      if (!element()) return Outcome::kFault;
+      setCount(count() - 1);
+      if (stop()) return Outcome::kNext;
+      if (count() != 0 && (done % kElementsAtOnce == 0 || (st_.system & kTf) != 0) && mustLook()) return again();
+    }
+    return Outcome::kNext;
+  }
+
+ private:
+  void setMasked(Gpr which, std::uint64_t value) {
+    if (mask_ == 0xffff)
+      st_.gpr[which] = (st_.gpr[which] & ~mask_) | (value & mask_);
+    else
+      st_.gpr[which] = value & mask_;
+  }
+
+  Cpu& cpu_;
+  State& st_;
+  const Insn& i_;
+  const std::uint64_t mask_;
+  const bool flatSource_, flatTarget_;
+};
+
+constexpr auto kNever = [] { return false; };
+
+struct MoveString {
+  // As many elements as lie in one page of both sides; 0: one by one. 1: the requests want a look.
+  template <class T>
+  static std::uint64_t run(Cpu& cpu, Strings& s) {
+    if (s.backwards()) return 0;
+    std::uint64_t from;
+    std::uint64_t to;
+    if (!s.source(sizeof(T), from) || !s.target(sizeof(T), AccessKind::kWrite, to)) return 0;
+    std::uint64_t bytes = s.count() * sizeof(T);
+    if (s.count() > 0x1000) bytes = 0x1000;
+    bytes = s.run(cpu.st.gpr[kRsi] & s.mask(), from, bytes);
+    bytes = s.run(cpu.st.gpr[kRdi] & s.mask(), to, bytes);
+    bytes -= bytes % sizeof(T);
+    if (bytes < 2 * sizeof(T)) return 0;
+    if (!s.source(bytes, from) || !s.target(bytes, AccessKind::kWrite, to)) return 0;
+    const std::uint8_t* fromHost;
+    std::uint8_t* toHost;
+    if (!cpu.readable(from, bytes, kDs, fromHost) || !cpu.writable(to, bytes, kEs, toHost)) return 0;
+    if (fromHost == nullptr || toHost == nullptr) return 0;
+    // An overlap that feeds the copy its own output is done element by element.
+    if (toHost > fromHost && toHost < fromHost + bytes) return 0;
+    std::memmove(toHost, fromHost, bytes);
+    s.advance(kRsi, bytes);
+    s.advance(kRdi, bytes);
+    s.setCount(s.count() - bytes / sizeof(T));
+    return bytes;
+  }
+  template <class T>
+  static bool element(Cpu& cpu, Strings& s) {
+    std::uint64_t from;
+    std::uint64_t to;
+    T value;
+    if (!s.source(sizeof(T), from) || !cpu.load(from, value, s.sourceSegment())) return false;
+    if (!s.target(sizeof(T), AccessKind::kWrite, to) || !cpu.store(to, value, kEs)) return false;
+    s.advance(kRsi, sizeof(T));
+    s.advance(kRdi, sizeof(T));
+    return true;
+  }
+  template <class T, Form, bool>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    Strings s(cpu, i);
+    while (s.repeated() && s.count() >= 4) {
+      if (run<T>(cpu, s) == 0) {
+        if (!element<T>(cpu, s)) return Outcome::kFault;
+        s.setCount(s.count() - 1);
+      }
+      if (s.count() != 0 && s.mustLook()) return s.again();
+    }
+    return s.repeat([&] { return element<T>(cpu, s); }, kNever);
+  }
+};
+
+struct StoreString {
+  template <class T>
+  static std::uint64_t run(Cpu& cpu, Strings& s) {
+    if (s.backwards()) return 0;
+    std::uint64_t to;
+    if (!s.target(sizeof(T), AccessKind::kWrite, to)) return 0;
+    std::uint64_t bytes = s.run(cpu.st.gpr[kRdi] & s.mask(), to, s.count() > 0x1000 ? 0x1000 : s.count() * sizeof(T));
+    bytes -= bytes % sizeof(T);
+    std::uint8_t* host;
+    if (bytes < 2 * sizeof(T) || !s.target(bytes, AccessKind::kWrite, to)) return 0;
+    if (!cpu.writable(to, bytes, kEs, host) || host == nullptr) return 0;
+    const T value = cpu.gpr<T>(0);
+    if (sizeof(T) == 1 || value == 0) {
+      std::memset(host, static_cast<int>(value & 0xff), bytes);
+    } else {
+      for (std::uint64_t at = 0; at < bytes; at += sizeof(T)) std::memcpy(host + at, &value, sizeof(T));
+    }
+    s.advance(kRdi, bytes);
+    s.setCount(s.count() - bytes / sizeof(T));
+    return bytes;
+  }
+  template <class T>
+  static bool element(Cpu& cpu, Strings& s) {
+    std::uint64_t to;
+    if (!s.target(sizeof(T), AccessKind::kWrite, to) || !cpu.store(to, cpu.gpr<T>(0), kEs)) return false;
+    s.advance(kRdi, sizeof(T));
+    return true;
+  }
+  template <class T, Form, bool>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    Strings s(cpu, i);
+    while (s.repeated() && s.count() >= 4) {
+      if (run<T>(cpu, s) == 0) {
+        if (!element<T>(cpu, s)) return Outcome::kFault;
+        s.setCount(s.count() - 1);
+      }
+      if (s.count() != 0 && s.mustLook()) return s.again();
+    }
+    return s.repeat([&] { return element<T>(cpu, s); }, kNever);
+  }
+};
+
+struct LoadString {
+  template <class T, Form, bool>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    Strings s(cpu, i);
+    return s.repeat(
+        [&] {
+          std::uint64_t from;
+          T value;
+          if (!s.source(sizeof(T), from) || !cpu.load(from, value, s.sourceSegment())) return false;
+          cpu.setGpr<T>(0, value);
+          s.advance(kRsi, sizeof(T));
+          return true;
+        },
+        kNever);
+  }
+};
+
+template <class T>
+void compare(State& st, T left, T right) {
+  std::uint16_t flags;
+  asm("cmp %[right], %[left]" RHEA_FLAGS_TO_AX : "=&a"(flags) : [left] "r"(left), [right] "r"(right) : "cc");
+  st.arith = flags;
+}
+// repe goes on while equal, repne while not.
+bool compared(const Cpu& cpu, const Insn& i) { return condition<4>(cpu.st) != i.has(Insn::kRepe); }
+
+struct CompareString {
+  template <class T, Form, bool>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    Strings s(cpu, i);
+    return s.repeat(
+        [&] {
+          std::uint64_t from;
+          std::uint64_t to;
+          T left;
+          T right;
+          if (!s.source(sizeof(T), from) || !cpu.load(from, left, s.sourceSegment())) return false;
+          if (!s.target(sizeof(T), AccessKind::kRead, to) || !cpu.load(to, right, kEs)) return false;
+          compare(cpu.st, left, right);
+          s.advance(kRsi, sizeof(T));
+          s.advance(kRdi, sizeof(T));
+          return true;
+        },
+        [&] { return compared(cpu, i); });
+  }
+};
+struct ScanString {
+  template <class T, Form, bool>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    Strings s(cpu, i);
+    return s.repeat(
+        [&] {
+          std::uint64_t to;
+          T right;
+          if (!s.target(sizeof(T), AccessKind::kRead, to) || !cpu.load(to, right, kEs)) return false;
+          compare(cpu.st, cpu.gpr<T>(0), right);
+          s.advance(kRdi, sizeof(T));
+          return true;
+        },
+        [&] { return compared(cpu, i); });
+  }
+};
+
+// Ports have no 64-bit form: the operand size 8 counts as 4.
+struct InString {
+  template <class T, Form kForm, bool kMemory>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    if constexpr (sizeof(T) == 8) {
+      return body<std::uint32_t, kForm, kMemory>(cpu, i);
+    } else {
+      Strings s(cpu, i);
+      const auto port = static_cast<std::uint16_t>(cpu.st.gpr[kRdx]);
+      if (!cpu.portAllowed(port, sizeof(T))) return Outcome::kFault;
+      const Outcome outcome = s.repeat(
+          [&] {
+            // The target is probed first: a read that has been done cannot be taken back.
+            std::uint64_t to;
+            std::uint8_t* host;
+            if (!s.target(sizeof(T), AccessKind::kWrite, to) || !cpu.writable(to, sizeof(T), kEs, host)) return false;
+            if (!cpu.store(to, static_cast<T>(cpu.portRead(port, sizeof(T))), kEs)) return false;
+            s.advance(kRdi, sizeof(T));
+            return true;
+          },
+          kNever);
+      return outcome == Outcome::kNext ? cpu.edge(i) : outcome;
+    }
+  }
+};
+struct OutString {
+  template <class T, Form kForm, bool kMemory>
+  static Outcome body(Cpu& cpu, const Insn& i) {
+    if constexpr (sizeof(T) == 8) {
+      return body<std::uint32_t, kForm, kMemory>(cpu, i);
+    } else {
+      Strings s(cpu, i);
+      const auto port = static_cast<std::uint16_t>(cpu.st.gpr[kRdx]);
+      if (!cpu.portAllowed(port, sizeof(T))) return Outcome::kFault;
+      const Outcome outcome = s.repeat(
+          [&] {
+            std::uint64_t from;
+            T value;
+            if (!s.source(sizeof(T), from) || !cpu.load(from, value, s.sourceSegment())) return false;
+            cpu.portWrite(port, value, sizeof(T));
+            s.advance(kRsi, sizeof(T));
+            return true;
+          },
+          kNever);
+      return outcome == Outcome::kNext ? cpu.edge(i) : outcome;
+    }
+  }
+};
+
+}  // namespace
+
+RHEA_EXEC_TABLE(movs, MoveString)
+RHEA_EXEC_TABLE(stos, StoreString)
+RHEA_EXEC_TABLE(lods, LoadString)
+RHEA_EXEC_TABLE(cmps, CompareString)
+RHEA_EXEC_TABLE(scas, ScanString)
+RHEA_EXEC_TABLE(ins, InString)
+RHEA_EXEC_TABLE(outs, OutString)
+
+}  // namespace rhea::x86

@@ -1,0 +1,299 @@
+// The loop: requests and interrupts at blocks' edges, blocks in between; lookup of blocks.
+#include "target/x86/block.h"
+#include "target/x86/cpu.h"
+
+namespace rhea::x86 {
+
+Cpu::Cpu(unsigned index, const Environment& environment)
+    : Vcpu(index, st.pending), environment_(environment), tlbs_(std::make_unique<TlbSets>()), tlb_(&(*tlbs_)[0]) {
+  blocks_ = std::make_unique<BlockCache>(*this, environment_.model);
+  environment_.memory.listen(*this);
+  adoptView();
+  reset();
+}
+
+Cpu::~Cpu() { environment_.memory.forget(*this); }
+
+void Cpu::mapChanged(const mem::FlatViewPtr& view) {
+  {
+    const std::lock_guard lock(viewMutex_);
+    newView_ = view;
+  }
+  post(cpu::kMemoryMap);
+}
+
+void Cpu::adoptView() {
+  take(cpu::kMemoryMap);
+  {
+    const std::lock_guard lock(viewMutex_);
+    if (newView_ != nullptr) view_ = std::move(newView_);
+  }
+  flushTlb(true);
+  blocks_->clear();
+}
+
+std::uint64_t Cpu::linearRip() const {
+  const std::uint64_t rip = st.gpr[kRipRegister];
+  return st.mode64() ? rip : (st.segments[kCs].base + rip) & 0xffffffff;
+}
+
+// Everything that depends on CR0, CR4, EFER, XCR0, CS and CPL.
+void Cpu::updateMode() {
+  const Segment& cs = st.segments[kCs];
+  st.codeBytes = st.longMode() && cs.longMode() && !st.v86() ? 8 : cs.big() ? 4 : 2;
+  std::uint32_t mode = st.codeBytes == 8 ? 2 : st.codeBytes == 4 ? 1 : 0;
+  if (!st.protectedMode() || st.v86()) mode |= kModeNoTables;
+  if ((st.cr0 & kCr0Ts) != 0) mode |= kModeTs;
+  if ((st.cr0 & kCr0Em) != 0) mode |= kModeEm;
+  if ((st.cr0 & kCr0Mp) != 0) mode |= kModeMp;
+  if ((st.cr4 & kCr4Osfxsr) != 0) mode |= kModeOsfxsr;
+  if ((st.cr4 & kCr4Osxsave) != 0 && (st.xcr0 & 6) == 6) mode |= kModeAvx;
+  if (st.cpl == 0) mode |= kModeCpl0;
+  mode_ = mode;
+  breakpoints_ = false;
+  for (unsigned n = 0; n < 4; ++n) {
+    if ((st.dr[7] >> (n * 2) & 3) != 0 && (st.dr[7] >> (16 + n * 4) & 3) == 0) breakpoints_ = true;
+  }
+  selectTlb();
+}
+
+bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
+  const std::uint64_t tag = (linear & ~std::uint64_t{0xfff}) | (st.cpl == 3 ? 1 : 0);
+  ExecEntry& entry = execTlb_[(linear >> 12) % execTlb_.size()];
+  if (entry.tag != tag) {
+    if (!physical(linear, AccessKind::kExecute, who(), to)) return false;
+    entry = {tag, to & ~std::uint64_t{0xfff}};
+    return true;
+  }
+  to = entry.physical | (linear & 0xfff);
+  return true;
+}
+
+Block* Cpu::lookUp() {
+  const std::uint64_t linear = linearRip();
+  JumpEntry& entry = jumps_[(linear ^ (linear >> 12)) % jumps_.size()];
+  if (entry.linear == linear && entry.mode == mode_ && !entry.block->stale()) [[likely]]
+    return entry.block;
+  last = nullptr;
+  if (st.mode64()) {
+    if (!canonical(linear)) {
+      fail(kGeneralProtection);
+      return nullptr;
+    }
+  } else if (st.gpr[kRipRegister] > st.segments[kCs].limit) {
+    fail(kGeneralProtection);
+    return nullptr;
+  }
+  std::uint64_t where;
+  if (!executable(linear, where)) return nullptr;
+  if (blocks_->full()) {
+    blocks_->clear();
+    jumps_.fill({});
+  }
+  Block* block = blocks_->find(where, mode_);
+  const bool fits =
+      block != nullptr && (st.mode64() || st.gpr[kRipRegister] + block->bytes - 1 <= st.segments[kCs].limit);
+  if (!fits) return decodeOne(linear);
+  // Legacy code near its segment's limit is looked at each time.
+  if (st.mode64() || st.segments[kCs].limit == 0xffffffff) {
+    entry = {linear, mode_, block};
+    jumpsUsed_ = true;
+  }
+  return block;
+}
+
+// One instruction, its bytes fetched one page after the other: it may cross into a page with another mapping, or lie in
+// device memory.
+Block* Cpu::decodeOne(std::uint64_t linear) {
+  std::array<std::uint8_t, kLongestInsn> bytes{};
+  std::uint64_t most = bytes.size();
+  if (!st.mode64()) {
+    const std::uint64_t left = st.segments[kCs].limit - st.gpr[kRipRegister] + 1;
+    most = std::min(left, most);
+  }
+  std::size_t got = 0;
+  last = nullptr;
+  while (got < most) {
+    const std::uint64_t at = st.mode64() ? linear + got : (linear + got) & 0xffffffff;
+    std::uint64_t where;
+    if (st.mode64() && !canonical(at)) {
+      fail(kGeneralProtection);
+      return nullptr;
+    }
+    if (!executable(at, where)) return nullptr;
+    const std::size_t piece = std::min<std::size_t>(most - got, 0x1000 - (at & 0xfff));
+    accessPhysical(where, bytes.data() + got, piece, AccessKind::kExecute);
+    got += piece;
+    if (Block* block = blocks_->single({bytes.data(), got}, mode_)) return block;
+  }
+  // The segment's limit, or 15 bytes and no end.
+  fail(kGeneralProtection);
+  return nullptr;
+}
+
+// The rest of the block that runs is not executed any more; the block is stale from now on.
+void Cpu::stopBlock() {
+  if (current_ == nullptr) return;
+  for (unsigned n = 0; n <= current_->count; ++n) current_->insns[n].exec = &execStop;
+  if (current_->cached) current_->seen = current_->version->load() - 1;
+}
+
+void Cpu::conclude(Outcome outcome) {
+  current_ = nullptr;
+  if (outcome != Outcome::kFault) return;
+  if (last != nullptr) st.gpr[kRipRegister] = rip(*last);
+  if (!written_.empty()) tellWritten();
+  deliver(fault_, EventKind::kFault);
+}
+
+void Cpu::runBlocks() {
+  st.system &= ~kRf;
+  Block* block = lookUp();
+  for (;;) {
+    if (block == nullptr) [[unlikely]]
+      return conclude(Outcome::kFault);
+    current_ = block;
+    const Outcome outcome = block->insns[0].exec(*this, block->insns);
+    instructions_ += block->count;
+    if (outcome > Outcome::kIndirect) [[unlikely]]
+      return conclude(outcome);
+    if (std::atomic_ref(st.pending).load(std::memory_order_relaxed) != 0) [[unlikely]]
+      return conclude(outcome);
+    if (outcome == Outcome::kIndirect) {
+      block = lookUp();
+      continue;
+    }
+    Block*& link = block->link[outcome == Outcome::kLinked1 ? 1 : 0];
+    if (link != nullptr && !link->stale()) [[likely]] {
+      block = link;
+      continue;
+    }
+    const unsigned generation = blocks_->generation();
+    // Where the exit leads, counted from the page's start.
+    const std::int64_t to =
+        static_cast<std::int64_t>(block->physical & 0xfff) + last->end + (outcome == Outcome::kLinked1 ? last->imm : 0);
+    Block* next = lookUp();
+    // Within the page a link needs no translation. 16-bit code may wrap around.
+    if (next != nullptr && next->cached && block->cached && generation == blocks_->generation() && to >= 0 &&
+        to < 0x1000 && st.codeBytes != 2 && (st.mode64() || st.segments[kCs].limit == 0xffffffff)) {
+      link = next;
+    }
+    block = next;
+  }
+}
+
+bool Cpu::breakpointHere() {
+  if ((st.system & kRf) != 0) return false;
+  const std::uint64_t linear = linearRip();
+  std::uint64_t hit = 0;
+  for (unsigned n = 0; n < 4; ++n) {
+    if ((st.dr[7] >> (n * 2) & 3) != 0 && (st.dr[7] >> (16 + n * 4) & 0xf) == 0 && st.dr[n] == linear) hit |= 1U << n;
+  }
+  if (hit == 0) return false;
+  deliver({kDebugException, 0, 0, hit}, EventKind::kFault);
+  return true;
+}
+
+// One instruction by itself: single step, breakpoints, the shadow behind sti and mov ss.
+void Cpu::runSingle() {
+  inhibit_ = false;
+  const bool shadowDebug = std::exchange(inhibitDebug_, false);
+  if (breakpoints_ && !shadowDebug && breakpointHere()) return;
+  const bool trap = (st.system & kTf) != 0;
+  st.system &= ~kRf;
+  std::uint64_t where;
+  Block* block = nullptr;
+  last = nullptr;
+  const bool inLimit = st.mode64() ? canonical(linearRip()) : st.gpr[kRipRegister] <= st.segments[kCs].limit;
+  if (!inLimit)
+    fail(kGeneralProtection);
+  else if (executable(linearRip(), where))
+    block = decodeOne(linearRip());
+  if (block == nullptr) return conclude(Outcome::kFault);
+  current_ = block;
+  const Outcome outcome = block->insns[0].exec(*this, block->insns);
+  ++instructions_;
+  conclude(outcome);
+  if (outcome != Outcome::kFault && trap && !inhibitDebug_) pendingDr6_ |= 0x4000;
+}
+
+void Cpu::takeInterrupts() {
+  if (pendingDr6_ != 0 && !inhibitDebug_) {
+    const std::uint64_t dr6 = std::exchange(pendingDr6_, 0);
+    deliver({kDebugException, 0, 0, dr6}, EventKind::kTrap);
+  }
+  if (inhibit_) return;
+  if (nmiWaits_ && !nmiBlocked_) {
+    nmiWaits_ = false;
+    nmiBlocked_ = true;
+    halted_.store(false, std::memory_order_relaxed);
+    deliver({kNmiException, 0, 0, 0}, EventKind::kExternal);
+    return;
+  }
+  if (!interruptWaits_ || (st.system & kIf) == 0 || interrupts() == nullptr) return;
+  const std::optional<std::uint8_t> vector = interrupts()->acknowledge();
+  interruptWaits_ = vector.has_value() && interrupts()->pending();
+  if (!vector) return;
+  halted_.store(false, std::memory_order_relaxed);
+  deliver({*vector, 0, 0, 0}, EventKind::kExternal);
+}
+
+// false: leave run().
+bool Cpu::handleRequests() {
+  const std::uint32_t wanted = pending();
+  if ((wanted & cpu::kWritten) != 0) tellWritten();
+  if ((wanted & cpu::kMemoryMap) != 0) adoptView();
+  if ((wanted & cpu::kWork) != 0) doWork();
+  if ((wanted & cpu::kReset) != 0) {
+    take(cpu::kReset);
+    reset();
+  }
+  if ((wanted & cpu::kInit) != 0) {
+    take(cpu::kInit);
+    init();
+  }
+  if ((wanted & cpu::kStartup) != 0 && take(cpu::kStartup) != 0 && waitsForStartup_) {
+    waitsForStartup_ = false;
+    halted_.store(false, std::memory_order_relaxed);
+    st.segments[kCs].selector = static_cast<std::uint16_t>(startVector() << 8);
+    st.segments[kCs].base = static_cast<std::uint64_t>(startVector()) << 12;
+    st.gpr[kRipRegister] = 0;
+  }
+  if ((wanted & cpu::kNmi) != 0) {
+    take(cpu::kNmi);
+    nmiWaits_ = true;
+  }
+  if ((wanted & cpu::kInterrupt) != 0) {
+    take(cpu::kInterrupt);
+    interruptWaits_ = true;
+  }
+  take(cpu::kSmi | cpu::kMachineCheck);  // there is no system management mode
+  return (wanted & (cpu::kPause | cpu::kEnd)) == 0;
+}
+
+void Cpu::run() {
+  for (;;) {
+    if (pending() != 0 && !handleRequests()) return;
+    if (waitsForStartup_ || shutDown_) {
+      wait(~0U);
+      continue;
+    }
+    takeInterrupts();
+    if (halted()) {
+      if (pending() == 0) wait(~0U);
+      continue;
+    }
+    if (inhibit_ || breakpoints_ || (st.system & kTf) != 0)
+      runSingle();
+    else
+      runBlocks();
+  }
+}
+
+void Cpu::step() {
+  if (pending() != 0) handleRequests();
+  takeInterrupts();
+  if (!halted() && !waitsForStartup_ && !shutDown_) runSingle();
+}
+
+}  // namespace rhea::x86

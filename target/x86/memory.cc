@@ -1,0 +1,273 @@
+// Guest memory behind the soft TLB: page crossings, device registers, pages with code, alignment checks, watchpoints.
+#include "target/x86/block.h"
+#include "target/x86/cpu.h"
+
+namespace rhea::x86 {
+
+std::uint64_t Cpu::effectiveMasked(const Insn& i) const {
+  std::uint64_t address = effective(i);
+  if ((i.scale & 0x80) != 0) address += i.end;  // a rip-relative displacement that did not fit with it
+  const unsigned bytes = i.addressBytes();
+  return bytes == 8 ? address : address & ((std::uint64_t{1} << (bytes * 8)) - 1);
+}
+
+bool Cpu::segmented(SegmentIndex segment, std::uint64_t offset, std::size_t size, AccessKind kind,
+                    std::uint64_t& address) {
+  const Segment& s = st.segments[segment];
+  if (st.mode64()) {
+    address = segment >= kFs ? offset + s.base : offset;
+    return true;
+  }
+  const auto fault = [&] { return fail(segment == kSs ? kStackFault : kGeneralProtection); };
+  offset &= 0xffffffff;
+  if (st.protectedMode() && !st.v86()) {
+    if (!s.present()) return fault();
+    if (kind == AccessKind::kWrite && (s.code() || (s.type() & 2) == 0)) return fault();
+    if (kind == AccessKind::kRead && s.code() && (s.type() & 2) == 0) return fault();
+  }
+  const std::uint64_t final = offset + size - 1;
+  if (!s.code() && (s.type() & 4) != 0) {
+    if (offset <= s.limit || final > (s.big() ? 0xffffffffU : 0xffffU)) return fault();
+  } else if (final > s.limit) {
+    return fault();
+  }
+  address = (s.base + offset) & 0xffffffff;
+  return true;
+}
+
+bool Cpu::checkLinear(std::uint64_t address, std::size_t size, SegmentIndex segment, AccessKind kind) {
+  if (st.mode64() && (!canonical(address) || !canonical(address + size - 1))) {
+    return fail(segment == kSs ? kStackFault : kGeneralProtection);
+  }
+  if (st.cpl == 3 && (st.cr0 & kCr0Am) != 0 && (st.system & kAc) != 0 && size <= 8 && (address & (size - 1)) != 0) {
+    return fail(kAlignmentCheck);
+  }
+  if ((st.dr[7] & 0xff) != 0) watched(address, size, kind);
+  return true;
+}
+
+// Data breakpoints: a trap behind the instruction.
+bool Cpu::watched(std::uint64_t address, std::size_t size, AccessKind kind) {
+  bool hit = false;
+  for (unsigned n = 0; n < 4; ++n) {
+    if ((st.dr[7] >> (n * 2) & 3) == 0) continue;
+    const unsigned type = st.dr[7] >> (16 + n * 4) & 3;
+    if (type == 0 || type == 2 || (type == 1 && kind != AccessKind::kWrite)) continue;
+    constexpr std::uint8_t kLengths[] = {1, 2, 8, 4};
+    const std::uint64_t length = kLengths[st.dr[7] >> (18 + n * 4) & 3];
+    const std::uint64_t first = st.dr[n] & ~(length - 1);
+    if (address + size - 1 < first || address > first + length - 1) continue;
+    pendingDr6_ |= std::uint64_t{1} << n;
+    hit = true;
+  }
+  if (hit) {
+    stopBlock();
+    post(cpu::kWritten);
+  }
+  return hit;
+}
+
+Cpu::Place Cpu::placeOf(std::uint64_t physical) const {
+  Place place;
+  place.range = view_->find(physical);
+  if (place.range == nullptr || place.range->isIo()) return place;
+  place.host = reinterpret_cast<std::uint8_t*>(place.range->hostOf(physical));
+  place.writable = place.range->isRam();
+  return place;
+}
+
+std::uint64_t Cpu::readPhysical(std::uint64_t address, unsigned size) const {
+  const Place place = placeOf(address);
+  if (place.host != nullptr) {
+    return size == 8 ? loadHost<std::uint64_t>(place.host) : loadHost<std::uint32_t>(place.host);
+  }
+  return environment_.memory.readValue(address, size);
+}
+
+void Cpu::accessPhysical(std::uint64_t physical, void* data, std::size_t size, AccessKind kind) {
+  auto* bytes = static_cast<std::uint8_t*>(data);
+  const Place place = placeOf(physical);
+  if (place.host != nullptr && place.range->last - physical >= size - 1) {
+    if (kind != AccessKind::kWrite) {
+      switch (size) {
+        case 1:
+          storeHost(data, loadHost<std::uint8_t>(place.host));
+          break;
+        case 2:
+          storeHost(data, loadHost<std::uint16_t>(place.host));
+          break;
+        case 4:
+          storeHost(data, loadHost<std::uint32_t>(place.host));
+          break;
+        case 8:
+          storeHost(data, loadHost<std::uint64_t>(place.host));
+          break;
+        default:
+          std::memcpy(data, place.host, size);
+      }
+      return;
+    }
+    if (!place.writable) return;
+    switch (size) {
+      case 1:
+        storeHost(place.host, loadHost<std::uint8_t>(data));
+        break;
+      case 2:
+        storeHost(place.host, loadHost<std::uint16_t>(data));
+        break;
+      case 4:
+        storeHost(place.host, loadHost<std::uint32_t>(data));
+        break;
+      case 8:
+        storeHost(place.host, loadHost<std::uint64_t>(data));
+        break;
+      default:
+        std::memcpy(place.host, data, size);
+    }
+    wrote(place, physical, size, false);
+    return;
+  }
+  // Registers, or nothing: powers of two. The guest's access as it is where it has such a size, whatever its alignment.
+  while (size != 0) {
+    unsigned piece = 8;
+    while (piece > size) piece /= 2;
+    if (kind == AccessKind::kWrite) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, bytes, piece);
+      environment_.memory.writeValue(physical, value, piece);
+    } else {
+      const std::uint64_t value = environment_.memory.readValue(physical, piece);
+      std::memcpy(bytes, &value, piece);
+    }
+    physical += piece;
+    bytes += piece;
+    size -= piece;
+  }
+}
+
+bool Cpu::access(std::uint64_t address, void* data, std::size_t size, AccessKind kind, Who asks) {
+  const std::size_t first = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
+  std::uint64_t where = 0;
+  std::uint64_t next = 0;
+  if (!physical(address, kind, asks, where)) return false;
+  if (first < size) {
+    std::uint64_t following = address + first;
+    if (!st.longMode()) following &= 0xffffffff;
+    if (!physical(following, kind, asks, next)) return false;
+  }
+  accessPhysical(where, data, first, kind);
+  if (first < size) accessPhysical(next, static_cast<std::uint8_t*>(data) + first, size - first, kind);
+  return true;
+}
+
+bool Cpu::loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment) {
+  return checkLinear(address, size, segment, AccessKind::kRead) && access(address, to, size, AccessKind::kRead, who());
+}
+
+bool Cpu::storeSlow(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment) {
+  return checkLinear(address, size, segment, AccessKind::kWrite) &&
+         access(address, const_cast<void*>(from), size, AccessKind::kWrite, who());
+}
+
+bool Cpu::loadSystem(std::uint64_t address, void* to, std::size_t size) {
+  return access(st.longMode() ? address : address & 0xffffffff, to, size, AccessKind::kRead, Who::kImplicit);
+}
+bool Cpu::storeSystem(std::uint64_t address, const void* from, std::size_t size) {
+  return access(st.longMode() ? address : address & 0xffffffff, const_cast<void*>(from), size, AccessKind::kWrite,
+                Who::kImplicit);
+}
+
+bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment, std::uint8_t*& host) {
+  host = tlb_->findWrite(address, size);
+  if (host != nullptr) return true;
+  if (!checkLinear(address, size, segment, AccessKind::kWrite)) return false;
+  const std::size_t first = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
+  std::uint64_t where = 0;
+  if (!physical(address, AccessKind::kWrite, who(), where)) return false;
+  if (first < size) {
+    std::uint64_t next = 0;
+    return physical(st.longMode() ? address + first : (address + first) & 0xffffffff, AccessKind::kWrite, who(), next);
+  }
+  const Place place = placeOf(where);
+  if (place.host == nullptr || !place.writable || place.range->last - where < size - 1) return true;
+  host = place.host;
+  wrote(place, where, size, true);
+  return true;
+}
+
+bool Cpu::readable(std::uint64_t address, std::size_t size, SegmentIndex segment, const std::uint8_t*& host) {
+  host = tlb_->findRead(address, size);
+  if (host != nullptr) return true;
+  if (!checkLinear(address, size, segment, AccessKind::kRead)) return false;
+  const std::size_t first = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
+  std::uint64_t where = 0;
+  if (!physical(address, AccessKind::kRead, who(), where)) return false;
+  if (first < size) {
+    std::uint64_t next = 0;
+    return physical(st.longMode() ? address + first : (address + first) & 0xffffffff, AccessKind::kRead, who(), next);
+  }
+  const Place place = placeOf(where);
+  if (place.host != nullptr && place.range->last - where >= size - 1) host = place.host;
+  return true;
+}
+
+// A chunk with code: whatever was decoded from the page becomes stale by its version. The page then counts as data
+// until somebody decodes from it again; a decoder that is at it right now sees its bits gone and starts over
+// (BlockCache). The block that is being executed stops behind the present instruction.
+void Cpu::wrote(const Place& place, std::uint64_t physical, std::size_t size, bool later) {
+  mem::RamBlock& block = *place.range->target.block;
+  const std::uint64_t offset = place.range->offsetOf(physical);
+  const std::uint64_t page = offset >> mem::kPageBits;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const std::uint32_t mask = block.codeMask(page).load(std::memory_order_relaxed);
+  const bool code = mask != 0 && (mask & mem::RamBlock::codeBits(offset & 0xfff, size)) != 0;
+  if (!code && !block.logged()) return;
+  if (later) {
+    written_.push_back({place.range->target.block, offset, size});
+    stopBlock();
+    post(cpu::kWritten);
+    return;
+  }
+  if (code) {
+    block.codeMask(page).exchange(0);
+    block.codeVersion(page).fetch_add(1);
+    stopBlock();
+  }
+  block.written(offset, size);
+}
+
+void Cpu::tellWritten() {
+  take(cpu::kWritten);
+  for (const Written& w : std::exchange(written_, {})) {
+    const std::uint64_t page = w.offset >> mem::kPageBits;
+    if ((w.block->codeMask(page).load() & mem::RamBlock::codeBits(w.offset & 0xfff, w.size)) != 0) {
+      w.block->codeMask(page).exchange(0);
+      w.block->codeVersion(page).fetch_add(1);
+    }
+    w.block->written(w.offset, w.size);
+  }
+}
+
+bool Cpu::push(std::uint64_t value, std::size_t size) {
+  const std::uint64_t top = (st.gpr[kRsp] - size) & stackMask();
+  std::uint64_t address;
+  if (!segmented(kSs, top, size, AccessKind::kWrite, address) || !storeBytes(address, &value, size, kSs)) return false;
+  setStackPointer(top);
+  return true;
+}
+
+bool Cpu::pop(std::uint64_t& value, std::size_t size) {
+  const std::uint64_t top = st.gpr[kRsp] & stackMask();
+  std::uint64_t address;
+  value = 0;
+  if (!segmented(kSs, top, size, AccessKind::kRead, address) || !loadBytes(address, &value, size, kSs)) return false;
+  setStackPointer(top + size);
+  return true;
+}
+
+std::uint64_t Cpu::portRead(std::uint16_t port, unsigned size) { return environment_.ports.readValue(port, size); }
+void Cpu::portWrite(std::uint16_t port, std::uint64_t value, unsigned size) {
+  environment_.ports.writeValue(port, value, size);
+}
+
+}  // namespace rhea::x86

@@ -1,0 +1,227 @@
+// Paging: page walks with A and D bits, page faults, and filling the soft TLB.
+#include "target/x86/cpu.h"
+
+namespace rhea::x86 {
+
+namespace {
+
+constexpr std::uint64_t kPresent = 1, kWritable = 2, kUserBit = 4, kAccessed = 0x20, kDirtyBit = 0x40, kLarge = 0x80,
+                        kGlobalBit = 0x100, kNoExecute = std::uint64_t{1} << 63;
+
+constexpr std::uint64_t bits(unsigned first, unsigned last) {
+  return (~std::uint64_t{0} >> (63 - last)) & (~std::uint64_t{0} << first);
+}
+
+}  // namespace
+
+bool Cpu::pageFault(std::uint64_t address, AccessKind kind, Who who, bool present, bool reserved) {
+  std::uint32_t error = present ? 1U : 0U;
+  if (kind == AccessKind::kWrite) error |= 2;
+  if (who == Who::kUser) error |= 4;
+  if (reserved) error |= 8;
+  const bool nx = (st.msr.efer & kEferNxe) != 0 && (st.cr4 & kCr4Pae) != 0;
+  if (kind == AccessKind::kExecute && (nx || (st.cr4 & kCr4Smep) != 0)) error |= 0x10;
+  fault_ = {kPageFault, error, address, 0};
+  return false;
+}
+
+bool Cpu::permits(const Walk& walk, AccessKind kind, Who who) const {
+  if (who == Who::kUser) {
+    if (!walk.user) return false;
+    return kind == AccessKind::kRead || (kind == AccessKind::kWrite ? walk.writable : walk.executable);
+  }
+  if (kind == AccessKind::kExecute) return walk.executable && !(walk.user && (st.cr4 & kCr4Smep) != 0);
+  if (walk.user && (st.cr4 & kCr4Smap) != 0 && (who == Who::kImplicit || (st.system & kAc) == 0)) return false;
+  return kind == AccessKind::kRead || walk.writable || (st.cr0 & kCr0Wp) == 0;
+}
+
+bool Cpu::updateEntry(std::uint64_t address, unsigned size, std::uint64_t old, std::uint64_t value) {
+  const Place place = placeOf(address);
+  if (place.host == nullptr || !place.writable) return true;  // a table in ROM or registers: nothing to set
+  bool done;
+  if (size == 4) {
+    auto expected = static_cast<std::uint32_t>(old);
+    done = std::atomic_ref(*reinterpret_cast<std::uint32_t*>(place.host))
+               .compare_exchange_strong(expected, static_cast<std::uint32_t>(old | value));
+  } else {
+    done = std::atomic_ref(*reinterpret_cast<std::uint64_t*>(place.host)).compare_exchange_strong(old, old | value);
+  }
+  if (done) wrote(place, address, size, false);
+  return done;
+}
+
+template <bool kSet>
+bool Cpu::walk(std::uint64_t address, AccessKind kind, Who who, Walk& result) {
+  struct Step {
+    std::uint64_t entry;
+    std::uint64_t value;
+  };
+  const bool isLong = st.longMode();
+  const bool pae = (st.cr4 & kCr4Pae) != 0;
+  const bool nx = (st.msr.efer & kEferNxe) != 0;
+  const std::uint64_t beyond = bits(model().physicalBits, 51);
+  const auto fail = [&](bool present, bool reserved) {
+    if constexpr (kSet) return pageFault(address, kind, who, present, reserved);
+    return false;
+  };
+  for (;;) {
+    std::array<Step, 4> steps;
+    unsigned count = 0;
+    const unsigned size = pae ? 8 : 4;
+    std::uint64_t table = isLong ? st.cr3 & bits(12, 51) : st.cr3 & (pae ? 0xffffffe0U : 0xfffff000U);
+    result.writable = result.user = result.executable = true;
+    result.large = false;
+    int level = isLong ? 3 : pae ? 1 : 1;
+    if (pae && !isLong) {
+      const std::uint64_t pdpte = st.pdpte[(address >> 30) & 3];
+      if ((pdpte & kPresent) == 0) return fail(false, false);
+      table = pdpte & bits(12, 51);
+    }
+    std::uint64_t value = 0;
+    unsigned pageBits = 12;
+    for (;; --level) {
+      const unsigned shift = pae ? 12 + 9 * static_cast<unsigned>(level) : 12 + 10 * static_cast<unsigned>(level);
+      const std::uint64_t index = (address >> shift) & (pae ? 0x1ff : 0x3ff);
+      const std::uint64_t at = table + index * size;
+      value = readPhysical(at, size);
+      steps[count++] = {at, value};
+      if ((value & kPresent) == 0) return fail(false, false);
+      if (pae && ((value & beyond) != 0 || (!isLong && (value & bits(52, 62)) != 0))) return fail(true, true);
+      if (pae && !nx && (value & kNoExecute) != 0) return fail(true, true);
+      if ((value & kWritable) == 0) result.writable = false;
+      if ((value & kUserBit) == 0) result.user = false;
+      if (pae && (value & kNoExecute) != 0) result.executable = false;
+      if (level == 0) break;
+      const bool large = (value & kLarge) != 0 && (pae || (st.cr4 & kCr4Pse) != 0);
+      if (level == 3 && large) return fail(true, true);
+      if (level == 2 && large && !model().has(Word::k80000001Edx, 26)) return fail(true, true);
+      if (large) {
+        result.large = true;
+        pageBits = shift;
+        break;
+      }
+      table = pae ? value & bits(12, 51) : value & 0xfffff000U;
+    }
+    std::uint64_t frame;
+    if (!pae && result.large) {
+      // PSE-36: address bits 32 to 39 are in bits 13 to 20 of the entry; bit 21 is reserved.
+      if ((value & (std::uint64_t{1} << 21)) != 0) return fail(true, true);
+      frame = (value & 0xffc00000U) | ((value & bits(13, 20)) << 19);
+    } else {
+      if (result.large && (value & bits(13, pageBits - 1)) != 0) return fail(true, true);
+      frame = pae ? value & bits(pageBits, 51) : value & 0xfffff000U;
+    }
+    result.physical = frame | (address & bits(0, pageBits - 1));
+    result.global = (value & kGlobalBit) != 0 && (st.cr4 & kCr4Pge) != 0;
+    if (!permits(result, kind, who)) return fail(true, false);
+    if constexpr (kSet) {
+      bool good = true;
+      for (unsigned n = 0; n < count && good; ++n) {
+        const bool leaf = n + 1 == count;
+        const std::uint64_t wanted = kAccessed | (leaf && kind == AccessKind::kWrite ? kDirtyBit : 0);
+        if ((steps[n].value & wanted) != wanted) good = updateEntry(steps[n].entry, size, steps[n].value, wanted);
+      }
+      if (!good) continue;  // somebody changed an entry meanwhile: once more
+      result.dirty = kind == AccessKind::kWrite || (value & kDirtyBit) != 0;
+    }
+    return true;
+  }
+}
+template bool Cpu::walk<true>(std::uint64_t, AccessKind, Who, Walk&);
+template bool Cpu::walk<false>(std::uint64_t, AccessKind, Who, Walk&);
+
+bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_t& to) {
+  Walk found;
+  if ((st.cr0 & kCr0Pg) == 0) {
+    found.physical = address;
+    found.writable = found.user = found.dirty = true;
+  } else if (!walk<true>(address, kind, who, found)) {
+    return false;
+  }
+  to = found.physical;
+  if (who == Who::kImplicit || kind == AccessKind::kExecute || tlb_ == &(*tlbs_)[3]) return true;
+  const Place place = placeOf(found.physical & ~std::uint64_t{0xfff});
+  if (place.host == nullptr) return true;
+  // A page that the map divides takes the slow path every time.
+  const std::uint64_t first = found.physical & ~std::uint64_t{0xfff};
+  if (place.range->first > first || place.range->last < (first | 0xfff)) return true;
+  // A decoder that marks the page right now waits until this vCPU has dropped its write entries, at a block's edge.
+  if (kind == AccessKind::kWrite) {
+    if (!place.writable) return true;
+    mem::RamBlock& block = *place.range->target.block;
+    const std::uint64_t page = place.range->offsetOf(found.physical) >> mem::kPageBits;
+    if (block.needsLog(page) || block.codeMask(page).load(std::memory_order_seq_cst) != 0) return true;
+  }
+  tlb_->fill(kind == AccessKind::kWrite, address, place.host, found.global);
+  if (found.large) {
+    LargeRange& range = large_[address >> 63];
+    range.first = std::min(range.first, address & ~std::uint64_t{0x3fffffff});
+    range.last = std::max(range.last, address | 0x3fffffff);
+  }
+  return true;
+}
+
+std::optional<std::uint64_t> Cpu::translate(std::uint64_t address) const {
+  if ((st.cr0 & kCr0Pg) == 0) return address;
+  Walk found;
+  // Reading as a supervisor whom SMAP does not stop; walk<false> changes nothing.
+  auto& self = const_cast<Cpu&>(*this);
+  const std::uint64_t cr4 = std::exchange(self.st.cr4, st.cr4 & ~kCr4Smap);
+  const bool good = self.walk<false>(address, AccessKind::kRead, Who::kSupervisor, found);
+  self.st.cr4 = cr4;
+  if (!good) return std::nullopt;
+  return found.physical;
+}
+
+bool Cpu::loadPdptes(std::uint64_t cr3) {
+  std::array<std::uint64_t, 4> entries;
+  for (unsigned n = 0; n < 4; ++n) {
+    entries[n] = readPhysical((cr3 & 0xffffffe0U) + n * 8, 8);
+    const std::uint64_t reserved = bits(model().physicalBits, 63) | 0x1e6;
+    if ((entries[n] & kPresent) != 0 && (entries[n] & reserved) != 0) return fail(kGeneralProtection);
+  }
+  st.pdpte = entries;
+  return true;
+}
+
+void Cpu::flushTlb(bool globalToo) {
+  for (cpu::SoftTlb& set : *tlbs_) set.flush(globalToo);
+  if (globalToo) large_ = {};
+  execTlb_.fill({});
+  if (jumpsUsed_) {
+    jumps_.fill({});
+    jumpsUsed_ = false;
+  }
+}
+
+void Cpu::flushPage(std::uint64_t address) {
+  for (const LargeRange& range : large_) {
+    if (address >= range.first && address <= range.last) {
+      flushTlb(true);
+      return;
+    }
+  }
+  for (cpu::SoftTlb& set : *tlbs_) set.dropPage(address);
+  execTlb_[(address >> 12) % execTlb_.size()] = {};
+  if (jumpsUsed_) {
+    jumps_.fill({});
+    jumpsUsed_ = false;
+  }
+}
+
+void Cpu::selectTlb() {
+  std::size_t set = 0;
+  if (st.cpl == 3) {
+    set = (st.cr0 & kCr0Am) != 0 && (st.system & kAc) != 0 ? 3 : 0;
+  } else {
+    set = (st.cr4 & kCr4Smap) != 0 && (st.system & kAc) == 0 ? 1 : 2;
+  }
+  if ((st.dr[7] & 0xff) != 0) {
+    for (unsigned n = 0; n < 4; ++n) {
+      if ((st.dr[7] >> (n * 2) & 3) != 0 && (st.dr[7] >> (16 + n * 4) & 3) != 0) set = 3;
+    }
+  }
+  tlb_ = &(*tlbs_)[set];
+}
+
+}  // namespace rhea::x86
