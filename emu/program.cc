@@ -159,7 +159,7 @@ Task<void> Program::start() {
     log_.error(outcome_->error());
     leave(outcome_->error().exitCode());
   }
-  loop_->stop();
+  notStarted_.cancel(Error("the program could not be started"));
 }
 
 Task<Result<void>> Program::makeEverything() {
@@ -185,6 +185,10 @@ Task<Result<void>> Program::makeEverything() {
 }
 
 Task<void> Program::endWhenAsked() {
+  if (const Result<void> asked = co_await ending_.asked(notStarted_.token()); !asked.ok()) {
+    loop_->stop();
+    co_return;
+  }
   machine::Ending::Outcome ended = co_await ending_.wait();
   notifyServiceManager("STOPPING=1");
   if (!started_ || !ended.complete || !co_await closeEverything()) leave(ended.status);

@@ -79,6 +79,7 @@ class Program {
   std::vector<std::unique_ptr<Loop::Watch>> signals_;
 
   bool started_ = false;
+  CancelSource notStarted_;  // start-up failed: nobody will be asked to end
   std::optional<Result<int>> outcome_;
 };
 

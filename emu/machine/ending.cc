@@ -44,6 +44,8 @@ void Ending::begin(qapi::ShutdownCause why) {
   begun_.set();
 }
 
+Task<Result<void>> Ending::asked(CancelToken unless) { co_return co_await begun_.wait(unless); }
+
 Task<Ending::Outcome> Ending::wait() {
   static_cast<void>(co_await begun_.wait());
   std::function<void()> tell = [this] {

@@ -52,6 +52,8 @@ class Ending final : public object::ProgramEnd {
     int status = 0;         // the process's exit status: 1 where something was not flushed, which has been told
     bool complete = false;  // no flush is under way any more: what it uses can be destroyed
   };
+  // Completes when the end is asked for. Error: `unless` was requested before.
+  Task<Result<void>> asked(CancelToken unless);
   // Completes when the end was asked for and the flushes are done or given up.
   Task<Outcome> wait();
 

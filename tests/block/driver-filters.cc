@@ -408,6 +408,7 @@ TEST_F(WriteLog, ReplayedItGivesTheSameDisk) {
   ASSERT_TRUE(reader.ok());
   for (const auto& item : entries()) {
     const auto data = *reader->data(item);
+    if (data.empty()) continue;  // a flush
     std::memcpy(rebuilt.data() + item.offset, data.data(), data.size());
   }
   EXPECT_EQ(rebuilt, content("data"));

@@ -1,0 +1,14 @@
+// What a sanitizer costs the program under test, for the limits that tests set.
+#pragma once
+
+namespace rhea::test {
+
+// KiB. AddressSanitizer keeps what is freed for a while, up to 256 MiB, so that its later use is found; it counts as
+// the process's own memory.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr long kQuarantineKiB = 256L * 1024;
+#else
+inline constexpr long kQuarantineKiB = 0;
+#endif
+
+}  // namespace rhea::test
