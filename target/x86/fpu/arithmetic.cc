@@ -41,8 +41,12 @@ Outcome onMemory(Cpu& cpu, const Insn& i, unsigned opcode) {
   if (!cpu.linear(i, form.size, form.store ? AccessKind::kWrite : AccessKind::kRead, address)) return Outcome::kFault;
   if (!form.store && !cpu.loadBytes(address, operand.data(), form.size, i.segment())) return Outcome::kFault;
   NativeResult result = execute(cpu.st.fpu, opcode, i.reg, operand.data(), 0);
-  if (form.store && result.completed && !cpu.storeBytes(address, operand.data(), form.size, i.segment())) {
-    return Outcome::kFault;
+  if (form.store) {
+    // A page fault comes first, also where an unmasked exception keeps the operand from being written.
+    std::uint8_t* host = nullptr;
+    const bool done = result.completed ? cpu.storeBytes(address, operand.data(), form.size, i.segment())
+                                       : cpu.writable(address, form.size, i.segment(), host);
+    if (!done) return Outcome::kFault;
   }
   noteInstruction(cpu, i, result.state, opcode, i.rm);
   noteOperand(cpu, i, result.state);

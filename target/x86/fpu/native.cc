@@ -88,6 +88,15 @@ NativeResult execute(const Fpu& before, unsigned opcode, unsigned modrm, void* m
   return result;
 }
 
+bool emmsClearsTop() {
+  static const bool clears = [] {
+    std::uint16_t status;
+    asm volatile("fninit\n\tfld1\n\temms\n\tfnstsw %0\n\tfninit" : "=m"(status));
+    return (status & kStatusTop) == 0;
+  }();
+  return clears;
+}
+
 std::uint16_t fullTags(const Fpu& fpu) {
   unsigned tags = 0;
   for (unsigned n = 0; n < 8; ++n) {

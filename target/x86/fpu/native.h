@@ -34,6 +34,9 @@ struct NativeResult {
 // written). `flags`: EFLAGS before.
 NativeResult execute(const Fpu& before, unsigned opcode, unsigned modrm, void* memory, std::uint64_t flags);
 
+// Whether emms sets TOP to 0 on this host, as AMD's CPUs do and the SDM does not say.
+bool emmsClearsTop();
+
 // The full tag word of a state: 0 valid, 1 zero, 2 special, 3 empty, two bits per physical register.
 std::uint16_t fullTags(const Fpu& fpu);
 

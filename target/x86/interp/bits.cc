@@ -39,12 +39,12 @@ template <BitOp kOp, class T>
 void changeBitLocked(State& st, T& place, T bit) {
   bit &= sizeof(T) * 8 - 1;
   const T mask = static_cast<T>(T{1} << bit);
-  std::atomic_ref<T> word(place);
+  // The guest's operand may lie at any address, which std::atomic_ref does not allow.
   T old = 0;
-  if constexpr (kOp == BitOp::kTest) old = word.load();
-  if constexpr (kOp == BitOp::kSet) old = word.fetch_or(mask);
-  if constexpr (kOp == BitOp::kReset) old = word.fetch_and(static_cast<T>(~mask));
-  if constexpr (kOp == BitOp::kComplement) old = word.fetch_xor(mask);
+  if constexpr (kOp == BitOp::kTest) old = __atomic_load_n(&place, __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kSet) old = __atomic_fetch_or(&place, mask, __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kReset) old = __atomic_fetch_and(&place, static_cast<T>(~mask), __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kComplement) old = __atomic_fetch_xor(&place, mask, __ATOMIC_SEQ_CST);
   changeBit<BitOp::kTest>(st, old, bit);
 }
 

@@ -87,10 +87,11 @@ Outcome toMmx(Cpu& cpu, const Insn& i) {
   Vec b;
   constexpr Align kAlign = kBytes == 16 ? Align::kRequired : Align::kNone;
   if (!readRm<kBytes, kAlign>(cpu, i, b)) return Outcome::kFault;
+  // The x87 state changes even if #XM follows, as on the CPUs at hand.
+  enterMmx(cpu);
   MxcsrScope scope(cpu.st.mxcsr);
   const Vec r = kOperation(b);
   if (!scope.finish()) return simdException(cpu);
-  enterMmx(cpu);
   setMm(cpu, i.reg, r[0]);
   return Outcome::kNext;
 }
@@ -131,18 +132,19 @@ RHEA_EXEC_BODY(cvtps2pi, &toMmx<simd::cvtps2pi, 8>)
 RHEA_EXEC_BODY(cvttps2pi, &toMmx<simd::cvttps2pi, 8>)
 RHEA_EXEC_BODY(cvtpd2pi, &toMmx<simd::cvtpd2dq, 16>)
 RHEA_EXEC_BODY(cvttpd2pi, &toMmx<simd::cvttpd2dq, 16>)
+// With a memory operand neither of these enters MMX state or asks for x87 exceptions (SDM says so for CVTPI2PD).
 RHEA_EXEC(cvtpi2ps) {
-  if (fpu::exceptionPending(cpu)) return Outcome::kFault;
+  if (!i.memory() && fpu::exceptionPending(cpu)) return Outcome::kFault;
   Vec b;
   if (!readMmxRm(cpu, i, b)) return Outcome::kFault;
+  if (!i.memory()) enterMmx(cpu);
   MxcsrScope scope(cpu.st.mxcsr);
   const Vec r = simd::cvtpi2ps(half(cpu, i.reg), b);
   if (!scope.finish()) return simdException(cpu);
-  enterMmx(cpu);
   setSse(cpu, i.reg, r);
   return Outcome::kNext;
 }
-// Exact; with a memory operand it does not even enter MMX state (SDM, CVTPI2PD).
+// Always exact.
 RHEA_EXEC(cvtpi2pd) {
   if (!i.memory() && fpu::exceptionPending(cpu)) return Outcome::kFault;
   Vec b;
@@ -162,22 +164,23 @@ RHEA_EXEC(vcvtph2ps) {
   setVex(cpu, i.reg, lower, upper);
   return Outcome::kNext;
 }
-// The destination is ModRM.rm.
+// The destination is ModRM.rm. Whether it can be written is asked first: a page fault comes before #XM.
 RHEA_EXEC(vcvtps2ph) {
+  const std::size_t size = i.vexL() ? 16 : 8;
+  std::uint64_t address = 0;
+  if (i.memory()) {
+    std::uint8_t* host = nullptr;
+    if (!cpu.linear(i, size, AccessKind::kWrite, address) || !cpu.writable(address, size, i.segment(), host)) {
+      return Outcome::kFault;
+    }
+  }
   MxcsrScope scope(cpu.st.mxcsr);
   Vec r = halvesFromSingles(scope, half(cpu, i.reg), imm8(i));
   if (i.vexL()) r = pair(r[0], halvesFromSingles(scope, half(cpu, i.reg, 1), imm8(i))[0]);
-  if (!i.memory()) {
-    if (!scope.finish()) return simdException(cpu);
-    setVex(cpu, i.rm, r);
-    return Outcome::kNext;
-  }
-  // A page fault leaves MXCSR as it was.
-  const std::uint32_t before = cpu.st.mxcsr;
   if (!scope.finish()) return simdException(cpu);
-  if (cpu.writeBytes(i, &r, i.vexL() ? 16 : 8)) return Outcome::kNext;
-  cpu.st.mxcsr = before;
-  return Outcome::kFault;
+  if (i.memory()) return cpu.storeBytes(address, &r, size, i.segment()) ? Outcome::kNext : Outcome::kFault;
+  setVex(cpu, i.rm, r);
+  return Outcome::kNext;
 }
 
 }  // namespace rhea::x86

@@ -45,15 +45,16 @@ RHEA_UNARY(aesimc, aesInverseMixColumns)
 RHEA_UNARY(aeskeygenassist, aesKeyGenAssist)
 RHEA_BINARY(pclmulqdq, carrylessMultiply)
 
-RHEA_SSE_ONLY(sha1nexte, sha1NextE)
-RHEA_SSE_ONLY(sha1msg1, sha1Message1)
-RHEA_SSE_ONLY(sha1msg2, sha1Message2)
-RHEA_SSE_ONLY(sha1rnds4, sha1Rounds4)
-RHEA_SSE_ONLY(sha256msg1, sha256Message1)
-RHEA_SSE_ONLY(sha256msg2, sha256Message2)
+// AMD's CPUs take any alignment here, Intel's fault.
+RHEA_SSE_ONLY(sha1nexte, sha1NextE, simd::Align::kNone)
+RHEA_SSE_ONLY(sha1msg1, sha1Message1, simd::Align::kNone)
+RHEA_SSE_ONLY(sha1msg2, sha1Message2, simd::Align::kNone)
+RHEA_SSE_ONLY(sha1rnds4, sha1Rounds4, simd::Align::kNone)
+RHEA_SSE_ONLY(sha256msg1, sha256Message1, simd::Align::kNone)
+RHEA_SSE_ONLY(sha256msg2, sha256Message2, simd::Align::kNone)
 RHEA_EXEC(sha256rnds2) {
   Vec b;
-  if (!readRm<16, Align::kRequired>(cpu, i, b)) return Outcome::kFault;
+  if (!readRm<16>(cpu, i, b)) return Outcome::kFault;
   setSse(cpu, i.reg, sha256Rounds2(half(cpu, i.reg), b, half(cpu, 0)));
   return Outcome::kNext;
 }

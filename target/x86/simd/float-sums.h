@@ -16,28 +16,42 @@ inline Vec haddpd(Vec a, Vec b) { return addpd(pair(a[0], b[0]), pair(a[1], b[1]
 inline Vec hsubpd(Vec a, Vec b) { return subpd(pair(a[0], b[0]), pair(a[1], b[1])); }
 
 // Even lanes subtracted, odd ones added. The lanes that are not wanted compute 0 - 0, which raises nothing.
+inline Vec addsub(Vec differences, Vec sums, Vec even) { return (differences & even) | (sums & ~even); }
 inline Vec addsubps(Vec a, Vec b) {
   const Vec even = broadcast<std::uint64_t>(0xffffffff);
-  return subps(a & even, b & even) | addps(a & ~even, b & ~even);
+  return addsub(subps(a & even, b & even), addps(a & ~even, b & ~even), even);
 }
 inline Vec addsubpd(Vec a, Vec b) {
   const Vec even = pair(~std::uint64_t{0}, 0);
-  return subpd(a & even, b & even) | addpd(a & ~even, b & ~even);
+  return addsub(subpd(a & even, b & even), addpd(a & ~even, b & ~even), even);
 }
 
-// imm[7:4] the lanes that are multiplied, imm[3:0] where the sum goes.
-inline Vec dpps(Vec a, Vec b, std::uint8_t imm) {
-  const Vec wanted = blend<std::uint32_t>(kZero, ~kZero, imm >> 4);
-  const Vec products = mulps(a & wanted, b & wanted);
-  const Vec sums = addps(shuffleDwords(products, 0x08), shuffleDwords(products, 0x0d));
-  const Vec sum = addss(sums, shuffleDwords(sums, 0x01));
-  return blend<std::uint32_t>(kZero, shuffleDwords(sum, 0), imm & 15);
-}
-inline Vec dppd(Vec a, Vec b, std::uint8_t imm) {
-  const Vec wanted = blend<std::uint64_t>(kZero, ~kZero, imm >> 4 & 3);
-  const Vec products = mulpd(a & wanted, b & wanted);
-  const Vec sum = addsd(products, duplicateLowDouble(shiftRightBytes(products, 8)));
-  return blend<std::uint64_t>(kZero, duplicateLowDouble(sum), imm & 3);
-}
+// dpps and dppd in steps, between which an unmasked exception ends the instruction. imm[7:4] the lanes that are
+// multiplied, imm[3:0] where the sum goes.
+struct DotSingles {
+  using Bits = std::uint32_t;
+  static Vec products(Vec a, Vec b, unsigned imm) {
+    const Vec wanted = blend<Bits>(kZero, ~kZero, static_cast<std::uint8_t>(imm >> 4));
+    return mulps(a & wanted, b & wanted);
+  }
+  // Zeros above, which add without raising anything.
+  static Vec pairs(Vec v) { return addps(low(shuffleDwords(v, 0x08)[0]), low(shuffleDwords(v, 0x0d)[0])); }
+  static Vec total(Vec v) { return addss(v, shuffleDwords(v, 0x01)); }
+  static Vec spread(Vec v, unsigned imm) {
+    return blend<Bits>(kZero, shuffleDwords(v, 0), static_cast<std::uint8_t>(imm & 15));
+  }
+};
+struct DotDoubles {
+  using Bits = std::uint64_t;
+  static Vec products(Vec a, Vec b, unsigned imm) {
+    const Vec wanted = blend<Bits>(kZero, ~kZero, static_cast<std::uint8_t>(imm >> 4 & 3));
+    return mulpd(a & wanted, b & wanted);
+  }
+  static Vec pairs(Vec v) { return v; }
+  static Vec total(Vec v) { return addsd(v, duplicateLowDouble(shiftRightBytes(v, 8))); }
+  static Vec spread(Vec v, unsigned imm) {
+    return blend<Bits>(kZero, duplicateLowDouble(v), static_cast<std::uint8_t>(imm & 3));
+  }
+};
 
 }  // namespace rhea::x86::simd

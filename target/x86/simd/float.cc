@@ -31,9 +31,6 @@ RHEA_PACKED(hsubps, Single, Tiny::kPossible)
 RHEA_PACKED(hsubpd, Double, Tiny::kPossible)
 RHEA_PACKED(addsubps, Single, Tiny::kPossible)
 RHEA_PACKED(addsubpd, Double, Tiny::kPossible)
-RHEA_PACKED(dpps, Single, Tiny::kPossible)
-RHEA_EXEC_BODY(dppd, &sseFloat<simd::dppd, Double, Tiny::kPossible>)
-RHEA_EXEC_BODY(vdppd, &vexFloat<simd::dppd, Double, Tiny::kPossible>)
 
 #define RHEA_PACKED_UNARY(name)                    \
   RHEA_EXEC_BODY(name, &sseFloatUnary<simd::name>) \
@@ -49,6 +46,38 @@ RHEA_SCALAR(rcpss, Single, Tiny::kNever)
 RHEA_SCALAR(rsqrtss, Single, Tiny::kNever)
 
 namespace {
+
+// --- dpps, dppd
+template <class Dot>
+Outcome dotProduct(Cpu& cpu, const Insn& i) {
+  using Bits = typename Dot::Bits;
+  const bool vex = i.has(Insn::kVex);
+  const bool both = vex && i.vexL();
+  Vec256 b;
+  const bool done =
+      vex ? (both ? readRm256(cpu, i, b) : readRm<16>(cpu, i, b.lower)) : readRm<16, Align::kRequired>(cpu, i, b.lower);
+  if (!done) return Outcome::kFault;
+  const unsigned first = firstOperand(i);
+  MxcsrScope scope(cpu.st.mxcsr);
+  Vec256 v;
+  const auto step = [&](auto operation, bool last = false) {
+    v.lower = operation(v.lower, half(cpu, first), b.lower);
+    if (both) v.upper = operation(v.upper, half(cpu, first, 1), b.upper);
+    if (scope.wantsTiny()) reportTiny<Bits>(scope, v.lower, last ? 1 : kLanes<Bits>);
+    if (scope.wantsTiny() && both) reportTiny<Bits>(scope, v.upper, last ? 1 : kLanes<Bits>);
+    return !scope.failing();
+  };
+  const bool computed = step([&](Vec, Vec x, Vec y) { return Dot::products(x, y, imm8(i)); }) &&
+                        step([](Vec x, Vec, Vec) { return Dot::pairs(x); }) &&
+                        step([](Vec x, Vec, Vec) { return Dot::total(x); }, true);
+  if (!scope.finish() || !computed) return simdException(cpu);
+  const Vec lower = Dot::spread(v.lower, imm8(i));
+  if (vex)
+    setVex(cpu, i.reg, lower, both ? Dot::spread(v.upper, imm8(i)) : kZero);
+  else
+    setSse(cpu, i.reg, lower);
+  return Outcome::kNext;
+}
 
 // --- cmpps and its kin. SSE has eight predicates, VEX 32.
 unsigned predicate(const Insn& i) { return imm8(i) & (i.has(Insn::kVex) ? 31u : 7u); }
@@ -122,6 +151,8 @@ Outcome compareToFlags(Cpu& cpu, const Insn& i) {
 
 }  // namespace
 
+RHEA_EXEC_BODY(dpps, &dotProduct<DotSingles>)
+RHEA_EXEC_BODY(dppd, &dotProduct<DotDoubles>)
 RHEA_EXEC_BODY(cmpps, &comparePacked<Single>)
 RHEA_EXEC_BODY(cmppd, &comparePacked<Double>)
 RHEA_EXEC_BODY(cmpss, &compareScalar<Single>)

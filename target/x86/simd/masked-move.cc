@@ -108,11 +108,13 @@ Outcome gather(Cpu& cpu, const Insn& i) {
   std::memcpy(mask.data(), cpu.st.vector[i.vvvv].bytes.data(), count * sizeof(T));
   std::memcpy(indices.data(), cpu.st.vector[i.index].bytes.data(), sizeof indices);
   using S = std::make_signed_t<T>;
-  for (unsigned n = 0; n < count; ++n) mask[n] = static_cast<S>(mask[n]) < 0 ? static_cast<T>(~T{0}) : T{0};
 
   bool done = true;
   for (unsigned n = 0; n < count && done; ++n) {
-    if (mask[n] == 0) continue;
+    if (static_cast<S>(mask[n]) >= 0) {
+      mask[n] = 0;
+      continue;
+    }
     std::uint64_t offset = cpu.st.gpr[i.base] +
                            static_cast<std::uint64_t>(std::int64_t{indices[n]} * (1 << (i.scale & 3))) +
                            static_cast<std::uint64_t>(std::int64_t{i.disp});
@@ -125,7 +127,8 @@ Outcome gather(Cpu& cpu, const Insn& i) {
   }
   auto& destination = cpu.st.vector[i.reg].bytes;
   auto& left = cpu.st.vector[i.vvvv].bytes;
-  // A fault keeps what lies above the lanes; completion clears it.
+  // A fault keeps what lies above the lanes, and the masks of lanes that are still to be loaded; completion clears all.
+  if (done) mask = {};
   std::memcpy(destination.data(), values.data(), done ? 32 : count * sizeof(T));
   std::memcpy(left.data(), mask.data(), done ? 32 : count * sizeof(T));
   return done ? Outcome::kNext : Outcome::kFault;

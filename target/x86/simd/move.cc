@@ -1,4 +1,5 @@
 // Moves between vector registers and memory or general registers.
+#include "target/x86/fpu/native.h"
 #include "target/x86/simd/arith.h"
 #include "target/x86/simd/exec.h"
 #include "target/x86/simd/shuffle.h"
@@ -245,6 +246,7 @@ RHEA_EXEC(vzeroupper) {
 RHEA_EXEC(emms) {
   if (fpu::exceptionPending(cpu)) return Outcome::kFault;
   cpu.st.fpu.tags = 0;
+  if (fpu::emmsClearsTop()) cpu.st.fpu.status &= static_cast<std::uint16_t>(~fpu::kStatusTop);
   return Outcome::kNext;
 }
 

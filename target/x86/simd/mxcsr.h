@@ -56,6 +56,14 @@ class MxcsrScope {
   // computes sums, products and the like asks for this and reports such results by raise(kMxUnderflow).
   bool wantsTiny() const { return (guest_ & kMxUnderflow << 7) == 0; }
   std::uint32_t control() const { return loaded_; }
+  // Whether what was computed so far ends in an unmasked exception: instructions of several steps ask between them.
+  bool failing() {
+    if ((guest_ & kMxcsrMasks) == kMxcsrMasks) return false;
+    const std::uint32_t flags = (hostMxcsr() | raised_) & kMxcsrFlags;
+    if (flags & unmasked()) return true;
+    earlier_ = flags;
+    return false;
+  }
 
   // False: an unmasked exception; the flags are set in the guest's MXCSR and nothing else may be changed.
   [[nodiscard]] bool finish() {
@@ -69,17 +77,19 @@ class MxcsrScope {
   }
 
  private:
+  std::uint32_t unmasked() const { return ~(guest_ >> 7) & kMxcsrFlags; }
   bool finishUnmasked(std::uint32_t flags) {
-    const std::uint32_t unmasked = ~(guest_ >> 7) & kMxcsrFlags;
-    // An exception found before computing keeps the later ones from being seen.
-    if (flags & unmasked & (kMxInvalid | kMxDenormal | kMxDivide)) flags &= kMxInvalid | kMxDenormal | kMxDivide;
+    const std::uint32_t ending = flags & unmasked();
+    // An exception found before computing keeps the later ones of its step from being seen.
+    if (ending & (kMxInvalid | kMxDenormal | kMxDivide)) flags &= kMxInvalid | kMxDenormal | kMxDivide | earlier_;
     guest_ |= flags;
-    return (flags & unmasked) == 0;
+    return ending == 0;
   }
 
   std::uint32_t& guest_;
   std::uint32_t loaded_;
   std::uint32_t raised_ = 0;
+  std::uint32_t earlier_ = 0;  // flags of the steps that are done
 };
 
 }  // namespace rhea::x86::simd

@@ -1,0 +1,36 @@
+// A virtual CPU in 64-bit user mode whose memory shows the oracle's code page and data page at the oracle's addresses,
+// and nothing else to user code. Runs trials as the host does.
+#pragma once
+
+#include "target/x86/cpu.h"
+#include "tests/target/host-oracle.h"
+
+namespace rhea::x86::test {
+
+class TestGuest {
+ public:
+  explicit TestGuest(std::string_view model = "max");
+  ~TestGuest();
+
+  // Runs trial.code on the virtual CPU from trial.in; answers what run() of the oracle answers in `out`, `memoryOut`,
+  // `trap`, `errorCode`, `faultAddress`.
+  Trial run(const Trial& trial);
+
+  Cpu& cpu() { return *cpu_; }
+  mem::AddressSpace& memory() { return memory_; }
+
+ private:
+  void buildTables();
+  void load(const CpuImage& image);
+  CpuImage image() const;
+
+  mem::RamBlockPtr ram_;
+  mem::AddressSpace memory_{"memory", 0};
+  mem::AddressSpace ports_{"ports", 0x10000};
+  mem::AddressSpace::Mapping mapping_;
+  Model model_;
+  std::unique_ptr<Cpu> cpu_;
+  State user_;  // 64-bit user mode, registers empty
+};
+
+}  // namespace rhea::x86::test
