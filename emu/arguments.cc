@@ -1,6 +1,7 @@
 #include "emu/arguments.h"
 
 #include "emu/base/files.h"
+#include "emu/chardev/parse.h"
 #include "emu/machine/board.h"
 #include "emu/object/version.h"
 #include "hw/core/device-help.h"
@@ -71,6 +72,12 @@ std::string machineHelp() {
   return text;
 }
 
+std::string keyRow(const OptionParameter& parameter, std::string_view about) {
+  std::string doc(about);
+  if (!parameter.initial.empty()) doc += fmt::format(" (default: {})", parameter.initial);
+  return row(fmt::format("{}=<{}>", parameter.name, parameter.type), doc);
+}
+
 // -object help: the types; -object TYPE,help: its properties.
 std::string objectHelp(const Keyval& pairs, const object::ClassTable& classes) {
   const Keyval::Entry* type = pairs.find("qom-type");
@@ -99,13 +106,30 @@ std::string devicesHelp(const Keyval& pairs, const object::ClassTable& classes) 
   return text.ok() ? *std::move(text) : text.error().describe() + "\n";
 }
 
+// -chardev help: the kinds; -chardev KIND,help: its keys, which are those whose explanation names it or none.
+std::string chardevHelp(const OptionInfo& option, const Keyval& pairs) {
+  const Keyval::Entry* kind = pairs.find("backend");
+  std::string text;
+  if (kind == nullptr || kind->value == "help" || kind->value == "?") {
+    text = "Available chardev backend types:\n";
+    for (const chardev::KindHelp& known : chardev::kinds()) text += row(std::string(known.name), known.doc);
+    return text + "-chardev TYPE,help lists the options of one.\n";
+  }
+  text = fmt::format("{} options:\n", kind->value);
+  for (const OptionParameter& parameter : option.parameters) {
+    const std::size_t colon = parameter.doc.find(": ");
+    const std::string_view about = colon == std::string_view::npos ? "" : parameter.doc.substr(0, colon);
+    const bool names =
+        std::ranges::any_of(chardev::kinds(), [&](const auto& known) { return about.starts_with(known.name); });
+    const bool fits = parameter.name != "backend" && (!names || about.find(kind->value) != std::string_view::npos);
+    if (fits) text += keyRow(parameter, names ? parameter.doc.substr(colon + 2) : parameter.doc);
+  }
+  return text;
+}
+
 std::string keysHelp(const OptionInfo& option) {
   std::string text = fmt::format("-{} {}\n{}\n", option.name, option.argumentName, option.doc);
-  for (const OptionParameter& parameter : option.parameters) {
-    std::string doc(parameter.doc);
-    if (!parameter.initial.empty()) doc += fmt::format(" (default: {})", parameter.initial);
-    text += row(fmt::format("{}=<{}>", parameter.name, parameter.type), doc);
-  }
+  for (const OptionParameter& parameter : option.parameters) text += keyRow(parameter, parameter.doc);
   return text;
 }
 
@@ -138,6 +162,7 @@ std::optional<std::string> answerQuestions(const CommandLine& line, const object
     if (given.option->name == "machine") return machineHelp();
     if (given.option->name == "object") return objectHelp(given.pairs, classes);
     if (given.option->name == "device") return devicesHelp(given.pairs, classes);
+    if (given.option->name == "chardev") return chardevHelp(*given.option, given.pairs);
     return keysHelp(*given.option);
   }
   if (line.has("dump-config")) {

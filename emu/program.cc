@@ -102,6 +102,7 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
                                 given_.settings.defaultMonitor ? ", Ctrl-A h the keys, Ctrl-A x ends it" : "");
   human_.historyFile = historyFile();
   human_.noColor = std::getenv("NO_COLOR") != nullptr;
+  human_.log = &log_;
   chardev::MuxActions actions;
   actions.quit = [this] { ending_.request(qapi::ShutdownCause::hostQmpQuit); };
   actions.saveDisks = [this] {

@@ -30,6 +30,17 @@ const TypeInfo* objectBranch(const TypeInfo& type) {
   return nullptr;
 }
 
+// Of options that are not typed and may hold a secret: the keys, the switches, and what object they are about.
+void writeShape(View object, Writer& to) {
+  to.beginObject();
+  for (const Member& member : object.members()) {
+    to.key(member.key);
+    const bool tells = member.value.kind() == Kind::kBool || member.key == "id" || member.key == "qom-type";
+    tells ? to.value(member.value) : to.string(kHidden);
+  }
+  to.endObject();
+}
+
 void write(const TypeInfo* type, View value, Writer& to) {
   while (type != nullptr && (type->kind == TypeKind::kBox || type->kind == TypeKind::kAlternate)) {
     type = type->kind == TypeKind::kBox ? type->element : objectBranch(*type);
@@ -47,7 +58,7 @@ void write(const TypeInfo* type, View value, Writer& to) {
     to.key(given.key);
     const MemberInfo* member = memberOf(*type, value, given.key);
     if (member != nullptr && member->secret) {
-      to.string(kHidden);
+      given.value.isObject() && member->type->kind == TypeKind::kAny ? writeShape(given.value, to) : to.string(kHidden);
     } else {
       write(member == nullptr ? nullptr : member->type, given.value, to);
     }

@@ -56,10 +56,13 @@ Result<FdStream::Ends> openPipeEnds(const std::string& path) {
 
 }  // namespace
 
+Result<Fd> openForWriting(const FdSets& fdSets, const std::string& path, bool append) {
+  return openPath(&fdSets, path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC));
+}
+
 Task<Result<std::unique_ptr<Backend>>> openFile(Outlet& outlet, FdSets& fdSets, FileOptions options) {
   auto open = [&fdSets, &options]() -> Result<FdStream::Ends> {
-    const int mode = O_WRONLY | O_CREAT | (options.append ? O_APPEND : O_TRUNC);
-    RHEA_TRY(Fd out, openPath(&fdSets, options.out, mode));
+    RHEA_TRY(Fd out, openForWriting(fdSets, options.out, options.append));
     Fd in;
     if (options.in) {
       RHEA_TRY(in, openPath(&fdSets, *options.in, O_RDONLY));

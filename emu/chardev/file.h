@@ -14,4 +14,7 @@ Task<Result<std::unique_ptr<Backend>>> openFile(Outlet& outlet, FdSets& fdSets, 
 // Two FIFOs PATH.in and PATH.out, or one FIFO or device PATH for both.
 Task<Result<std::unique_ptr<Backend>>> openPipe(Outlet& outlet, PipeOptions options);
 
+// A file to write to, made where it is not there; also "/dev/fdset/N". Blocks.
+Result<Fd> openForWriting(const FdSets& fdSets, const std::string& path, bool append);
+
 }  // namespace rhea::chardev

@@ -26,11 +26,15 @@ Result<Address> fdAddress(const CommandContext& context, const std::string& name
   return Address(std::move(address));
 }
 
+TcpAddress addressOf(const qapi::SocketAddressInet& inet) {
+  return TcpAddress{inet.host, inet.port, inet.ipv4, inet.ipv6, inet.to.value_or(0)};
+}
+
 Result<Address> addressOf(const CommandContext& context, const qapi::SocketAddressLegacy& from) {
   switch (from.type) {
     case qapi::SocketAddressType::inet: {
       const qapi::SocketAddressInet& inet = std::get<qapi::InetSocketAddressWrapper>(from.u).data;
-      return Address(TcpAddress{inet.host, inet.port, inet.ipv4, inet.ipv6, inet.to.value_or(0)});
+      return Address(addressOf(inet));
     }
     case qapi::SocketAddressType::unix_: {
       const qapi::SocketAddressUnix& local = std::get<qapi::UnixSocketAddressWrapper>(from.u).data;
@@ -42,11 +46,46 @@ Result<Address> addressOf(const CommandContext& context, const qapi::SocketAddre
   return fdAddress(context, std::get<qapi::FdSocketAddressWrapper>(from.u).data.str);
 }
 
+Result<TcpAddress> udpAddress(const qapi::SocketAddressLegacy& from, std::string_view member) {
+  if (const auto* inet = std::get_if<qapi::InetSocketAddressWrapper>(&from.u)) return addressOf(inet->data);
+  return Error("datagrams go to a host and port")
+      .where(fmt::format("{}.{}.type", kSocket, member))
+      .expected("an address of type inet");
+}
+
+Result<BackendOptions> udpOf(const qapi::ChardevUdp& from) {
+  UdpOptions options;
+  RHEA_TRY(options.remote, udpAddress(from.remote, "remote"));
+  if (from.local) {
+    RHEA_TRY(options.local, udpAddress(*from.local, "local"));
+  }
+  return BackendOptions(std::move(options));
+}
+
+// The members that all kinds share.
+Result<std::optional<LogOptions>> logOf(const qapi::ChardevBackend& from) {
+  std::optional<std::string> file;
+  std::optional<bool> append;
+  const auto read = [&](const auto& wrapper) {
+    if constexpr (requires { wrapper.data.logfile; }) {
+      file = wrapper.data.logfile;
+      append = wrapper.data.logappend;
+    }
+  };
+  std::visit(read, from.u);
+  if (file) return std::optional(LogOptions{*file, append.value_or(false)});
+  if (!append) return std::optional<LogOptions>();
+  return Error("logappend says how a log is opened, and there is none")
+      .where(fmt::format("{}.logappend", kSocket))
+      .hint("add logfile");
+}
+
 Result<BackendOptions> socketOf(const CommandContext& context, const qapi::ChardevSocket& from) {
   SocketOptions options;
   options.server = from.server.value_or(true);
   options.wait = false;
   options.noDelay = from.nodelay.value_or(false);
+  options.telnet = from.telnet.value_or(false);
   if (from.wait.value_or(false)) {
     return Error("a command cannot wait for a socket's first client")
         .where(fmt::format("{}.wait", kSocket))
@@ -91,6 +130,8 @@ Result<BackendOptions> backendOf(const CommandContext& context, const qapi::Char
       return socketOf(context, std::get<qapi::ChardevSocketWrapper>(from.u).data);
     case Kind::stdio:
       return BackendOptions(StdioOptions{std::get<qapi::ChardevStdioWrapper>(from.u).data.signal.value_or(true)});
+    case Kind::udp:
+      return udpOf(std::get<qapi::ChardevUdpWrapper>(from.u).data);
     case Kind::null:
       break;
   }
@@ -101,7 +142,9 @@ Result<BackendOptions> backendOf(const CommandContext& context, const qapi::Char
 
 Result<Options> optionsOf(const CommandContext& context, std::string id, const qapi::ChardevBackend& backend) {
   RHEA_TRY(BackendOptions options, backendOf(context, backend));
-  return Options(std::move(id), std::move(options));
+  Options all(std::move(id), std::move(options));
+  RHEA_TRY(all.log, logOf(backend));
+  return all;
 }
 
 }  // namespace rhea::chardev

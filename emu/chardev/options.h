@@ -36,7 +36,13 @@ struct SocketOptions {
   bool server = false;
   bool wait = true;  // server: start-up waits for the first client
   bool noDelay = false;
+  bool telnet = false;
   std::chrono::milliseconds reconnect{0};  // client: tries again after this time; 0: never
+};
+
+struct UdpOptions {
+  TcpAddress remote;
+  std::optional<TcpAddress> local;  // none: the kernel chooses
 };
 
 struct StdioOptions {
@@ -66,7 +72,13 @@ struct MuxOptions {
 };
 
 using BackendOptions = std::variant<SocketOptions, StdioOptions, PtyOptions, NullOptions, FileOptions, PipeOptions,
-                                    RingbufOptions, MuxOptions>;
+                                    RingbufOptions, MuxOptions, UdpOptions>;
+
+// A copy of what is written.
+struct LogOptions {
+  std::string file;
+  bool append = false;  // instead of truncating
+};
 
 struct Options {
   Options() = default;
@@ -76,6 +88,7 @@ struct Options {
   BackendOptions backend = NullOptions();
   bool mux = false;  // a mux of the chardev's name is put on top
   std::optional<Role> role;
+  std::optional<LogOptions> log;
 };
 
 }  // namespace rhea::chardev

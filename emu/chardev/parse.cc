@@ -69,6 +69,13 @@ class Taker {
     return result * unit;
   }
 
+  // For what other emulators have and this one has not: asked for, it is refused by name. Off is what it is.
+  Result<void> refuse(std::string_view key, std::string_view why) {
+    const std::optional<std::string> value = options_.take(key);
+    if (!value || *value == "off") return success();
+    return Error(fmt::format("{}={} cannot be had: {}", key, *value, why)).where(std::string(key));
+  }
+
   Result<void> nothingLeft(std::string_view kind) const {
     if (options_.entries().empty()) return success();
     const std::string& key = options_.entries().front().key;
@@ -129,7 +136,31 @@ Result<BackendOptions> readSocket(Taker& from) {
   RHEA_TRY(const std::uint64_t seconds, from.number("reconnect", 0, 65535));
   if (seconds > 0 && result.server) return Error("a server does not connect").where("reconnect");
   result.reconnect = std::chrono::seconds(seconds);
+  RHEA_TRY(result.telnet, from.flag("telnet", false));
+  RHEA_CHECK(
+      from.refuse("websocket", "this version has no WebSocket; a proxy such as websockify serves a plain socket"));
+  RHEA_CHECK(from.refuse("tn3270", "this version has no IBM terminals"));
+  constexpr std::string_view kNoTls =
+      "this version has no TLS; a UNIX socket, or a tunnel such as ssh -L, keeps others out";
+  RHEA_CHECK(from.refuse("tls-creds", kNoTls));
+  RHEA_CHECK(from.refuse("tls-authz", kNoTls));
   return read;
+}
+
+Result<BackendOptions> readUdp(Taker& from) {
+  UdpOptions result;
+  result.remote.host = from.text("host").value_or("");
+  RHEA_TRY(result.remote.port, from.required("port", "udp"));
+  RHEA_TRY(result.remote.ipv4, from.flag("ipv4"));
+  RHEA_TRY(result.remote.ipv6, from.flag("ipv6"));
+  const std::optional<std::string> host = from.text("localaddr");
+  const std::optional<std::string> port = from.text("localport");
+  if (host || port) {
+    result.local.emplace();
+    result.local->host = host.value_or("");
+    result.local->port = port.value_or("");
+  }
+  return BackendOptions(std::move(result));
 }
 
 Result<BackendOptions> readStdio(Taker& from) {
@@ -166,19 +197,21 @@ Result<BackendOptions> readMux(Taker& from) {
 
 struct Kind {
   std::string_view name;
+  std::string_view doc;
   Result<BackendOptions> (*read)(Taker& from);
 };
 
 constexpr std::array kKinds = {
-    Kind{"socket", readSocket},
-    Kind{"stdio", readStdio},
-    Kind{"pty", [](Taker&) -> Result<BackendOptions> { return BackendOptions(PtyOptions()); }},
-    Kind{"null", [](Taker&) -> Result<BackendOptions> { return BackendOptions(NullOptions()); }},
-    Kind{"file", readFile},
-    Kind{"pipe", readPipe},
-    Kind{"ringbuf", readRingbuf},
-    Kind{"memory", readRingbuf},
-    Kind{"mux", readMux},
+    Kind{"socket", "a UNIX or TCP socket, listening or connecting", readSocket},
+    Kind{"udp", "datagrams to and from one address", readUdp},
+    Kind{"stdio", "the program's standard input and output", readStdio},
+    Kind{"pty", "a new pseudo terminal", [](Taker&) -> Result<BackendOptions> { return BackendOptions(PtyOptions()); }},
+    Kind{"file", "a file that is written, and one that is read", readFile},
+    Kind{"pipe", "named pipes PATH.in and PATH.out, or PATH", readPipe},
+    Kind{"ringbuf", "memory that keeps the last bytes written", readRingbuf},
+    Kind{"memory", "the same as ringbuf", readRingbuf},
+    Kind{"mux", "several users on another chardev", readMux},
+    Kind{"null", "nothing", [](Taker&) -> Result<BackendOptions> { return BackendOptions(NullOptions()); }},
 };
 
 Result<Options> readOptions(std::string_view kindName, Taker& from) {
@@ -196,6 +229,13 @@ Result<Options> readOptions(std::string_view kindName, Taker& from) {
     if (!result.role) {
       return Error(fmt::format("there is no role '{}'", *role)).where("role").candidates({"full", "read-only"});
     }
+  }
+  const std::optional<std::string> logFile = from.text("logfile");
+  RHEA_TRY(const std::optional<bool> logAppend, from.flag("logappend"));
+  if (logFile) {
+    result.log = LogOptions{*logFile, logAppend.value_or(false)};
+  } else if (logAppend) {
+    return Error("logappend says how a log is opened, and there is none").where("logappend").hint("add logfile=PATH");
   }
   RHEA_CHECK(from.nothingLeft(kindName));
   return result;
@@ -228,6 +268,18 @@ Result<void> setHostAndPort(Keyval& options, std::string_view text) {
   return success();
 }
 
+// "[HOST]:PORT[@[HOST]:PORT]": the peer's address, and ours.
+Result<void> setUdpAddresses(Keyval& options, std::string_view text) {
+  const std::size_t at = text.find('@');
+  RHEA_CHECK(setHostAndPort(options, text.substr(0, at)));
+  if (at == std::string_view::npos) return success();
+  Keyval local;
+  RHEA_CHECK(setHostAndPort(local, text.substr(at + 1)));
+  options.set("localaddr", *local.take("host"));
+  options.set("localport", *local.take("port"));
+  return success();
+}
+
 struct ShortKind {
   std::string_view prefix;
   std::string_view kind;
@@ -235,9 +287,10 @@ struct ShortKind {
 };
 
 constexpr std::array kShortKinds = {
-    ShortKind{"unix:", "socket", "path"}, ShortKind{"tcp:", "socket", "host"}, ShortKind{"fd:", "socket", "fd"},
-    ShortKind{"file:", "file", "path"},   ShortKind{"pipe:", "pipe", "path"},  ShortKind{"stdio", "stdio", ""},
-    ShortKind{"pty", "pty", ""},          ShortKind{"null", "null", ""},       ShortKind{"ringbuf", "ringbuf", ""},
+    ShortKind{"udp:", "udp", "host"},    ShortKind{"telnet:", "socket", "host"}, ShortKind{"unix:", "socket", "path"},
+    ShortKind{"tcp:", "socket", "host"}, ShortKind{"fd:", "socket", "fd"},       ShortKind{"file:", "file", "path"},
+    ShortKind{"pipe:", "pipe", "path"},  ShortKind{"stdio", "stdio", ""},        ShortKind{"pty", "pty", ""},
+    ShortKind{"null", "null", ""},       ShortKind{"ringbuf", "ringbuf", ""},
 };
 
 }  // namespace
@@ -252,6 +305,12 @@ Result<Options> parseChardev(std::string_view text) {
   RHEA_TRY(Options result, readOptions(*kind, from));
   result.id = *id;
   return result;
+}
+
+std::vector<KindHelp> kinds() {
+  std::vector<KindHelp> list;
+  for (const Kind& kind : kKinds) list.push_back({kind.name, kind.doc});
+  return list;
 }
 
 Result<ShortForm> parseShortForm(std::string_view text, std::string id) {
@@ -280,8 +339,11 @@ Result<ShortForm> parseShortForm(std::string_view text, std::string id) {
   }
   RHEA_TRY(Keyval options, Keyval::parse(rest));
   const std::string_view value = std::string_view(first).substr(kind->prefix.size());
-  if (kind->key == "host") {
+  if (kind->prefix == "udp:") {
+    RHEA_CHECK(setUdpAddresses(options, value));
+  } else if (kind->key == "host") {
     RHEA_CHECK(setHostAndPort(options, value));
+    if (kind->prefix == "telnet:") options.set("telnet", "on");
   } else if (!kind->key.empty()) {
     options.set(std::string(kind->key), std::string(value));
   }

@@ -20,4 +20,11 @@ struct ShortForm {
 // "pipe:PATH", "ringbuf", "none", "chardev:ID", each also behind "mon:". `id` becomes the name of what is made.
 Result<ShortForm> parseShortForm(std::string_view text, std::string id);
 
+// What -chardev can make, for help.
+struct KindHelp {
+  std::string_view name;
+  std::string_view doc;
+};
+std::vector<KindHelp> kinds();
+
 }  // namespace rhea::chardev

@@ -7,6 +7,7 @@
 
 #include "emu/chardev/fd-stream.h"
 #include "emu/chardev/socket-address.h"
+#include "emu/chardev/telnet.h"
 #include "emu/io/offload.h"
 #include "emu/io/sync.h"
 
@@ -25,6 +26,12 @@ void setUpConnection(int fd, bool noDelay) {
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   const int on = 1;
   if (noDelay) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+// What a front end talks to: the connection, or telnet on it.
+std::shared_ptr<Stream> asAsked(std::shared_ptr<FdStream> stream, bool telnet) {
+  if (telnet) return std::make_shared<TelnetStream>(std::move(stream));
+  return stream;
 }
 
 // Streams of a socket, oldest first; closed ones are forgotten.
@@ -60,7 +67,11 @@ class Clients {
 class SocketServer final : public Backend {
  public:
   SocketServer(Outlet& outlet, Listening listening, const SocketOptions& options)
-      : outlet_(outlet), listening_(std::move(listening)), waits_(options.wait), noDelay_(options.noDelay) {
+      : outlet_(outlet),
+        listening_(std::move(listening)),
+        waits_(options.wait),
+        noDelay_(options.noDelay),
+        telnet_(options.telnet) {
     name_ = localName(listening_.sockets.front().get());
     update();
   }
@@ -121,7 +132,7 @@ class SocketServer final : public Backend {
       if (lastPeer_.starts_with("tcp:")) lastPeer_.erase(0, 4);
       std::string address = name_.starts_with("unix:") ? name_ : fmt::format("{} <-> {}", name_, lastPeer_);
       auto stream = clients_.add(outlet_, std::move(fd), std::move(address), [this] { closed(); });
-      frontEnd_->opened(std::move(stream));
+      frontEnd_->opened(asAsked(std::move(stream), telnet_));
     }
     update();
   }
@@ -141,6 +152,7 @@ class SocketServer final : public Backend {
   Listening listening_;
   bool waits_;
   bool noDelay_;
+  bool telnet_;
   bool ending_ = false;
   std::string name_;
   std::string lastPeer_;
@@ -167,6 +179,7 @@ class SocketClient final : public Backend {
         name_(std::move(name)),
         reconnect_(options.reconnect),
         noDelay_(options.noDelay),
+        telnet_(options.telnet),
         alive_(std::make_shared<bool>(true)) {}
   ~SocketClient() override {
     *alive_ = false;
@@ -177,7 +190,7 @@ class SocketClient final : public Backend {
   std::string filename() const override { return clients_.count() > 0 ? name_ : "disconnected:" + name_; }
   void attach(FrontEnd& frontEnd) override {
     frontEnd_ = &frontEnd;
-    if (stream_ && stream_->isOpen()) frontEnd.opened(stream_);
+    if (stream_ && stream_->isOpen()) frontEnd.opened(asAsked(stream_, telnet_));
   }
   void detach(FrontEnd& frontEnd) override {
     if (frontEnd_ != &frontEnd) return;
@@ -189,7 +202,7 @@ class SocketClient final : public Backend {
   void connected(Fd fd) {
     setUpConnection(fd.get(), noDelay_);
     stream_ = clients_.add(outlet_, std::move(fd), name_, [this] { closed(); });
-    if (frontEnd_ != nullptr) frontEnd_->opened(stream_);
+    if (frontEnd_ != nullptr) frontEnd_->opened(asAsked(stream_, telnet_));
   }
   void retryLater() {
     if (reconnect_.count() <= 0 || !address_) return;
@@ -221,6 +234,7 @@ class SocketClient final : public Backend {
   std::string name_;
   std::chrono::milliseconds reconnect_;
   bool noDelay_;
+  bool telnet_;
   std::shared_ptr<bool> alive_;  // read by a connect that outlives us
   FrontEnd* frontEnd_ = nullptr;
   Clients clients_;

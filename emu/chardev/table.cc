@@ -6,11 +6,13 @@
 
 #include "emu/base/names.h"
 #include "emu/chardev/file.h"
+#include "emu/chardev/log.h"
 #include "emu/chardev/memory.h"
 #include "emu/chardev/mux.h"
 #include "emu/chardev/outlet.h"
 #include "emu/chardev/socket.h"
 #include "emu/chardev/terminal.h"
+#include "emu/chardev/udp.h"
 
 namespace rhea::chardev {
 
@@ -80,6 +82,7 @@ Task<Opened> ChardevTable::open(BackendOptions options) {
             }
             return openSocket(*outlet_, std::move(socket));
           },
+          [this](UdpOptions& udp) { return openUdp(*outlet_, std::move(udp)); },
           [this](StdioOptions& stdio) -> Task<Opened> {
             const auto owner = std::ranges::find_if(
                 chardevs_, [](const auto& entry) { return entry.second->backend().filename() == "stdio"; });
@@ -101,6 +104,12 @@ Task<Opened> ChardevTable::open(BackendOptions options) {
       options);
 }
 
+Task<Opened> ChardevTable::openLogged(BackendOptions options, std::optional<LogOptions> log) {
+  RHEA_CO_TRY(std::unique_ptr<Backend> backend, co_await open(std::move(options)));
+  if (!log) co_return backend;
+  co_return co_await addLog(*outlet_, fdSets_, *std::move(log), std::move(backend));
+}
+
 Task<Result<Chardev*>> ChardevTable::add(Options options) {
   RHEA_CO_CHECK(checkFree(options.id));
   if (options.mux) {
@@ -108,12 +117,14 @@ Task<Result<Chardev*>> ChardevTable::add(Options options) {
     Options below(fmt::format("{}-base", options.id), std::move(options.backend));
     Options mux(options.id, MuxOptions{below.id});
     mux.role = options.role;
+    below.log = std::move(options.log);
     RHEA_CO_CHECK(co_await add(std::move(below)));
     co_return co_await add(std::move(mux));
   }
   const auto* socket = std::get_if<SocketOptions>(&options.backend);
   const bool waits = socket != nullptr && socket->server && socket->wait;
-  RHEA_CO_TRY(std::unique_ptr<Backend> backend, co_await open(std::move(options.backend)));
+  RHEA_CO_TRY(std::unique_ptr<Backend> backend,
+              co_await openLogged(std::move(options.backend), std::move(options.log)));
   RHEA_CO_CHECK(checkFree(options.id));  // another add may have come in between
   auto made = std::make_unique<Chardev>(options.id, std::move(backend));
   made->setRole(options.role.value_or(Role::kFull));
@@ -142,7 +153,8 @@ Task<Result<Chardev*>> ChardevTable::change(Options options) {
     co_return Error(fmt::format("a mux cannot be changed: '{}'", options.id))
         .hint("change the chardev below it, whose name ends in -base");
   }
-  RHEA_CO_TRY(std::unique_ptr<Backend> backend, co_await open(std::move(options.backend)));
+  RHEA_CO_TRY(std::unique_ptr<Backend> backend,
+              co_await openLogged(std::move(options.backend), std::move(options.log)));
   RHEA_CO_TRY(chardev, find(options.id));
   chardev->change(std::move(backend));
   co_return chardev;

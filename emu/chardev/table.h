@@ -61,6 +61,7 @@ class ChardevTable {
 
  private:
   Task<Result<std::unique_ptr<Backend>>> open(BackendOptions options);
+  Task<Result<std::unique_ptr<Backend>>> openLogged(BackendOptions options, std::optional<LogOptions> log);
   Result<Fd> takeFd(const std::string& name);
   Result<void> checkFree(const std::string& id) const;
   Result<void> checkUnused(const Chardev& chardev) const;

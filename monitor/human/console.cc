@@ -74,6 +74,7 @@ void Console::lineArrived(std::string line) {
     prompt();
     return;
   }
+  ++commands_;
   history_.push_back(line);
   if (history_.size() > kHistoryKept) history_.erase(history_.begin());
   if (options_.localLine && options_.localLine(line)) {

@@ -31,6 +31,7 @@ class Console : public std::enable_shared_from_this<Console> {
   // Text that arrives by itself (an event, a log line).
   void showAbove(std::string_view text);
   void setColumns(unsigned columns);
+  std::uint64_t commands() const { return commands_; }  // lines that were entered
   // No more input or output; `screen` is not touched afterwards.
   void close();
 
@@ -53,6 +54,7 @@ class Console : public std::enable_shared_from_this<Console> {
   std::unique_ptr<LineReader> reader_;
   std::vector<std::string> history_;
   std::uint64_t turn_ = 0;  // which line's output is wanted; an interrupt goes to the next one
+  std::uint64_t commands_ = 0;
   bool running_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include "monitor/human/console.h"
 #include "monitor/human/human-table.h"
 #include "monitor/human/local-executor.h"
+#include "monitor/human/log-view.h"
 
 namespace rhea::monitor {
 
@@ -44,19 +45,25 @@ class HumanSession final : public chardev::Receiver,
     stream_->setRaw(isTerminal());
     stream_->receive(this);
     console_->start();
+    if (environment_.log == nullptr || !isTerminal()) return;
+    const auto show = [this](std::string_view lines) { console_->showAbove(lines); };
+    logView_ = LogView::create(environment_.dispatcher.loop(), *environment_.log, stream_->terminal(), show);
   }
 
-  void close() { stream_->close(); }
+  void close() {
+    if (isTerminal()) write("\n");  // behind the prompt: what comes next is the shell's
+    stream_->close();
+  }
 
   // --- The stream's side.
   void received(std::string_view bytes, std::vector<Fd>) override {
     console_->setColumns(columns());
-    commands_ += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
     console_->feed(bytes);
   }
   void closed() override {
     const std::shared_ptr<HumanSession> self = shared_from_this();
     environment_.clients.remove(*this);
+    logView_.reset();
     console_->close();
     if (gone_) std::exchange(gone_, nullptr)();
   }
@@ -78,7 +85,7 @@ class HumanSession final : public chardev::Receiver,
     made.mayChange = mayChange_;
     made.address = stream_->address();
     made.who = describe(stream_->credentials());
-    made.commands = commands_;
+    made.commands = console_ ? console_->commands() : 0;
     made.since = since_;
     return made;
   }
@@ -116,10 +123,10 @@ class HumanSession final : public chardev::Receiver,
   std::shared_ptr<chardev::Stream> stream_;
   std::function<void()> gone_;
   TimePoint since_;
-  std::uint64_t commands_ = 0;
   std::unique_ptr<LocalExecutor> executor_;
   std::unique_ptr<Shell> shell_;
   std::shared_ptr<Console> console_;
+  std::unique_ptr<LogView> logView_;
 };
 
 Result<std::unique_ptr<HumanMonitor>> HumanMonitor::create(HumanEnvironment& environment, chardev::Chardev& chardev,

@@ -1,6 +1,7 @@
 // HumanMonitor: a human monitor on a chardev: a terminal, a pty, a socket. Every client gets a console of its own.
 #pragma once
 
+#include "emu/base/log.h"
 #include "emu/chardev/chardev.h"
 #include "monitor/dispatch/clients.h"
 #include "monitor/dispatch/dispatcher.h"
@@ -15,6 +16,7 @@ struct HumanEnvironment {
   std::string greeting;     // one line, printed to every client
   std::string historyFile;  // for the one console with line editing; empty keeps none
   bool noColor = false;
+  Log* log = nullptr;  // shown above the line that is typed where it goes to the same terminal
 };
 
 class HumanSession;

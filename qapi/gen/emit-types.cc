@@ -1,4 +1,6 @@
 // C++ structs and enums, and the tables that read and write them.
+#include <set>
+
 #include "qapi/gen/cpp-names.h"
 #include "qapi/gen/emit.h"
 
@@ -217,6 +219,15 @@ void putInfo(std::string& tables, std::string& infos, const Entry& entry) {
   infos += "};\n";
 }
 
+// Whether a value of this type may hold a secret, at any depth.
+bool holdsSecret(const Entry* type, std::set<const Entry*>& seen) {
+  if (type == nullptr || !seen.insert(type).second) return false;
+  const std::vector<const Member*> members = allMembers(*type);
+  const auto inMember = [&](const Member* member) { return member->secret || holdsSecret(member->type.entry, seen); };
+  const auto inBranch = [&](const Branch& branch) { return holdsSecret(branch.type.entry, seen); };
+  return std::ranges::any_of(members, inMember) || std::ranges::any_of(type->branches, inBranch);
+}
+
 void putHumanInfo(std::string& tables, std::string& infos, const Entry& entry) {
   const std::string name = "human::" + typeName(entry);
   std::vector<Row> rows;
@@ -226,7 +237,9 @@ void putHumanInfo(std::string& tables, std::string& infos, const Entry& entry) {
     const std::string info =
         argument.kind == "enum" ? infoOf(argument.enumType) : fmt::format("json::TypeOf<{}>::kInfo", inner);
     const std::string ops = argument.flag != 0 ? "kFlagOps" : inner == type ? "" : optionalOps(inner);
-    rows.push_back({argument.member, info, memberName(argument.member), ops, false});
+    std::set<const Entry*> seen;
+    const bool secret = argument.kind == "keyval" && holdsSecret(argument.enumType.entry, seen);
+    rows.push_back({argument.member, info, memberName(argument.member), ops, secret});
   }
   const std::string table = fmt::format("k{}Members", typeName(entry));
   putRows(tables, table, name, rows);

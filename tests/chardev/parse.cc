@@ -46,6 +46,40 @@ TEST(ChardevOption, refusesWhatContradictsItself) {
   EXPECT_FALSE(parseChardev("null,id=c,role=admin").ok());
 }
 
+TEST(ChardevOption, namesWhatOtherEmulatorsHaveAndThisOneHasNot) {
+  const Result<Options> tls = parseChardev("socket,id=c,host=::1,port=1,tls-creds=tls0");
+  ASSERT_FALSE(tls.ok());
+  EXPECT_NE(tls.error().message().find("no TLS"), std::string::npos) << tls.error().message();
+  EXPECT_FALSE(parseChardev("socket,id=c,host=::1,port=1,server=on,websocket=on").ok());
+  EXPECT_TRUE(parseChardev("socket,id=c,host=::1,port=1,server=on,websocket=off").ok());
+}
+
+TEST(ChardevOption, takesALogForEveryKind) {
+  for (const KindHelp& kind : kinds()) {
+    const std::string text = std::string(kind.name) + ",id=c,logfile=/l,logappend=on";
+    for (const char* more : {"", ",path=/p", ",port=1", ",chardev=d"}) {
+      const Result<Options> options = parseChardev(text + more);
+      if (!options.ok()) continue;
+      ASSERT_TRUE(options->log) << text;
+      EXPECT_EQ(options->log->file, "/l");
+      EXPECT_TRUE(options->log->append);
+    }
+  }
+  EXPECT_FALSE(parseChardev("null,id=c,logappend=on").ok());
+}
+
+TEST(ShortChardevForm, takesDatagramsWithBothAddresses) {
+  const Result<ShortForm> form = parseShortForm("udp:10.0.0.1:4555@:4556", "c");
+  ASSERT_TRUE(form.ok());
+  const auto& udp = std::get<UdpOptions>(form->options.backend);
+  EXPECT_EQ(udp.remote.host, "10.0.0.1");
+  EXPECT_EQ(udp.remote.port, "4555");
+  ASSERT_TRUE(udp.local);
+  EXPECT_EQ(udp.local->host, "");
+  EXPECT_EQ(udp.local->port, "4556");
+  EXPECT_TRUE(socketOf(parseShortForm("telnet:[::1]:4444,server=on", "c")->options).telnet);
+}
+
 TEST(ShortChardevForm, takesWhatMonitorsTake) {
   const Result<ShortForm> form = parseShortForm("unix:/run/a,,b.sock,server=on,wait=off", "compat_monitor0");
   ASSERT_TRUE(form.ok());

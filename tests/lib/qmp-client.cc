@@ -67,15 +67,23 @@ void QmpClient::send(const std::string& text, int descriptor) {
 }
 
 std::optional<json::Value> QmpClient::receive(double seconds) {
+  const std::optional<std::string> text = receiveText(seconds);
+  if (!text) return {};
+  Result<json::Value> message = json::parse(*text);
+  if (!message.ok()) throw std::runtime_error("not JSON: " + *text);
+  return *std::move(message);
+}
+
+std::optional<std::string> QmpClient::receiveText(double seconds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   while (true) {
-    if (const std::size_t line = input_.find('\n'); line != std::string::npos) {
-      const std::string text = input_.substr(0, line);
+    if (const std::size_t line = input_.find('\n', searched_); line != std::string::npos) {
+      std::string text = input_.substr(0, line);
       input_.erase(0, line + 1);
-      Result<json::Value> message = json::parse(text);
-      if (!message.ok()) throw std::runtime_error("not JSON: " + text);
-      return *std::move(message);
+      searched_ = 0;
+      return text;
     }
+    searched_ = input_.size();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     pollfd waiting{socket_, POLLIN, 0};
     if (ended_ || poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) <= 0) return {};

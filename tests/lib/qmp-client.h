@@ -41,11 +41,14 @@ class QmpClient {
   void send(const std::string& text, int descriptor = -1);
   // The next message of any kind; nothing within `seconds`, or at the end of the stream: empty.
   std::optional<json::Value> receive(double seconds);
+  // The same, not parsed, for who measures.
+  std::optional<std::string> receiveText(double seconds);
 
  private:
   int socket_ = -1;
   bool ended_ = false;
   std::string input_;
+  std::size_t searched_ = 0;  // bytes of input_ without a line's end
   std::deque<json::Value> events_;
   json::Value greeting_;
 };

@@ -176,11 +176,15 @@ TEST(QmpClients, areWrittenDownInTheAuditLog) {
     client->returned("query-status");
     client->returned("object-add", R"({"qom-type": "secret", "id": "s0", "data": "geheim"})");
     client->execute("object-del", R"({"id": "nothing"})");
+    client->returned("human-monitor-command", R"({"command-line": "object_add secret,id=s1,data=geheim"})");
   }
   std::vector<std::string> lines;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(line);
-  ASSERT_GE(lines.size(), 2U);
+  ASSERT_GE(lines.size(), 3U);
+  EXPECT_NE(lines[2].find(R"("command": "object_add")"), std::string::npos) << lines[2];
+  EXPECT_NE(lines[2].find(R"("id": "s1")"), std::string::npos) << lines[2];
+  EXPECT_EQ(lines[2].find("geheim"), std::string::npos) << lines[2];
   EXPECT_NE(lines[0].find(R"("command": "object-add")"), std::string::npos) << lines[0];
   EXPECT_NE(lines[0].find("(secret)"), std::string::npos) << lines[0];
   EXPECT_EQ(lines[0].find("geheim"), std::string::npos) << lines[0];

@@ -118,7 +118,11 @@ TEST(StartUp, HelpIsAValueOfOptions) {
   EXPECT_TRUE(contains(rhea("-machine help").output, "Supported machines are:\n  none"));
   EXPECT_TRUE(contains(rhea("-object help").output, "throttle-group"));
   EXPECT_TRUE(contains(rhea("-object iothread,help").output, "poll-max-ns=<int>"));
-  EXPECT_TRUE(contains(rhea("-chardev help").output, "reconnect=<number>"));
+  EXPECT_TRUE(contains(rhea("-chardev help").output, "ringbuf"));
+  EXPECT_FALSE(contains(rhea("-chardev help").output, "reconnect=<number>"));
+  EXPECT_TRUE(contains(rhea("-chardev socket,help").output, "reconnect=<number>"));
+  EXPECT_FALSE(contains(rhea("-chardev file,help").output, "reconnect=<number>"));
+  EXPECT_TRUE(contains(rhea("-chardev file,help").output, "logfile=<string>"));
   EXPECT_EQ(0, rhea("-object help").status);
 }
 
