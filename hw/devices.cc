@@ -1,6 +1,9 @@
 #include "hw/devices.h"
 
 #include "hw/pci/pci-host.h"
+#include "hw/pci/root-port.h"
+#include "hw/virtio/blk/virtio-blk-pci.h"
+#include "hw/virtio/rng/virtio-rng-pci.h"
 
 namespace rhea::hw {
 
@@ -8,6 +11,11 @@ void addDeviceClasses(object::ClassTable& classes) {
   pci::PciBus::addClasses(classes);
   pci::PciDevice::addClass(classes);
   pci::PciHost::addClasses(classes);
+  pci::RootPort::addClass(classes);
+  virtio::VirtioDevice::addClass(classes);
+  virtio::VirtioPci::addClass(classes);
+  virtio::VirtioBlkPci::addClasses(classes);
+  virtio::VirtioRngPci::addClasses(classes);
 }
 
 }  // namespace rhea::hw

@@ -76,9 +76,11 @@ Task<Result<void>> Disk::submit(Request request) {
         break;
     }
     pass.leave();  // a drain does not wait for who is held
+    const unsigned abandoned = abandoned_.load(std::memory_order_acquire);
     held_.fetch_add(1, std::memory_order_relaxed);
     (void)co_await retry->wait();
     held_.fetch_sub(1, std::memory_order_relaxed);
+    if (abandoned_.load(std::memory_order_acquire) != abandoned) co_return Error::fromErrno(ECANCELED);
   }
 }
 

@@ -133,6 +133,12 @@ void Disk::drainEnd() {
   gate_.open();
 }
 
+void Disk::abandonHeld() {
+  if (held() == 0) return;
+  abandoned_.fetch_add(1, std::memory_order_acq_rel);
+  retryHeld();
+}
+
 void Disk::retryHeld() {
   std::shared_ptr<Event> waiting;
   {

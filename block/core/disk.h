@@ -49,6 +49,8 @@ class GuestLink {
   virtual bool believesVolatile() const = 0;  // was told that the cache is volatile
   // Tells about a new write-back state; false: this guest learns it at its next reset or look only.
   virtual bool tell(bool writeback) = 0;
+  // The disk has another length now.
+  virtual void resized() {}
 };
 
 class Disk {
@@ -106,6 +108,8 @@ class Disk {
   void resetIoStatus() { ioStatus_.store(IoStatus::kOk, std::memory_order_relaxed); }
   // `cont`: requests held by werror/rerror=stop are tried again. Any thread.
   void retryHeld();
+  // The device is being reset: requests that are held end with ECANCELED. Any thread.
+  void abandonHeld();
   std::size_t held() const { return held_.load(std::memory_order_relaxed); }
 
  private:
@@ -161,6 +165,7 @@ class Disk {
   std::mutex heldGuard_;
   std::shared_ptr<Event> retry_ = std::make_shared<Event>();
   std::atomic<std::size_t> held_{0};
+  std::atomic<unsigned> abandoned_{0};  // how often held requests were
   std::atomic<ThrottleMember*> throttle_{nullptr};
   std::vector<std::unique_ptr<ThrottleMember>> throttles_;  // the current one last; the others may still be waited in
   unsigned throttleDrains_ = 0;

@@ -274,6 +274,9 @@ Task<Result<void>> BlockGraph::doResize(NodePtr node, std::uint64_t length, Chan
   Result<void> outcome = co_await user->root_.resize(length, Preallocation::kOff);
   Result<void> detached = co_await detachRoot(user, true, ChangeContext());
   if (!outcome.ok()) co_return outcome;
+  for (const DiskPtr& disk : disksAbove(*node)) {
+    if (disk->guest_ != nullptr) disk->guest_->resized();
+  }
   co_return detached;
 }
 

@@ -27,6 +27,7 @@ enum Register : std::uint16_t {
   kSubordinateBus = 0x1a,
   kIoBase = 0x1c,
   kIoLimit = 0x1d,
+  kSecondaryStatus = 0x1e,
   kMemoryBase = 0x20,
   kMemoryLimit = 0x22,
   kPrefetchBase = 0x24,

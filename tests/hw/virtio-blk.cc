@@ -1,0 +1,231 @@
+// The virtio disk, by a driver that plays the guest.
+#include <gtest/gtest.h>
+
+#include "tests/lib/temp-dir.h"
+#include "tests/support/virtio-driver.h"
+
+namespace rhea::test {
+namespace {
+
+constexpr std::uint64_t kFlush = virtio::bit(9);
+constexpr std::uint64_t kConfigWce = virtio::bit(11);
+constexpr std::uint64_t kDiscard = virtio::bit(13);
+constexpr std::uint64_t kWriteZeroes = virtio::bit(14);
+constexpr unsigned kWritebackAt = 32;
+
+class VirtioBlk : public testing::Test {
+ protected:
+  // A file of 1 MiB as node n0, and the device at 00:03.0.
+  void start(const std::string& more = "", const std::string& node = "") {
+    const std::string path = dir_.makeFile("disk", 1 << 20);
+    const Result<void> added = rig_.blockdev("driver=file,node-name=n0,filename=" + path + node);
+    ASSERT_TRUE(added.ok()) << added.error().describe();
+    const Result<hw::Device*> made = rig_.device("virtio-blk-pci,drive=n0,id=vda,addr=3" + more);
+    ASSERT_TRUE(made.ok()) << made.error().describe();
+    disk_ = rig_.graph().disks().front();
+  }
+  bool eventually(const std::function<bool()>& holds) {
+    const TimePoint end = Clock::now() + std::chrono::seconds(10);
+    while (Clock::now() < end) {
+      if (holds()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+  TempDir dir_;
+  PciRig rig_;
+  block::DiskPtr disk_;
+};
+
+TEST_F(VirtioBlk, ReadsWhatWasWritten) {
+  start();
+  BlkDriver guest(rig_, 3, kFlush);
+  ASSERT_TRUE(guest.agreed());
+  EXPECT_EQ(0, guest.write(8, "hello, disk"));
+  EXPECT_EQ("hello, disk", guest.read(8, 11));
+  EXPECT_EQ(0, guest.request(4, 0, 0, false)) << "flush";
+  EXPECT_EQ(2048U, guest.driver().deviceConfig(0, 8)) << "sectors";
+}
+
+TEST_F(VirtioBlk, ServesIndirectDescriptorsAndTheEventIndex) {
+  start();
+  BlkDriver guest(rig_, 3, kFlush | virtio::kIndirect | virtio::kEventIndex);
+  for (int round = 0; round < 600; ++round) {
+    const std::string text = fmt::format("round {}", round);
+    ASSERT_EQ(0, guest.write(static_cast<std::uint64_t>(round % 200) * 8, text, true)) << round;
+    ASSERT_EQ(text, guest.read(static_cast<std::uint64_t>(round % 200) * 8, text.size(), true)) << round;
+  }
+}
+
+TEST_F(VirtioBlk, ServesSeveralQueuesOnAnIoThread) {
+  ASSERT_TRUE(rig_.object("iothread,id=io0").ok());
+  start(",iothread=io0,num-queues=3,queue-size=64");
+  VirtioDriver driver(rig_, 3);
+  ASSERT_TRUE(driver.negotiate(virtio::kVersion1 | kFlush | virtio::bit(12)));
+  EXPECT_EQ(3U, driver.common(virtio::kQueueCount, 2));
+  EXPECT_EQ(3U, driver.deviceConfig(34, 2));
+  driver.enableMsix(4, 0x40);
+  std::vector<GuestQueue> queues;
+  for (unsigned i = 0; i < 3; ++i) queues.push_back(driver.setUpQueue(i, BlkDriver::kRing + i * 0x10000, 64));
+  driver.driverOk();
+  for (unsigned i = 0; i < 3; ++i) {
+    const std::uint64_t header = BlkDriver::kHeaderAt + i * 0x1000;
+    rig_.at<std::uint32_t>(header) = 1;
+    rig_.at<std::uint64_t>(header + 8) = 8 * i;
+    rig_.at<std::uint32_t>(BlkDriver::kDataAt + i * 4096) = 0x1000 + i;
+    queues[i].chain(0, {{header, 16, false}, {BlkDriver::kDataAt + i * 4096, 4096, false}, {header + 64, 1, true}});
+    queues[i].offer(0);
+    driver.notify(i);
+  }
+  for (unsigned i = 0; i < 3; ++i) {
+    EXPECT_TRUE(rig_.waitForMessage(0x41 + i)) << i;
+    EXPECT_TRUE(queues[i].take());
+    EXPECT_EQ(0, rig_.at<std::uint8_t>(BlkDriver::kHeaderAt + i * 0x1000 + 64));
+  }
+  EXPECT_EQ(3U, disk_->statistics().counts(block::IoKind::kWrite).operations);
+}
+
+TEST_F(VirtioBlk, AnswersWhatItCannotDo) {
+  start(",serial=abc123");
+  BlkDriver guest(rig_, 3, kFlush);
+  EXPECT_EQ(1, guest.request(0, 1U << 20, 4096, true)) << "beyond the end";
+  EXPECT_EQ(1, guest.request(0, UINT64_MAX, 4096, true)) << "an offset that overflows";
+  EXPECT_EQ(1, guest.request(1, 0, 100, false)) << "not whole sectors";
+  EXPECT_EQ(2, guest.request(77, 0, 0, false)) << "an unknown type";
+  EXPECT_EQ(2, guest.request(11, 0, 16, false)) << "discard that was not negotiated";
+  EXPECT_EQ(0, guest.request(8, 0, 20, true)) << "id";
+  EXPECT_EQ("abc123", std::string(&rig_.at<char>(BlkDriver::kDataAt)));
+  EXPECT_EQ(0, guest.write(0, "still well"));
+}
+
+TEST_F(VirtioBlk, DiscardsAndWritesZeroes) {
+  start("", ",discard=unmap");
+  BlkDriver guest(rig_, 3, kFlush | kDiscard | kWriteZeroes);
+  ASSERT_EQ(0, guest.write(8, "to be zeroed"));
+  rig_.at<std::uint64_t>(BlkDriver::kDataAt) = 8;
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 8) = 8;
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 12) = 1;
+  EXPECT_EQ(0, guest.request(13, 0, 16, false));
+  EXPECT_EQ(std::string(4, '\0'), guest.read(8, 4));
+  rig_.at<std::uint64_t>(BlkDriver::kDataAt) = 16;
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 8) = 8;
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 12) = 0;
+  EXPECT_EQ(0, guest.request(11, 0, 16, false));
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 12) = 1;
+  EXPECT_EQ(2, guest.request(11, 0, 16, false)) << "a flag that discards do not have";
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 12) = 0;
+  rig_.at<std::uint32_t>(BlkDriver::kDataAt + 8) = 0xffffffff;
+  EXPECT_EQ(1, guest.request(11, 0, 16, false)) << "more than was told";
+}
+
+TEST_F(VirtioBlk, IsWriteBackOnlyForWhoCanFlush) {
+  start();
+  EXPECT_FALSE(disk_->effectiveWriteback()) << "no driver yet";
+  {
+    const BlkDriver guest(rig_, 3, kFlush);
+    EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+    rig_.onMain([&] { EXPECT_EQ(block::GuestView::kWriteBack, disk_->guestView()); });
+  }
+  {
+    const BlkDriver guest(rig_, 3, 0);
+    EXPECT_TRUE(eventually([&] { return !disk_->effectiveWriteback(); }));
+    rig_.onMain([&] { EXPECT_EQ(block::GuestView::kCannotFlush, disk_->guestView()); });
+  }
+}
+
+TEST_F(VirtioBlk, FollowsTheGuestsOwnSwitch) {
+  start();
+  BlkDriver guest(rig_, 3, kFlush | kConfigWce);
+  ASSERT_EQ(1U, guest.driver().deviceConfig(kWritebackAt, 1));
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+  guest.driver().setDeviceConfig(kWritebackAt, 0, 1);
+  EXPECT_EQ(0U, guest.driver().deviceConfig(kWritebackAt, 1));
+  EXPECT_TRUE(eventually([&] { return !disk_->effectiveWriteback(); }));
+  rig_.onMain([&] { EXPECT_EQ(block::GuestView::kWriteThrough, disk_->guestView()); });
+  guest.driver().setDeviceConfig(kWritebackAt, 1, 1);
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+  // A reset takes the guest's choice back.
+  guest.driver().setDeviceConfig(kWritebackAt, 0, 1);
+  const BlkDriver again(rig_, 3, kFlush | kConfigWce);
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+}
+
+TEST_F(VirtioBlk, ArmsWriteBackForAGuestThatCannotBeTold) {
+  start(",write-cache=off");
+  BlkDriver guest(rig_, 3, kFlush | kConfigWce);
+  EXPECT_EQ(0U, guest.driver().deviceConfig(kWritebackAt, 1));
+  block::CacheRequest request;
+  request.writeback = true;
+  auto change = rig_.run(rig_.graph().setCache("vda", request, block::ChangeContext()));
+  ASSERT_TRUE(change.ok()) << change.error().describe();
+  EXPECT_TRUE(change->pendingGuest);
+  EXPECT_FALSE(disk_->effectiveWriteback());
+  const BlkDriver again(rig_, 3, kFlush | kConfigWce);
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+}
+
+TEST_F(VirtioBlk, TellsTheGuestOfANewLength) {
+  start();
+  BlkDriver guest(rig_, 3, kFlush);
+  const auto generation = guest.driver().common(virtio::kConfigGeneration, 1);
+  ASSERT_TRUE(rig_.run(rig_.graph().resizeNode("n0", 2 << 20, block::ChangeContext())).ok());
+  EXPECT_TRUE(rig_.waitForMessage(0x40));
+  EXPECT_EQ(4096U, guest.driver().deviceConfig(0, 8));
+  EXPECT_NE(generation, guest.driver().common(virtio::kConfigGeneration, 1));
+}
+
+TEST_F(VirtioBlk, RefusesFeaturesThatWereNotOffered) {
+  start(",config-wce=off");
+  VirtioDriver driver(rig_, 3);
+  EXPECT_EQ(0U, driver.offered() & kConfigWce);
+  EXPECT_FALSE(driver.negotiate(virtio::kVersion1 | kConfigWce));
+  EXPECT_FALSE(driver.negotiate(kFlush)) << "without version 1";
+  EXPECT_TRUE(driver.negotiate(virtio::kVersion1 | kFlush));
+}
+
+TEST_F(VirtioBlk, StaysInStepOverAMachineReset) {
+  start();
+  {
+    BlkDriver guest(rig_, 3, kFlush);
+    ASSERT_EQ(0, guest.write(0, "before"));
+  }
+  rig_.reset();
+  EXPECT_EQ(0xffffU, rig_.memory().readValue(VirtioDriver::kWindowsAt + 0x300000, 2)) << "the window is gone";
+  BlkDriver guest(rig_, 3, kFlush);
+  EXPECT_EQ("before", guest.read(0, 6));
+}
+
+TEST_F(VirtioBlk, GoesOnFromSavedState) {
+  start();
+  BlkDriver guest(rig_, 3, kFlush | virtio::kEventIndex);
+  ASSERT_EQ(0, guest.write(0, "saved"));
+  auto* device = dynamic_cast<hw::Device*>(*rig_.tree().find("/machine/peripheral/vda"));
+  ASSERT_NE(nullptr, device);
+  ASSERT_TRUE(rig_.run(rig_.runState().stop()).ok());
+  migrate::StateWriter saved;
+  rig_.onMain([&] { device->save(saved); });
+  rig_.reset();
+  rig_.onMain([&] {
+    Result<migrate::StateReader> reader = migrate::StateReader::open("vda", saved.bytes());
+    ASSERT_TRUE(reader.ok());
+    const Result<void> loaded = device->load(*reader);
+    EXPECT_TRUE(loaded.ok()) << loaded.error().describe();
+  });
+  rig_.onMain([&] { EXPECT_TRUE(rig_.runState().resume().ok()); });
+  EXPECT_EQ("saved", guest.read(0, 5));
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+}
+
+TEST_F(VirtioBlk, TakesNothingWhileTheMachineIsStopped) {
+  start();
+  BlkDriver guest(rig_, 3, kFlush);
+  ASSERT_TRUE(rig_.run(rig_.runState().stop()).ok());
+  guest.start(4, 0, 0, false);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(0U, guest.queue().usedIndex());
+  rig_.onMain([&] { EXPECT_TRUE(rig_.runState().resume().ok()); });
+  EXPECT_EQ(0, guest.finish());
+}
+
+}  // namespace
+}  // namespace rhea::test
