@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -60,7 +61,10 @@ void run(const Bytes& input, const std::string& name) {
   current.input = &input;
   name.copy(current.name, sizeof current.name - 1);
   current.name[std::min(name.size(), sizeof current.name - 1)] = '\0';
-  LLVMFuzzerTestOneInput(input.data(), input.size());
+  // A copy without room to spare, so that AddressSanitizer sees a read one byte too far.
+  const auto exact = std::make_unique_for_overwrite<std::uint8_t[]>(input.size());
+  std::ranges::copy(input, exact.get());
+  LLVMFuzzerTestOneInput(exact.get(), input.size());
   current.input = nullptr;
 }
 
