@@ -11,4 +11,11 @@ inline constexpr long kQuarantineKiB = 256L * 1024;
 inline constexpr long kQuarantineKiB = 0;
 #endif
 
+// How many times as long sanitized code, which is not optimised either, may take for what is bounded by its own work.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kSlowness = 10;
+#else
+inline constexpr int kSlowness = 1;
+#endif
+
 }  // namespace rhea::test
