@@ -109,12 +109,12 @@ TEST(CarrylessMultiply, AddsShiftedCopiesWithoutCarry) {
   const Vec a = bytes("5d47085e53647b5bca7e4cd3be80b663");
   const Vec b = bytes("d5a3ae4fb3b3b8f2d2a7c6f0a7d5d1e9");
   // Bit by bit, for each choice of halves.
-  for (const std::uint8_t choice : {0x00, 0x01, 0x10, 0x11}) {
+  for (const unsigned choice : {0x00u, 0x01u, 0x10u, 0x11u}) {
     Wide expected = 0;
     for (int bit = 0; bit < 64; ++bit) {
       if (b[choice >> 4] >> bit & 1) expected ^= Wide{a[choice & 1]} << bit;
     }
-    EXPECT_TRUE(same(carrylessMultiply(a, b, choice), narrow(expected)));
+    EXPECT_TRUE(same(carrylessMultiply(a, b, static_cast<std::uint8_t>(choice)), narrow(expected)));
   }
 }
 
