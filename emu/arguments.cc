@@ -67,6 +67,8 @@ std::string usage(const CommandLine& line) {
 std::string machineHelp() {
   std::string text = "Supported machines are:\n";
   for (const machine::Board& board : machine::boards()) {
+    if (!board.alias.empty())
+      text += row(std::string(board.alias), fmt::format("{} (alias of {})", board.doc, board.name));
     text += row(std::string(board.name), fmt::format("{}{}", board.doc, board.isDefault ? " (default)" : ""));
   }
   return text;

@@ -189,6 +189,24 @@ Task<Result<chardev::Chardev*>> Creation::shortForm(std::string text) {
   co_return co_await add(std::move(parsed->options));
 }
 
+Task<Result<machine::Pc::Serials>> Creation::serials() {
+  machine::Pc::Serials serials;
+  for (const Given* given : line_.all("serial")) {
+    if (serials.size() == machine::Pc::kSerialPorts) {
+      co_return told(Error("there are no more serial ports").expected("at most 4").withExitCode(2), *given);
+    }
+    Result<chardev::Chardev*> chardev = co_await shortForm(given->text);
+    if (!chardev.ok()) co_return told(chardev.takeError(), *given);
+    serials.push_back(*chardev);
+    if (given->text.starts_with("mon:")) serialMonitors_.push_back(*chardev);
+  }
+  if (defaultSerial_) {
+    RHEA_CO_TRY(terminalMux_, co_await shortForm("mon:stdio"));
+    serials.push_back(terminalMux_);
+  }
+  co_return serials;
+}
+
 Task<Result<void>> Creation::monitors(Monitors& to, monitor::QmpEnvironment& qmp, monitor::HumanEnvironment& human) {
   MonitorMaker maker(to, qmp, human);
   for (const Given& given : line_.all()) {
@@ -213,10 +231,17 @@ Task<Result<void>> Creation::monitors(Monitors& to, monitor::QmpEnvironment& qmp
       if (!made.ok()) co_return told(made.takeError(), given);
     }
   }
-  if (!defaultMonitor_) co_return success();
-  RHEA_CO_TRY(chardev::Chardev * chardev, co_await shortForm("mon:stdio"));
-  MonitorPlan plan;
-  co_return maker.make(std::move(plan), *chardev);
+  if (defaultMonitor_) {
+    if (terminalMux_ == nullptr) {
+      RHEA_CO_TRY(terminalMux_, co_await shortForm("mon:stdio"));
+    }
+    serialMonitors_.push_back(terminalMux_);
+  }
+  for (chardev::Chardev* chardev : serialMonitors_) {
+    MonitorPlan plan;
+    RHEA_CO_CHECK(maker.make(std::move(plan), *chardev));
+  }
+  co_return success();
 }
 
 }  // namespace rhea

@@ -6,6 +6,7 @@
 #include "emu/base/log.h"
 #include "emu/chardev/table.h"
 #include "emu/io/fd-sets.h"
+#include "emu/machine/pc.h"
 #include "emu/object/command-line.h"
 #include "emu/object/tree.h"
 #include "hw/core/device-tree.h"
@@ -31,11 +32,14 @@ class Creation {
   Task<Result<void>> disks(block::BlockGraph& graph, Log& log);
   // -device.
   Task<Result<void>> devices(hw::DeviceTree& tree);
+  // -serial: one chardev per port, null for a port that is left out.
+  Task<Result<machine::Pc::Serials>> serials();
   // -mon, -qmp, -qmp-pretty, -monitor, and the human monitor on the terminal where nothing else was asked for.
   Task<Result<void>> monitors(Monitors& to, monitor::QmpEnvironment& qmp, monitor::HumanEnvironment& human);
   // Names of a service manager's sockets that no option asked for.
   std::vector<std::string> unusedSockets() const;
   void wantDefaultMonitor() { defaultMonitor_ = true; }
+  void wantDefaultSerial() { defaultSerial_ = true; }
 
  private:
   Task<Result<chardev::Chardev*>> add(chardev::Options options);
@@ -45,6 +49,9 @@ class Creation {
   chardev::ChardevTable& chardevs_;
   bool terminal_ = true;
   bool defaultMonitor_ = false;
+  bool defaultSerial_ = false;
+  chardev::Chardev* terminalMux_ = nullptr;           // of the default port and the default monitor
+  std::vector<chardev::Chardev*> serialMonitors_;     // -serial mon:...
   std::map<std::string, Fd, std::less<>> inherited_;  // by name, of LISTEN_FDS; not used yet
 };
 

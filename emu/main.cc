@@ -6,6 +6,7 @@
 #include "block/command/throttle-object.h"
 #include "emu/arguments.h"
 #include "emu/daemon.h"
+#include "emu/mem/memory-backend.h"
 #include "emu/object/iothread.h"
 #include "emu/object/secret.h"
 #include "emu/program.h"
@@ -19,6 +20,7 @@ void addClasses(object::ClassTable& classes) {
   object::IoThread::addClass(classes);
   object::Secret::addClass(classes);
   block::ThrottleGroupObject::addClass(classes);
+  mem::MemoryBackend::addClasses(classes);
   machine::addBoardClasses(classes);
   hw::addDeviceClasses(classes);
 }

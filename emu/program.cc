@@ -92,7 +92,6 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
   context.runState = &disks_;
   graph_ = std::make_unique<block::BlockGraph>(context);
   disks_.setGraph(*graph_);
-  runState_.observe(disks_);
   ending_.setRunState(&runState_);
   ending_.setData(&disks_);
   block::announceJobs(jobs_, events_);
@@ -170,6 +169,16 @@ Task<Result<void>> Program::makeEverything() {
   RHEA_CO_CHECK(co_await creation.chardevs(!given_.daemon.has_value()));
   RHEA_CO_CHECK(co_await creation.objects(tree_));
   RHEA_CO_CHECK(co_await creation.disks(*graph_, log_));
+  if (given_.settings.pc) {
+    if (given_.settings.defaultSerial) creation.wantDefaultSerial();
+    RHEA_CO_TRY(machine::Pc::Serials serials, co_await creation.serials());
+    machine::Pc::Surroundings around(*loop_, tree_, services_, runState_, events_, ending_, log_);
+    RHEA_CO_TRY(pc_, co_await machine::Pc::create(around, *given_.settings.pc, std::move(serials)));
+    services_.provide(*pc_);
+    disks_.setQuiesce([this]() -> Task<void> { co_await pc_->halt(); });
+  }
+  // vCPUs stop before disks are flushed.
+  runState_.observe(disks_);
   RHEA_CO_CHECK(co_await creation.devices(devices_));
   devices_.machineStarts();
   RHEA_CO_CHECK(co_await creation.monitors(monitors_, qmp_, human_));
@@ -182,7 +191,9 @@ Task<Result<void>> Program::makeEverything() {
     pidFile_.emplace(std::move(file));
     ending_.setLastWords([this] { pidFile_->remove(); });
   }
-  co_return co_await chardevs_->waitForClients(ending_.token());
+  RHEA_CO_CHECK(co_await chardevs_->waitForClients(ending_.token()));
+  if (pc_) pc_->start();
+  co_return success();
 }
 
 Task<void> Program::endWhenAsked() {
@@ -198,6 +209,7 @@ Task<void> Program::endWhenAsked() {
 }
 
 Task<bool> Program::closeEverything() {
+  if (pc_) co_await pc_->halt();
   chardevs_->drain(kLastReplies);
   monitors_.clear();
   if (!dispatcher_.running().list(Duration::zero()).empty()) co_return false;

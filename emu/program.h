@@ -8,6 +8,7 @@
 #include "emu/io/file-engine.h"
 #include "emu/machine/disks.h"
 #include "emu/machine/ending.h"
+#include "emu/machine/pc.h"
 #include "emu/migrate/capabilities.h"
 #include "emu/object/command-line.h"
 #include "emu/object/tree.h"
@@ -75,6 +76,7 @@ class Program {
   monitor::QmpEnvironment qmp_;
   monitor::HumanEnvironment human_;
   std::vector<std::unique_ptr<chardev::FrontEnd>> monitors_;
+  std::unique_ptr<machine::Pc> pc_;
   std::optional<PidFile> pidFile_;
   std::vector<std::unique_ptr<Loop::Watch>> signals_;
 

@@ -18,12 +18,14 @@ bool flagOf(const Keyval& pairs, std::string_view key, bool initial) {
   return entry->value == "on" || entry->value == "yes" || entry->value == "true";
 }
 
-// Options for parts that no machine of this version has, where `none` is the truth.
-Result<void> checkAbsentParts(const CommandLine& line) {
+// Options for parts that a machine does not have, where `none` is the truth.
+Result<void> checkAbsentParts(const CommandLine& line, const machine::Board& board) {
   for (const std::string_view option : {"serial", "parallel", "vga"}) {
+    if (option == "serial" && board.mostCpus != 0) continue;
     for (const object::Given* given : line.all(option)) {
       if (given->text == "none") continue;
-      return Error(fmt::format("{} {}: the machine `none` has nothing of the kind", given->origin, given->text))
+      return Error(
+                 fmt::format("{} {}: the machine `{}` has nothing of the kind", given->origin, given->text, board.name))
           .expected("none")
           .withExitCode(kUsage);
     }
@@ -86,13 +88,26 @@ Result<Log::Settings> readLog(const CommandLine& line, const std::string& guest)
   return log;
 }
 
+// A port on the terminal leaves no room for a monitor of its own there; on mon:stdio it brings one.
+bool serialTakesTerminal(const CommandLine& line) {
+  for (const object::Given* given : line.all("serial")) {
+    if (given->text.find("stdio") != std::string::npos || given->text.starts_with("mon:")) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Settings> readSettings(const CommandLine& line) {
   Settings settings;
   RHEA_CHECK(checkMachine(line, settings));
   RHEA_CHECK(checkDisplay(line));
-  RHEA_CHECK(checkAbsentParts(line));
+  RHEA_CHECK(checkAbsentParts(line, *settings.board));
+  if (settings.board->mostCpus != 0) {
+    RHEA_TRY(settings.pc, machine::readPcOptions(line));
+  } else {
+    RHEA_CHECK(machine::refusePcOptions(line, settings.board->name));
+  }
   const Keyval name = line.merged("name");
   if (const Keyval::Entry* guest = name.find("guest"); guest != nullptr) settings.identity.name = guest->value;
   if (const Keyval::Entry* process = name.find("process"); process != nullptr) settings.processName = process->value;
@@ -108,7 +123,9 @@ Result<Settings> readSettings(const CommandLine& line) {
   settings.daemonize = line.has("daemonize");
   settings.startStopped = line.has("S");
   settings.defaultMonitor = !line.has("nodefaults") && !line.has("monitor") && !line.has("mon") && !line.has("qmp") &&
-                            !line.has("qmp-pretty") && !settings.daemonize;
+                            !line.has("qmp-pretty") && !settings.daemonize && !serialTakesTerminal(line);
+  settings.defaultSerial = settings.pc && !line.has("nodefaults") && !line.has("serial") &&
+                           (settings.defaultMonitor || (line.has("nographic") && !settings.daemonize));
   return settings;
 }
 

@@ -5,12 +5,14 @@
 #include "emu/base/log.h"
 #include "emu/machine/board.h"
 #include "emu/machine/identity.h"
+#include "emu/machine/pc-options.h"
 #include "emu/object/command-line.h"
 
 namespace rhea {
 
 struct Settings {
   const machine::Board* board = nullptr;
+  std::optional<machine::PcOptions> pc;  // of a board with CPUs
   machine::Identity identity;
   Log::Settings log;
   std::optional<std::string> processName;
@@ -20,6 +22,7 @@ struct Settings {
   bool daemonize = false;
   bool startStopped = false;
   bool defaultMonitor = false;  // nothing else was asked for: the human monitor on the terminal
+  bool defaultSerial = false;   // the same for the first serial port: it shares the terminal with that monitor
 };
 
 // Errors name the option, what exists, and have exit status 2.

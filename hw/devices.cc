@@ -2,12 +2,14 @@
 
 #include "hw/pci/pci-host.h"
 #include "hw/pci/root-port.h"
+#include "hw/platform-classes.h"
 #include "hw/virtio/blk/virtio-blk-pci.h"
 #include "hw/virtio/rng/virtio-rng-pci.h"
 
 namespace rhea::hw {
 
 void addDeviceClasses(object::ClassTable& classes) {
+  addPlatformClasses(classes);
   pci::PciBus::addClasses(classes);
   pci::PciDevice::addClass(classes);
   pci::PciHost::addClasses(classes);

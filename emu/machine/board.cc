@@ -12,9 +12,16 @@ constexpr Board kBoards[] = {
      .typeName = "none-machine",
      .isDefault = true,
      .mostCpus = 0},
+    {.name = "pc-q35-7.2",
+     .doc = "a PC with PCI Express (q35, ICH9)",
+     .typeName = "pc-q35-7.2-machine",
+     .alias = "q35",
+     .mostCpus = 255,
+     .defaultCpuType = "qemu64-x86_64-cpu",
+     .defaultMemoryId = "pc.ram"},
 };
 
-constexpr std::string_view kAccelerators[] = {"kvm", "tcg"};
+constexpr std::string_view kAccelerators[] = {"interp", "kvm", "tcg"};
 
 }  // namespace
 
@@ -24,8 +31,10 @@ Result<const Board*> chooseBoard(const Keyval& machine) {
   const Keyval::Entry* type = machine.find("type");
   std::vector<std::string_view> names;
   for (const Board& board : kBoards) {
-    if (type == nullptr ? board.isDefault : board.name == type->value) return &board;
-    names.push_back(board.name);
+    if (type == nullptr ? board.isDefault
+                        : board.name == type->value || (!board.alias.empty() && board.alias == type->value))
+      return &board;
+    names.push_back(board.alias.empty() ? board.name : board.alias);
   }
   std::string list;
   for (const std::string_view name : names) list.append(list.empty() ? "" : ", ").append(name);
@@ -42,7 +51,7 @@ Result<void> checkAccelerators(std::string_view names) {
     names.remove_prefix(std::min(colon + 1, names.size()));
     if (std::ranges::find(kAccelerators, name) != std::end(kAccelerators)) continue;
     return Error(fmt::format("there is no accelerator '{}'", name))
-        .expected("tcg, kvm")
+        .expected("tcg, kvm, interp")
         .candidates(nearestNames(name, std::span<const std::string_view>(kAccelerators)))
         .withExitCode(2);
   }

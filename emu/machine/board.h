@@ -10,9 +10,12 @@ namespace rhea::machine {
 struct Board {
   std::string_view name;
   std::string_view doc;
-  std::string_view typeName;  // its class, "none-machine"
+  std::string_view typeName;    // its class, "none-machine"
+  std::string_view alias = {};  // a shorter name for the newest of its kind
   bool isDefault = false;
-  std::int64_t mostCpus = 0;
+  std::int64_t mostCpus = 0;             // 0: it has none, and no memory
+  std::string_view defaultCpuType = {};  // as clients know it
+  std::string_view defaultMemoryId = {};
 };
 
 // All of this build.
@@ -20,8 +23,7 @@ std::span<const Board> boards();
 
 // The board and accelerator that -machine and -accel ask for, as merged keys. Errors name what exists.
 Result<const Board*> chooseBoard(const Keyval& machine);
-// "kvm:tcg", the names in order of preference. Error: a name that is no accelerator. The board `none` runs no code, so
-// it takes every accelerator.
+// "kvm:tcg", the names in order of preference. Error: a name that is no accelerator. All of them mean the interpreter.
 Result<void> checkAccelerators(std::string_view names);
 
 // Adds the classes of all boards.

@@ -1,8 +1,11 @@
 // The commands of qapi/machine.json.
 #include "emu/machine/board.h"
 #include "emu/machine/identity.h"
+#include "emu/machine/pc.h"
 #include "emu/object/run-state.h"
 #include "qapi/commands-machine.h"
+#include "qapi/events-machine.h"
+#include "target/x86/model.h"
 
 namespace rhea {
 
@@ -56,6 +59,9 @@ Task<Result<std::vector<qapi::MachineInfo>>> Command<qapi::QueryMachines>::run(C
     qapi::MachineInfo info;
     info.name = board.name;
     if (board.isDefault) info.isDefault = true;
+    if (!board.alias.empty()) info.alias = board.alias;
+    if (!board.defaultCpuType.empty()) info.defaultCpuType = board.defaultCpuType;
+    if (!board.defaultMemoryId.empty()) info.defaultRamId = board.defaultMemoryId;
     info.cpuMax = board.mostCpus;
     info.hotpluggableCpus = false;
     info.numaMemSupported = false;
@@ -67,8 +73,35 @@ Task<Result<std::vector<qapi::MachineInfo>>> Command<qapi::QueryMachines>::run(C
 
 Task<Result<std::vector<qapi::CpuDefinitionInfo>>> Command<qapi::QueryCpuDefinitions>::run(CommandContext,
                                                                                            qapi::QueryCpuDefinitions) {
-  // CPU models come with the first CPU; no board of this version has one.
-  co_return std::vector<qapi::CpuDefinitionInfo>();
+  std::vector<qapi::CpuDefinitionInfo> list;
+  for (const std::string& name : x86::modelNames()) {
+    qapi::CpuDefinitionInfo info;
+    info.name = name;
+    info.typename_ = name + "-x86_64-cpu";
+    info.static_ = false;
+    info.deprecated = false;
+    info.unavailableFeatures = std::vector<std::string>();
+    list.push_back(std::move(info));
+  }
+  co_return list;
+}
+
+Task<Result<void>> Command<qapi::SystemReset>::run(CommandContext context, qapi::SystemReset) {
+  if (machine::Pc* pc = context.find<machine::Pc>(); pc != nullptr) {
+    pc->requestReset();
+    co_return success();
+  }
+  qapi::ResetEvent event;
+  event.guest = false;
+  event.reason = qapi::ShutdownCause::hostQmpSystemReset;
+  qapi::emit(context.events(), event);
+  co_return success();
+}
+
+Task<Result<void>> Command<qapi::SystemPowerdown>::run(CommandContext context, qapi::SystemPowerdown) {
+  qapi::emit(context.events(), qapi::PowerdownEvent());
+  if (machine::Pc* pc = context.find<machine::Pc>(); pc != nullptr) pc->pressPowerButton();
+  co_return success();
 }
 
 }  // namespace rhea

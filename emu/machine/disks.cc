@@ -18,6 +18,7 @@ void Disks::machineResumed() {
 }
 
 Task<std::vector<std::string>> Disks::flushAll(CancelToken giveUp) {
+  if (quiesce_) co_await quiesce_();
   std::vector<std::string> failed;
   block::ChangeContext context("the machine", std::move(giveUp));
   Result<std::vector<block::FlushOutcome>> outcomes = co_await graph_->flush(std::nullopt, std::move(context));

@@ -12,6 +12,8 @@ class Disks final : public object::RunState::Observer, public Ending::Data, publ
   explicit Disks(object::RunState& runState) : runState_(runState) {}
   // The graph is made after this hook; both live as long as the machine.
   void setGraph(block::BlockGraph& graph) { graph_ = &graph; }
+  // What has to stand still before the last flush means anything: the vCPUs.
+  void setQuiesce(std::function<Task<void>()> quiesce) { quiesce_ = std::move(quiesce); }
 
   // A stopped machine's disks are flushed, so that its images can be copied. Error: names the disks.
   Task<Result<void>> machineStopped() override;
@@ -23,6 +25,7 @@ class Disks final : public object::RunState::Observer, public Ending::Data, publ
  private:
   object::RunState& runState_;
   block::BlockGraph* graph_ = nullptr;
+  std::function<Task<void>()> quiesce_;
 };
 
 }  // namespace rhea::machine

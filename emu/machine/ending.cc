@@ -36,7 +36,7 @@ void Ending::request(qapi::ShutdownCause why) {
 void Ending::begin(qapi::ShutdownCause why) {
   if (runState_ != nullptr) runState_->end();
   qapi::ShutdownEvent event;
-  event.guest = false;
+  event.guest = why == qapi::ShutdownCause::guestShutdown || why == qapi::ShutdownCause::guestReset;
   event.reason = why;
   qapi::emit(events_, event);
   limit(settings_.flushTime + settings_.teardownTime);
@@ -59,6 +59,7 @@ Task<Ending::Outcome> Ending::wait() {
   if (data_ != nullptr) lost = co_await data_->flushAll(giveUp_.token());
   limit(settings_.teardownTime);
   Outcome outcome;
+  outcome.status = status_;
   outcome.complete = lost.empty() || !giveUp_.token().requested();
   if (!lost.empty()) {
     outcome.status = kFailed;

@@ -1,4 +1,4 @@
-// Ending: how the program ends: by quit, a signal, later the guest. Flushes the disks for a bounded time, and whatever
+// Ending: how the program ends: by quit, a signal, the guest. Flushes the disks for a bounded time, and whatever
 // hangs, the process ends.
 //
 //   nothing yet -> request() -> SHUTDOWN, run state shutdown -> flushing -> over -> teardown -> exit
@@ -44,6 +44,8 @@ class Ending final : public object::ProgramEnd {
   void setLastWords(std::function<void()> lastWords) { *lastWords_ = std::move(lastWords); }
 
   void request(qapi::ShutdownCause why) override;
+  // The process's exit status where all goes well; 0 unless a guest chose another one (isa-debug-exit).
+  void setStatus(int status) { status_ = status; }
   bool requested() const { return requests_ > 0; }
   // Cancelled when the end is asked for: start-up waits for clients no longer.
   CancelToken token() const { return asked_.token(); }
@@ -70,6 +72,7 @@ class Ending final : public object::ProgramEnd {
   object::RunState* runState_ = nullptr;
   std::shared_ptr<std::function<void()>> lastWords_ = std::make_shared<std::function<void()>>();
   int requests_ = 0;
+  int status_ = 0;
   Event begun_;
   CancelSource asked_;
   CancelSource giveUp_;

@@ -27,7 +27,10 @@ void RunState::stopSoon(State why) {
 
 Result<void> RunState::resume() {
   if (running()) return success();
-  if (state_ == State::shutdown) return Error("the machine is at its end and cannot run on");
+  if (ended_) return Error("the machine is at its end and cannot run on");
+  if (state_ == State::shutdown || state_ == State::guestPanicked) {
+    return Error("the guest has ended and cannot run on").hint("system_reset starts it anew");
+  }
   state_ = State::running;
   qapi::emit(events_, qapi::ResumeEvent());
   const std::vector<Observer*> observers = observers_;
@@ -35,7 +38,14 @@ Result<void> RunState::resume() {
   return success();
 }
 
-void RunState::end() { state_ = State::shutdown; }
+void RunState::end() {
+  state_ = State::shutdown;
+  ended_ = true;
+}
+
+void RunState::wasReset() {
+  if (!ended_ && (state_ == State::shutdown || state_ == State::guestPanicked)) state_ = State::paused;
+}
 
 void RunState::leaveRunning(State next) {
   state_ = next;

@@ -42,12 +42,15 @@ class RunState {
   // Stops the machine if it runs (STOP), then waits for the observers. In any other state nothing happens, except that
   // a machine which has not been started yet goes from prelaunch to nothing else: only cont leaves prelaunch.
   Task<Result<void>> stop();
-  // Error: the machine is at its end.
+  // Errors: the machine is at its end, or has to be reset first.
   Result<void> resume();
   // A disk failed whose error policy is stop; from any thread. Nothing happens unless the machine runs.
   void stopSoon(State why);
   // The program is about to end: the machine does not run any more and cannot be resumed.
   void end();
+  bool ended() const { return ended_; }
+  // The machine is as after power on: one that the guest had turned off, or crashed, is merely stopped from now on.
+  void wasReset();
 
  private:
   void leaveRunning(State next);
@@ -56,6 +59,7 @@ class RunState {
   Loop& main_;
   EventSink& events_;
   State state_;
+  bool ended_ = false;
   std::vector<Observer*> observers_;
 };
 

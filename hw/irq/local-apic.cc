@@ -241,15 +241,15 @@ void LocalApic::clearState() {
 
 void LocalApic::reset(bool init) {
   clearState();
-  // INIT leaves the mode as it is.
-  if (!init) base_ = ApicBus::kBase | kBaseEnable | (bootstrap_ ? kBaseBootstrap : 0);
+  if (init) return;  // which leaves the mode as it is
+  base_ = ApicBus::kBase | kBaseEnable | (bootstrap_ ? kBaseBootstrap : 0);
+  // As firmware leaves it: the 8259's interrupts reach the first CPU.
+  if (bootstrap_) lvt_[kLint0] = static_cast<std::uint32_t>(DeliveryMode::kExternal) << 8;
 }
 
 Task<void> LocalApic::reset() {
   reset(false);
   lint0_ = false;
-  // As firmware leaves it: the 8259's interrupts reach the first CPU.
-  if (bootstrap_) lvt_[kLint0] = static_cast<std::uint32_t>(DeliveryMode::kExternal) << 8;
   co_return;
 }
 

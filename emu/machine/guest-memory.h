@@ -1,0 +1,25 @@
+// GuestMemory: a PC's RAM in its places: below the hole, above 4 GiB, with the first MiB's gap.
+#pragma once
+
+#include "emu/mem/address-space.h"
+#include "hw/acpi/layout.h"
+#include "hw/firmware/boot-plan.h"
+
+namespace rhea::machine {
+
+class GuestMemory {
+ public:
+  // `block` is as large as the layout's RAM.
+  GuestMemory(mem::AddressSpace& space, mem::RamBlockPtr block, const hw::Layout& layout);
+
+  const mem::RamBlockPtr& block() const { return block_; }
+  // Copies into RAM, as firmware would.
+  void put(std::uint64_t address, std::string_view bytes, std::uint64_t zeros = 0);
+
+ private:
+  mem::AddressSpace& space_;
+  mem::RamBlockPtr block_;
+  std::vector<mem::AddressSpace::Mapping> mappings_;
+};
+
+}  // namespace rhea::machine

@@ -1,0 +1,135 @@
+#include "emu/machine/pc-options.h"
+
+#include <charconv>
+
+#include "emu/base/size.h"
+#include "hw/acpi/layout.h"
+
+namespace rhea::machine {
+
+namespace {
+
+using object::CommandLine;
+
+constexpr int kUsage = 2;  // exit status
+
+Result<std::optional<unsigned>> numberOf(const Keyval& pairs, std::string_view key, unsigned most) {
+  const Keyval::Entry* entry = pairs.find(key);
+  if (entry == nullptr) return std::optional<unsigned>();
+  unsigned value = 0;
+  const std::string& text = entry->value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 1 && value <= most)
+    return std::optional(value);
+  return Error(fmt::format("'{}={}': no number that can be had", key, text)).expected(fmt::format("1 to {}", most));
+}
+
+Result<void> readMemory(const CommandLine& line, PcOptions& options) {
+  const Keyval pairs = line.merged("m");
+  if (const Keyval::Entry* slots = pairs.find("slots"); slots != nullptr && slots->value != "0") {
+    return Error("memory cannot be added while the machine runs in this version").expected("slots=0").where("slots");
+  }
+  if (const Keyval::Entry* size = pairs.find("size"); size != nullptr) {
+    RHEA_TRY(options.memory, parseSize(size->value, SizeUnit::kMiB));
+  }
+  if (const Keyval::Entry* most = pairs.find("maxmem"); most != nullptr) {
+    RHEA_TRY(const std::uint64_t bytes, parseSize(most->value, SizeUnit::kMiB));
+    if (bytes != options.memory) {
+      return Error("memory cannot be added while the machine runs in this version")
+          .expected("maxmem as large as the size");
+    }
+  }
+  constexpr std::uint64_t kLeast = std::uint64_t{2} << 20;
+  constexpr std::uint64_t kPage = 0x1000;
+  if (options.memory < kLeast || options.memory > PcOptions::kMostMemory || options.memory % kPage != 0) {
+    return Error(fmt::format("{} of memory cannot be had", exactSize(options.memory)))
+        .expected(
+            fmt::format("{} to {}, in whole pages of 4 KiB", exactSize(kLeast), exactSize(PcOptions::kMostMemory)));
+  }
+  return success();
+}
+
+// Of cpus, sockets, cores and threads those that are not given follow from the others, cores before sockets.
+Result<void> readCpus(const CommandLine& line, PcOptions& options) {
+  const Keyval pairs = line.merged("smp");
+  for (const char* single : {"dies", "clusters"}) RHEA_CHECK(numberOf(pairs, single, 1));
+  RHEA_TRY(const std::optional<unsigned> cpus, numberOf(pairs, "cpus", PcOptions::kMostCpus));
+  RHEA_TRY(const std::optional<unsigned> sockets, numberOf(pairs, "sockets", PcOptions::kMostCpus));
+  RHEA_TRY(const std::optional<unsigned> cores, numberOf(pairs, "cores", PcOptions::kMostCpus));
+  RHEA_TRY(const std::optional<unsigned> threads, numberOf(pairs, "threads", PcOptions::kMostCpus));
+  RHEA_TRY(const std::optional<unsigned> most, numberOf(pairs, "maxcpus", PcOptions::kMostCpus));
+  options.threads = threads.value_or(1);
+  unsigned packages = sockets.value_or(1);
+  options.cpus = cpus.value_or(packages * cores.value_or(1) * options.threads);
+  options.cores = cores.value_or(std::max(1U, options.cpus / (packages * options.threads)));
+  if (!sockets) packages = std::max(1U, options.cpus / (options.cores * options.threads));
+  if (packages * options.cores * options.threads != options.cpus || options.cpus > PcOptions::kMostCpus) {
+    return Error(fmt::format("{} sockets of {} cores of {} threads are not {} CPUs", packages, options.cores,
+                             options.threads, options.cpus))
+        .expected("cpus = sockets * cores * threads");
+  }
+  if (most.value_or(options.cpus) != options.cpus) {
+    return Error("CPUs cannot be added while the machine runs in this version")
+        .expected(fmt::format("maxcpus={}", options.cpus));
+  }
+  return success();
+}
+
+bool isOff(const Keyval& pairs, std::string_view key) {
+  const Keyval::Entry* entry = pairs.find(key);
+  return entry != nullptr && (entry->value == "off" || entry->value == "no" || entry->value == "false");
+}
+
+Result<void> readMachine(const CommandLine& line, PcOptions& options) {
+  const Keyval pairs = line.merged("machine");
+  options.hpet = !isOff(pairs, "hpet");
+  if (const Keyval::Entry* backend = pairs.find("memory-backend"); backend != nullptr)
+    options.memoryBackend = backend->value;
+  for (const char* absent : {"usb", "vmport", "smm"}) {
+    const Keyval::Entry* entry = pairs.find(absent);
+    if (entry == nullptr || entry->value == "auto" || isOff(pairs, absent)) continue;
+    return Error(fmt::format("'{}={}' cannot be had in this version", absent, entry->value)).expected("off");
+  }
+  return success();
+}
+
+Result<void> named(Result<void> result, const CommandLine& line, std::string_view option) {
+  if (result.ok()) return result;
+  const object::Given* given = line.last(option);
+  return result.takeError()
+      .context(given == nullptr ? fmt::format("-{}", option) : fmt::format("{} {}", given->origin, given->written))
+      .withExitCode(kUsage);
+}
+
+}  // namespace
+
+Result<PcOptions> readPcOptions(const CommandLine& line) {
+  PcOptions options;
+  RHEA_CHECK(named(readMemory(line, options), line, "m"));
+  RHEA_CHECK(named(readCpus(line, options), line, "smp"));
+  RHEA_CHECK(named(readMachine(line, options), line, "machine"));
+  options.cpu = line.word("cpu").value_or("");
+  options.kernel = line.word("kernel").value_or("");
+  options.initrd = line.word("initrd").value_or("");
+  options.append = line.word("append").value_or("");
+  for (const char* dependent : {"initrd", "append"}) {
+    if (line.has(dependent) && !line.has("kernel")) {
+      return Error(fmt::format("-{} is for a kernel that -kernel names", dependent)).withExitCode(kUsage);
+    }
+  }
+  options.reboot = !line.has("no-reboot");
+  options.shutdown = !line.has("no-shutdown");
+  return options;
+}
+
+Result<void> refusePcOptions(const CommandLine& line, std::string_view board) {
+  for (const char* option : {"kernel", "initrd", "append"}) {
+    if (!line.has(option)) continue;
+    return Error(fmt::format("-{}: the machine `{}` has no CPU to run a kernel", option, board))
+        .hint("-machine q35 has")
+        .withExitCode(kUsage);
+  }
+  return success();
+}
+
+}  // namespace rhea::machine

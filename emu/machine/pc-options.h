@@ -1,0 +1,29 @@
+// PcOptions: what -m, -smp, -cpu, -kernel and their like say about a PC, checked as far as that goes without making it.
+#pragma once
+
+#include "emu/base/base.h"
+#include "emu/object/command-line.h"
+
+namespace rhea::machine {
+
+struct PcOptions {
+  static constexpr std::uint64_t kMostMemory = std::uint64_t{512} << 30;
+  static constexpr unsigned kMostCpus = 255;
+
+  std::uint64_t memory = std::uint64_t{128} << 20;
+  std::string memoryBackend;  // an object's id; empty: memory of the board's own
+  unsigned cpus = 1;
+  unsigned cores = 1, threads = 1;  // of one package, of one core
+  std::string cpu;                  // -cpu as given; empty: the board's default
+  std::string kernel, initrd, append;
+  bool hpet = true;
+  bool reboot = true;    // false: -no-reboot
+  bool shutdown = true;  // false: -no-shutdown
+};
+
+// Errors name the option and what would do; exit status 2.
+Result<PcOptions> readPcOptions(const object::CommandLine& line);
+// For a board without CPUs and memory: an option that it cannot follow is refused rather than ignored.
+Result<void> refusePcOptions(const object::CommandLine& line, std::string_view board);
+
+}  // namespace rhea::machine
