@@ -79,6 +79,23 @@ class Vcpu {
   virtual std::optional<std::uint64_t> translate(std::uint64_t virtualAddress) const = 0;
 
   void doWork();
+  // Until kPause is gone (true) or the thread is to end (false); work is done meanwhile.
+  bool waitWhilePaused();
+  bool ending() const { return (pending() & kEnd) != 0; }
+  void unpause() {
+    take(kPause);
+    std::atomic_ref(pending_).notify_all();
+  }
+  // Does the work that there is, or sleeps until some comes; returns at once where done() says so.
+  template <class Done>
+  void workOrWait(Done done) {
+    const std::uint32_t seen = pending();
+    if (done()) return;
+    if ((seen & kWork) != 0)
+      doWork();
+    else
+      std::atomic_ref(pending_).wait(seen);
+  }
   void setHostThread(std::int64_t id) { hostThread_.store(id, std::memory_order_relaxed); }
 
  protected:

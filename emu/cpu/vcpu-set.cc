@@ -1,0 +1,142 @@
+#include "emu/cpu/vcpu-set.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace rhea::cpu {
+
+namespace {
+
+// Signals belong to other threads; a fault of our own code still ends the program.
+void blockSignals() {
+  sigset_t all;
+  sigfillset(&all);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+// Completes when as many have arrived as were awaited.
+struct Arrivals {
+  explicit Arrivals(std::size_t count) : left(count) {}
+  void arrive() {
+    if (left.fetch_sub(1) == 1) all.set();
+  }
+  std::atomic<std::size_t> left;
+  Event all;
+};
+
+}  // namespace
+
+VcpuSet::VcpuSet(object::RunState& runState, object::VirtualClock& clock) : runState_(runState), clock_(clock) {
+  runState_.observe(*this);
+}
+
+VcpuSet::~VcpuSet() {
+  runState_.forget(*this);
+  for (const auto& place : places_) place->vcpu->post(kEnd);
+  for (const auto& place : places_) {
+    if (place->thread.joinable()) place->thread.join();
+  }
+}
+
+void VcpuSet::add(std::unique_ptr<Vcpu> vcpu) {
+  places_.push_back(std::make_unique<Place>());
+  places_.back()->vcpu = std::move(vcpu);
+  places_.back()->vcpu->post(kPause);
+}
+
+void VcpuSet::start() {
+  started_ = true;
+  for (const auto& place : places_) place->thread = std::thread([this, at = place.get()] { thread(*at); });
+  if (runState_.running()) machineResumed();
+}
+
+void VcpuSet::thread(Place& place) {
+  blockSignals();
+  pthread_setname_np(pthread_self(), fmt::format("CPU {}/rhea", place.vcpu->index()).c_str());
+  place.vcpu->setHostThread(::gettid());
+  for (;;) {
+    place.paused.store(true);
+    changed_.set();
+    if (!place.vcpu->waitWhilePaused()) return;
+    place.paused.store(false);
+    place.vcpu->run();
+  }
+}
+
+bool VcpuSet::allPaused() const {
+  return std::all_of(places_.begin(), places_.end(), [](const auto& place) { return place->paused.load(); });
+}
+
+Task<Result<void>> VcpuSet::machineStopped() {
+  const unsigned resumes = resumes_;
+  for (const auto& place : places_) place->vcpu->post(kPause);
+  while (started_ && resumes == resumes_ && !allPaused()) {
+    changed_.reset();
+    if (allPaused()) break;
+    static_cast<void>(co_await changed_.wait());
+  }
+  if (resumes == resumes_) clock_.stop();
+  co_return success();
+}
+
+void VcpuSet::machineResumed() {
+  ++resumes_;
+  changed_.set();
+  clock_.start();
+  if (!started_) return;
+  for (const auto& place : places_) place->vcpu->unpause();
+}
+
+Task<void> VcpuSet::onEach(std::function<void(Vcpu&)> work) {
+  if (!started_) {
+    for (const auto& place : places_) work(*place->vcpu);
+    co_return;
+  }
+  auto arrivals = std::make_shared<Arrivals>(places_.size());
+  for (const auto& place : places_) {
+    place->vcpu->runOn([work, arrivals, vcpu = place->vcpu.get()] {
+      work(*vcpu);
+      arrivals->arrive();
+    });
+  }
+  if (!places_.empty()) static_cast<void>(co_await arrivals->all.wait());
+}
+
+Task<void> VcpuSet::on(std::size_t index, std::function<void(Vcpu&)> work) {
+  Vcpu& vcpu = *places_[index]->vcpu;
+  if (!started_) {
+    work(vcpu);
+    co_return;
+  }
+  auto arrivals = std::make_shared<Arrivals>(1);
+  vcpu.runOn([work, arrivals, &vcpu] {
+    work(vcpu);
+    arrivals->arrive();
+  });
+  static_cast<void>(co_await arrivals->all.wait());
+}
+
+void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
+  auto left = std::make_shared<std::atomic<unsigned>>(0);
+  for (const auto& place : places_) {
+    Vcpu& other = *place->vcpu;
+    if (&other == &self) continue;
+    left->fetch_add(1);
+    other.runOn([work, &other, &self, left] {
+      work(other);
+      left->fetch_sub(1);
+      self.post(kWork);  // wakes it
+    });
+  }
+  // At the program's end threads leave without an answer.
+  while (left->load() != 0 && !self.ending()) self.workOrWait([&] { return left->load() == 0; });
+}
+
+void VcpuSet::reset() {
+  for (const auto& place : places_) place->vcpu->post(kReset);
+}
+
+}  // namespace rhea::cpu

@@ -1,0 +1,62 @@
+// VcpuSet: the vCPUs of a machine and their threads. Follows the run state: a stop is complete when every thread has
+// acknowledged it at a block's edge, and the guest's clock stands between stop and resume.
+//
+// Belongs to the main loop, unless it says otherwise.
+#pragma once
+
+#include <thread>
+
+#include "emu/cpu/vcpu.h"
+#include "emu/io/sync.h"
+#include "emu/object/run-state.h"
+#include "emu/object/virtual-clock.h"
+
+namespace rhea::cpu {
+
+class VcpuSet final : public object::RunState::Observer {
+ public:
+  VcpuSet(object::RunState& runState, object::VirtualClock& clock);
+  ~VcpuSet() override;  // ends the threads
+  VcpuSet(const VcpuSet&) = delete;
+  VcpuSet& operator=(const VcpuSet&) = delete;
+
+  // Before start(), in the order of their indices.
+  void add(std::unique_ptr<Vcpu> vcpu);
+  // Threads begin, and guest code where the machine runs.
+  void start();
+  std::size_t size() const { return places_.size(); }
+  Vcpu& at(std::size_t index) const { return *places_[index]->vcpu; }
+
+  // Runs `work` on every vCPU's thread between two blocks, paused and halted ones too, and completes when all have
+  // done it. For example dropping what was looked up in a memory map, or reading registers. Before start(): at once,
+  // here.
+  Task<void> onEach(std::function<void(Vcpu&)> work);
+  // The same for one.
+  Task<void> on(std::size_t index, std::function<void(Vcpu&)> work);
+  // On a vCPU's thread: all others run `work` before this returns; meanwhile the caller does what others ask of it.
+  void onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work);
+
+  // A system reset, while the machine is stopped or running: every vCPU resets at its next edge.
+  void reset();
+
+  Task<Result<void>> machineStopped() override;
+  void machineResumed() override;
+
+ private:
+  struct Place {
+    std::unique_ptr<Vcpu> vcpu;
+    std::thread thread;
+    std::atomic<bool> paused{true};
+  };
+  void thread(Place& place);
+  bool allPaused() const;
+
+  object::RunState& runState_;
+  object::VirtualClock& clock_;
+  std::vector<std::unique_ptr<Place>> places_;
+  bool started_ = false;
+  unsigned resumes_ = 0;
+  Event changed_;  // a thread has paused, or the machine was resumed
+};
+
+}  // namespace rhea::cpu
