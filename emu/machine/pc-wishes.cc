@@ -12,7 +12,7 @@ void Pc::wish(Wish what, std::string_view why) {
 }
 
 void Pc::carryOut(Wish what, const std::string& why) {
-  if (around_.runState.ended()) return;
+  if (around_.ending.requested()) return;
   switch (what) {
     case Wish::kReset:
       if (!options_.reboot) {
@@ -41,7 +41,7 @@ void Pc::carryOut(Wish what, const std::string& why) {
 }
 
 void Pc::requestReset() {
-  if (!around_.runState.ended()) around_.loop.spawn(resetNow(false));
+  if (!around_.ending.requested()) around_.loop.spawn(resetNow(false));
 }
 
 void Pc::pressPowerButton() { power_->pressPowerButton(); }

@@ -198,8 +198,16 @@ void Hpet::fire(unsigned n) {
     if ((comparator.config & kPeriodic) != 0 && comparator.period != 0) {
       const std::uint64_t mask = (comparator.config & kNarrow) != 0 ? 0xffffffff : ~std::uint64_t{0};
       const std::uint64_t behind = (counter(now) - comparator.compare) & mask;
-      comparator.compare = (comparator.compare + (behind / comparator.period + 1) * comparator.period) & mask;
-      schedule(n, now);
+      const VirtualTime period = timeOf(comparator.period, kHz);
+      const bool late = behind >= comparator.period;
+      if (late && timeOf(behind, kHz) < kMostBacklog) {
+        comparator.compare = (comparator.compare + comparator.period) & mask;
+        comparator.next = tickTime(now, now, period);
+        timers_[n]->arm(comparator.next);
+      } else {
+        comparator.compare = (comparator.compare + (behind / comparator.period + 1) * comparator.period) & mask;
+        schedule(n, now);
+      }
     } else if ((comparator.config & kNarrow) != 0) {
       // The low half comes round again.
       constexpr std::uint64_t kRound = std::uint64_t{1} << 32;

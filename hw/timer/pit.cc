@@ -206,8 +206,14 @@ void Pit::fire() {
   irq_.raise();
   next_ = kNoTime;
   if (periodic(channel.mode)) {
-    edges_ = std::max(edges_ + 1, channel.ticks(now) / channel.period());
-    next_ = channel.start + timeOf((edges_ + 1) * channel.period(), kHz);
+    ++edges_;
+    const VirtualTime period = timeOf(channel.period(), kHz);
+    VirtualTime nominal = channel.start + timeOf((edges_ + 1) * channel.period(), kHz);
+    if (now - nominal > kMostBacklog) {
+      edges_ = channel.ticks(now) / channel.period();
+      nominal = channel.start + timeOf((edges_ + 1) * channel.period(), kHz);
+    }
+    next_ = tickTime(nominal, now, period);
   }
   timer_.arm(next_);
 }

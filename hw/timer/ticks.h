@@ -19,4 +19,13 @@ constexpr object::VirtualTime timeOf(std::uint64_t ticks, std::uint64_t hz) {
                                           hz);
 }
 
+// When a periodic interrupt whose nominal time is `nominal` comes: then, or, where a busy host has let that pass, soon
+// but not at once, so that a guest that counts ticks can take them one by one. What is a second late is not made up
+// for.
+constexpr object::VirtualTime kMostBacklog = static_cast<object::VirtualTime>(kNanosecondsPerSecond);
+constexpr object::VirtualTime tickTime(object::VirtualTime nominal, object::VirtualTime now,
+                                       object::VirtualTime period) {
+  return nominal > now ? nominal : now + period / 4 + 1;
+}
+
 }  // namespace rhea::hw
