@@ -10,7 +10,8 @@
 namespace rhea::monitor {
 
 // One client: its stream is the console's screen.
-class HumanSession final : public chardev::Receiver,
+class HumanSession final : public Conversation,
+                           public chardev::Receiver,
                            public Screen,
                            public Client,
                            public std::enable_shared_from_this<HumanSession> {
@@ -24,7 +25,7 @@ class HumanSession final : public chardev::Receiver,
         gone_(std::move(gone)),
         since_(Clock::now()) {}
 
-  void start() {
+  void start() override {
     environment_.clients.add(*this);
     Peer peer;
     peer.session = id_;
@@ -50,7 +51,7 @@ class HumanSession final : public chardev::Receiver,
     logView_ = LogView::create(environment_.dispatcher.loop(), *environment_.log, stream_->terminal(), show);
   }
 
-  void close() {
+  void close() override {
     if (isTerminal()) write("\n");  // behind the prompt: what comes next is the shell's
     stream_->close();
   }
@@ -130,26 +131,15 @@ class HumanSession final : public chardev::Receiver,
 };
 
 Result<std::unique_ptr<HumanMonitor>> HumanMonitor::create(HumanEnvironment& environment, chardev::Chardev& chardev,
-                                                           Settings settings) {
-  std::unique_ptr<HumanMonitor> monitor(new HumanMonitor(environment, chardev, std::move(settings)));
-  RHEA_CHECK(chardev.attach(*monitor));
+                                                           const Settings& settings) {
+  std::unique_ptr<HumanMonitor> monitor(new HumanMonitor(environment, chardev, settings));
+  RHEA_CHECK(monitor->serve());
   return monitor;
 }
 
-HumanMonitor::~HumanMonitor() {
-  chardev_.detach(*this);
-  const auto sessions = std::exchange(sessions_, {});
-  for (const auto& [number, session] : sessions) session->close();
-}
-
-void HumanMonitor::opened(std::shared_ptr<chardev::Stream> stream) {
-  const std::uint64_t number = clients_++;
-  const bool mayChange = settings_.role == chardev::Role::kFull && chardev_.role() == chardev::Role::kFull;
-  const auto gone = [this, number] { sessions_.erase(number); };
-  const auto session = std::make_shared<HumanSession>(environment_, fmt::format("{}#{}", settings_.id, number),
-                                                      mayChange, std::move(stream), gone);
-  sessions_.emplace(number, session);
-  session->start();
+std::shared_ptr<Conversation> HumanMonitor::talkWith(Client client) {
+  return std::make_shared<HumanSession>(environment_, std::move(client.id), client.mayChange, std::move(client.stream),
+                                        std::move(client.gone));
 }
 
 }  // namespace rhea::monitor

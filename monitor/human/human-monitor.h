@@ -1,10 +1,10 @@
-// HumanMonitor: a human monitor on a chardev: a terminal, a pty, a socket. Every client gets a console of its own.
+// HumanMonitor: a human monitor on a chardev: a terminal, a pty, a socket.
 #pragma once
 
 #include "emu/base/log.h"
-#include "emu/chardev/chardev.h"
 #include "monitor/dispatch/clients.h"
 #include "monitor/dispatch/dispatcher.h"
+#include "monitor/dispatch/monitor-server.h"
 
 namespace rhea::monitor {
 
@@ -19,9 +19,7 @@ struct HumanEnvironment {
   Log* log = nullptr;  // shown above the line that is typed where it goes to the same terminal
 };
 
-class HumanSession;
-
-class HumanMonitor final : public chardev::FrontEnd {
+class HumanMonitor final : public MonitorServer {
  public:
   struct Settings {
     std::string id;  // "hmp0", as -mon id= or made up
@@ -30,22 +28,14 @@ class HumanMonitor final : public chardev::FrontEnd {
 
   // Serves `chardev` until destruction. Error: the chardev is in use.
   static Result<std::unique_ptr<HumanMonitor>> create(HumanEnvironment& environment, chardev::Chardev& chardev,
-                                                      Settings settings);
-  ~HumanMonitor() override;
-
-  std::string description() const override { return fmt::format("monitor '{}'", settings_.id); }
-  bool servesMany() const override { return true; }
-  void opened(std::shared_ptr<chardev::Stream> stream) override;
+                                                      const Settings& settings);
 
  private:
-  HumanMonitor(HumanEnvironment& environment, chardev::Chardev& chardev, Settings settings)
-      : environment_(environment), chardev_(chardev), settings_(std::move(settings)) {}
+  HumanMonitor(HumanEnvironment& environment, chardev::Chardev& chardev, const Settings& settings)
+      : MonitorServer(chardev, settings.id, settings.role), environment_(environment) {}
+  std::shared_ptr<Conversation> talkWith(Client client) override;
 
   HumanEnvironment& environment_;
-  chardev::Chardev& chardev_;
-  Settings settings_;
-  std::uint64_t clients_ = 0;
-  std::map<std::uint64_t, std::shared_ptr<HumanSession>> sessions_;
 };
 
 }  // namespace rhea::monitor

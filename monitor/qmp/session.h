@@ -14,6 +14,7 @@
 #include "emu/chardev/stream.h"
 #include "monitor/dispatch/clients.h"
 #include "monitor/dispatch/dispatcher.h"
+#include "monitor/dispatch/monitor-server.h"
 #include "monitor/qmp/event-hub.h"
 #include "monitor/qmp/request.h"
 #include "monitor/qmp/session-fds.h"
@@ -30,7 +31,8 @@ struct QmpEnvironment {
   json::Text version;  // what query-version returns, for the greeting
 };
 
-class Session final : public chardev::Receiver,
+class Session final : public Conversation,
+                      public chardev::Receiver,
                       public EventHub::Listener,
                       public Client,
                       public std::enable_shared_from_this<Session> {
@@ -45,10 +47,8 @@ class Session final : public chardev::Receiver,
           std::function<void()> closed);
   ~Session() override;
 
-  // Sends the greeting and begins to read.
-  void start();
-  // Ends the conversation.
-  void close();
+  void start() override;
+  void close() override;
 
   void received(std::string_view bytes, std::vector<Fd> fds) override;
   void drained() override;

@@ -3,7 +3,6 @@
 //
 //   BUILD/bench/block-core [SECONDS per run [MODE...]]      (RHEA_SCRATCH: folder of the file, default the temporary
 //   one)
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,9 +13,9 @@
 #include "block/core/graph.h"
 #include "block/driver/table.h"
 #include "emu/base/base.h"
-#include "emu/io/fd.h"
 #include "emu/io/offload.h"
 #include "qapi/types-block-options.h"
+#include "tests/lib/bench-peer.h"
 
 namespace rhea::block {
 namespace {
@@ -143,50 +142,24 @@ class Bench {
   DiskPtr disk_;
 };
 
-std::string outputOf(const std::string& command) {
-  std::FILE* const output = ::popen(command.c_str(), "r");
-  if (output == nullptr) return {};
-  std::string text(1 << 14, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), output));
-  ::pclose(output);
-  return text;
-}
-
-double field(const std::string& text, char separator, int number) {
-  std::size_t at = 0;
-  for (int i = 0; i < number && at != std::string::npos; i++) at = text.find(separator, at + (i > 0 ? 1 : 0));
-  return at == std::string::npos || text.empty() ? 0 : std::atof(text.c_str() + at + 1);
-}
-
 double measureFio(const std::string& path, const Load& load, CacheSwitches mode, double seconds) {
-  const std::string text = outputOf(fmt::format(
+  const std::string text = test::outputOf(fmt::format(
       "fio --name=peer --filename={} --size={} --bs={} --rw={}{} --ioengine=io_uring --iodepth={} --direct={} {} "
       "--runtime={} --time_based --invalidate=0 --gtod_reduce=1 --randrepeat=0 --minimal 2>/dev/null",
       path, kFileSize, load.block, load.random ? "rand" : "", load.write ? "write" : "read", load.depth,
       mode.direct ? 1 : 0, load.write && !mode.writeback ? "--sync=dsync" : "", seconds));
-  return field(text, ';', load.write ? 48 : 7);
+  return test::field(text, ';', load.write ? 48 : 7);
 }
 
 // It has no random order; it steps over the file instead.
 double measureQemu(const std::string& path, const Load& load, std::string_view mode, double rate, double seconds) {
   const auto count = std::max<std::uint64_t>(static_cast<std::uint64_t>(rate * seconds), 50);
-  const std::string text = outputOf(
+  const std::string text = test::outputOf(
       fmt::format("qemu-img bench -f raw -t {} -i io_uring -c {} -d {} -s {} -S {} {} {} 2>/dev/null", mode, count,
                   load.depth, load.block, load.random ? load.block * 17 : load.block, load.write ? "-w" : "", path));
   const std::size_t at = text.find("completed in ");
   const double took = at == std::string::npos ? 0 : std::atof(text.c_str() + at + 13);
   return took > 0 ? static_cast<double>(count) / took : 0;
-}
-
-void fill(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  std::vector<char> piece(1 << 20);
-  std::minstd_rand random(1);
-  for (char& byte : piece) byte = static_cast<char>(random());
-  for (std::uint64_t at = 0; at < kFileSize; at += piece.size()) {
-    if (::write(file.get(), piece.data(), piece.size()) != static_cast<ssize_t>(piece.size())) std::abort();
-  }
-  ::fsync(file.get());
 }
 
 std::string beside(double own, double peer) {
@@ -207,7 +180,7 @@ int main(int count, char** words) {
   const std::string path =
       (scratch != nullptr ? std::string(scratch) : std::filesystem::temp_directory_path().string()) + "/block-core-" +
       std::to_string(::getpid());
-  fill(path);
+  test::fillFile(path, kFileSize);
   fmt::print("requests a second on a raw file of 256 MiB, best of {} runs of {} s each\n", kRepeats, seconds);
   for (const std::string_view mode : modes) {
     fmt::print("\n{:<30}{:>10}{:>10}{:>8}{:>10}{:>8}\n", mode, "rhea", "fio", "ratio", "qemu-img", "ratio");

@@ -16,6 +16,7 @@
 #include "emu/io/loop.h"
 #include "emu/io/offload.h"
 #include "emu/io/sync.h"
+#include "tests/lib/bench-peer.h"
 
 namespace rhea {
 namespace {
@@ -84,25 +85,7 @@ double measureFio(const std::string& path, const Load& load, double seconds) {
       "fio --name=peer --filename={} --size={} --bs=4k --rw=randread --ioengine=io_uring --iodepth={} --direct={} "
       "--runtime={} --time_based --invalidate=0 --gtod_reduce=1 --randrepeat=0 --minimal 2>/dev/null",
       path, kFileSize, load.depth, load.direct ? 1 : 0, seconds);
-  std::FILE* const output = ::popen(command.c_str(), "r");
-  if (output == nullptr) return 0;
-  std::string text(1 << 14, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), output));
-  ::pclose(output);
-  std::size_t at = 0;
-  for (int field = 1; field < 8 && at != std::string::npos; field++) at = text.find(';', at + (field > 1 ? 1 : 0));
-  return at == std::string::npos || text.empty() ? 0 : std::atof(text.c_str() + at + 1);
-}
-
-void fill(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  std::vector<char> piece(1 << 20);
-  std::minstd_rand random(1);
-  for (char& byte : piece) byte = static_cast<char>(random());
-  for (std::uint64_t at = 0; at < kFileSize; at += piece.size()) {
-    if (::write(file.get(), piece.data(), piece.size()) != static_cast<ssize_t>(piece.size())) std::abort();
-  }
-  ::fsync(file.get());
+  return test::field(test::outputOf(command), ';', 7);
 }
 
 }  // namespace
@@ -116,7 +99,7 @@ int main(int count, char** words) {
   const std::string path =
       (scratch != nullptr ? std::string(scratch) : std::filesystem::temp_directory_path().string()) + "/file-engine-" +
       std::to_string(::getpid());
-  fill(path);
+  test::fillFile(path, kFileSize);
   fmt::print("4 KiB random reads a second on a file of 256 MiB, best of {} runs of {} s each\n", kRepeats, seconds);
   fmt::print("{:<18}{:>10}{:>10}{:>10}{:>10}{:>16}\n", "", "threads", "native", "io_uring", "fio", "io_uring / fio");
   for (const Load& load : kLoads) {

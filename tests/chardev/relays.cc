@@ -4,44 +4,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <fstream>
-
-#include "emu/chardev/memory.h"
-#include "emu/chardev/table.h"
 #include "emu/chardev/telnet.h"
-#include "tests/chardev/probe.h"
-#include "tests/lib/temp-dir.h"
-#include "tests/support/loops.h"
-#include "tests/support/run-task.h"
+#include "tests/chardev/table-test.h"
 
 namespace rhea::chardev {
 namespace {
 
-using namespace std::chrono_literals;
 using namespace std::string_literals;
-using rhea::test::runTask;
 using test::Probe;
 
-class ChardevRelays : public rhea::test::LoopTest {
- protected:
-  Result<Chardev*> add(Options options) { return runTask(*loop_, table_.add(std::move(options))); }
-  void until(const std::function<bool()>& done) {
-    bool late = false;
-    const auto bound = loop_->timer(5s, [&] { late = true; });
-    const auto tick = loop_->timer(
-        1ms, [] {}, true);
-    loop_->waitUntil([&] { return late || done(); });
-    ASSERT_FALSE(late) << "it did not happen within 5 seconds";
-  }
-  static std::string contents(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  rhea::test::TempDir folder_;
-  FdSets fdSets_;
-  ChardevTable table_{*loop_, fdSets_};
-};
+class ChardevRelays : public test::TableTest {};
 
 TEST_F(ChardevRelays, copyWhatIsWrittenToTheLog) {
   const std::string path = folder_.file("copy.log");
