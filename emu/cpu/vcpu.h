@@ -4,6 +4,7 @@
 
 #include "emu/base/base.h"
 #include "emu/cpu/local-interrupts.h"
+#include "emu/migrate/state.h"
 
 namespace rhea::cpu {
 
@@ -77,6 +78,10 @@ class Vcpu {
   virtual std::uint64_t programCounter() const = 0;
   // Guest-virtual to guest-physical as the vCPU sees it now; nothing where nothing is mapped. Changes no state.
   virtual std::optional<std::uint64_t> translate(std::uint64_t virtualAddress) const = 0;
+
+  // Everything that the guest could tell; load() while it is paused, after reset().
+  virtual void save(migrate::StateWriter& to) const = 0;
+  virtual Result<void> load(migrate::StateReader& from) = 0;
 
   void doWork();
   // Until kPause is gone (true) or the thread is to end (false); work is done meanwhile.

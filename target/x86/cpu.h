@@ -330,6 +330,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   std::vector<cpu::RegisterValue> registers() const override;
   std::uint64_t programCounter() const override;
   std::optional<std::uint64_t> translate(std::uint64_t virtualAddress) const override;
+  void save(migrate::StateWriter& to) const override;
+  Result<void> load(migrate::StateReader& from) override;
 
   // One pass of the loop over one instruction; tests.
   void step();
@@ -408,6 +410,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void tripleFault();
 
   void resetCommon();
+  void clearBlocks();
   std::uint64_t* plainMsr(std::uint32_t index);
   void logUnknownMsr(std::uint32_t index, bool write);
 

@@ -69,6 +69,11 @@ bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
   return true;
 }
 
+void Cpu::clearBlocks() {
+  blocks_->clear();
+  jumps_.fill({});
+}
+
 Block* Cpu::lookUp() {
   const std::uint64_t linear = linearRip();
   JumpEntry& entry = jumps_[(linear ^ (linear >> 12)) % jumps_.size()];
@@ -87,8 +92,7 @@ Block* Cpu::lookUp() {
   std::uint64_t where;
   if (!executable(linear, where)) return nullptr;
   if (blocks_->full()) {
-    blocks_->clear();
-    jumps_.fill({});
+    clearBlocks();
   }
   Block* block = blocks_->find(where, mode_);
   const bool fits =

@@ -61,6 +61,8 @@ class SilentVcpu final : public cpu::Vcpu {
   std::vector<cpu::RegisterValue> registers() const override { return {}; }
   std::uint64_t programCounter() const override { return 0; }
   std::optional<std::uint64_t> translate(std::uint64_t) const override { return std::nullopt; }
+  void save(migrate::StateWriter&) const override {}
+  Result<void> load(migrate::StateReader&) override { return success(); }
 
  private:
   std::uint32_t word_ = 0;
