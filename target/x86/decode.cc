@@ -305,7 +305,7 @@ class Decoder {
     const unsigned reg = p_.reg() | ((p_.rex & 4U) << 1);
     const unsigned rm = p_.rm() | ((p_.rex & 1U) << 3);
     insn_.reg = static_cast<std::uint8_t>(p_.reg());
-    insn_.rm = static_cast<std::uint8_t>(p_.rm());
+    insn_.rm = insn_.memory() ? p_.modrm : static_cast<std::uint8_t>(p_.rm());  // whole for x87's opcode register
     insn_.vvvv = p_.vvvv;
     bool usesVvvv = false;
     unsigned immediates = 0;

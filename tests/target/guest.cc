@@ -148,7 +148,7 @@ CpuImage TestGuest::image() const {
   return image;
 }
 
-Trial TestGuest::run(const Trial& trial) {
+Trial TestGuest::run(const Trial& trial, unsigned count) {
   const auto bytes = [](const auto& from, std::size_t size) { return std::as_bytes(std::span(from.data(), size)); };
   std::array<std::uint8_t, 32> code;
   code.fill(0xcc);
@@ -156,7 +156,7 @@ Trial TestGuest::run(const Trial& trial) {
   memory_.write(kCode + (kCodeAt & 0xfff), bytes(code, code.size()));
   memory_.write(kData + (kWindow & 0xfff), bytes(trial.memoryIn, kWindowSize));
   load(trial.in);
-  cpu_->step();
+  for (unsigned n = 0; n < count && cpu_->st.cpl == 3; ++n) cpu_->step();
 
   Trial result = trial;
   result.out = image();

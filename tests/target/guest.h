@@ -12,11 +12,13 @@ class TestGuest {
   explicit TestGuest(std::string_view model = "max");
   ~TestGuest();
 
-  // Runs trial.code on the virtual CPU from trial.in; answers what run() of the oracle answers in `out`, `memoryOut`,
-  // `trap`, `errorCode`, `faultAddress`.
-  Trial run(const Trial& trial);
+  // Runs `count` instructions of trial.code on the virtual CPU from trial.in; answers what run() of the oracle answers
+  // in `out`, `memoryOut`, `trap`, `errorCode`, `faultAddress`.
+  Trial run(const Trial& trial, unsigned count = 1);
 
   Cpu& cpu() { return *cpu_; }
+  // What every run() starts from besides the trial's registers: control registers, segments, XCR0.
+  State& start() { return user_; }
   mem::AddressSpace& memory() { return memory_; }
 
  private:
