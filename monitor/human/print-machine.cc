@@ -3,6 +3,7 @@
 #include "monitor/human/table.h"
 #include "qapi/commands-chardev.h"
 #include "qapi/commands-control.h"
+#include "qapi/commands-guest.h"
 #include "qapi/commands-jobs.h"
 #include "qapi/commands-machine.h"
 #include "qapi/commands-object.h"
@@ -54,6 +55,22 @@ Result<std::string> printIothreads(const PrintRequest& request) {
   return table.render(request.dress);
 }
 
+Result<std::string> printCpus(const PrintRequest& request) {
+  RHEA_TRY(const auto cpus, json::readJson<std::vector<qapi::CpuInfoFast>>(request.reply));
+  if (cpus.empty()) return std::string("no CPU: -machine q35 has some\n");
+  Table table({Column("CPU", Align::kRight), Column("thread", Align::kRight), Column("socket", Align::kRight),
+               Column("core", Align::kRight), Column("thread of core", Align::kRight)});
+  const auto number = [](const std::optional<std::int64_t>& value) {
+    return value ? std::to_string(*value) : std::string("-");
+  };
+  for (const qapi::CpuInfoFast& one : cpus) {
+    const qapi::CpuInstanceProperties place = one.props.value_or(qapi::CpuInstanceProperties());
+    table.addRow({std::to_string(one.cpuIndex), std::to_string(one.threadId), number(place.socketId),
+                  number(place.coreId), number(place.threadId)});
+  }
+  return table.render(request.dress);
+}
+
 Result<std::string> printJobs(const PrintRequest& request) {
   RHEA_TRY(const auto jobs, json::readJson<std::vector<qapi::JobInfo>>(request.reply));
   if (jobs.empty()) return std::string("no job\n");
@@ -89,10 +106,9 @@ Result<std::string> printText(const PrintRequest& request) {
 }
 
 constexpr PrinterRow kRows[] = {
-    {"qom-get", printValue},          {"qom-list", printObjects},
-    {"query-chardev", printChardevs}, {"query-iothreads", printIothreads},
-    {"query-jobs", printJobs},        {"query-name", printName},
-    {"query-status", printStatus},    {"query-uuid", printUuid},
+    {"qom-get", printValue},          {"qom-list", printObjects},          {"query-cpus-fast", printCpus},
+    {"query-chardev", printChardevs}, {"query-iothreads", printIothreads}, {"query-jobs", printJobs},
+    {"query-name", printName},        {"query-status", printStatus},       {"query-uuid", printUuid},
     {"query-version", printVersion},  {"ringbuf-read", printText},
 };
 

@@ -49,6 +49,14 @@ std::vector<Word> splitWords(std::string_view line) {
     while (at < line.size() && isBlank(line[at])) ++at;
     if (at == line.size()) return words;
     words.push_back(readWord(line, at));
+    // "x/8xg": a command's format may follow it without a blank.
+    const Word& first = words.front();
+    if (const std::size_t slash = first.text.find('/');
+        words.size() == 1 && !first.quoted && slash != 0 && slash != std::string::npos) {
+      at = first.begin + slash;
+      words.front().text.resize(slash);
+      words.front().end = at;
+    }
   }
 }
 

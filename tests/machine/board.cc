@@ -9,11 +9,13 @@ namespace {
 
 Keyval keys(std::string_view text) { return *Keyval::parse(text, "type"); }
 
-TEST(Board, NoneIsTheDefaultAndTheOnlyOne) {
+TEST(Board, NoneIsTheDefaultAndAnAliasMeansTheNewestOfItsKind) {
   EXPECT_EQ((*chooseBoard(keys("")))->name, "none");
   EXPECT_EQ((*chooseBoard(keys("none,accel=kvm:tcg")))->name, "none");
-  Result<const Board*> missing = chooseBoard(keys("q35"));
-  EXPECT_EQ(missing.error().message(), "there is no machine 'q35' in this version");
+  EXPECT_EQ((*chooseBoard(keys("q35")))->name, "pc-q35-7.2");
+  EXPECT_EQ((*chooseBoard(keys("pc-q35-7.2")))->mostCpus, 255);
+  Result<const Board*> missing = chooseBoard(keys("q36"));
+  EXPECT_EQ(missing.error().message(), "there is no machine 'q36' in this version");
   EXPECT_EQ(missing.error().exitCode(), 2);
 }
 

@@ -1,0 +1,65 @@
+// -m, -smp and the other options of a PC.
+#include "emu/machine/pc-options.h"
+
+#include <gtest/gtest.h>
+
+#include "qapi/options.h"
+
+namespace rhea::machine {
+namespace {
+
+Result<PcOptions> read(std::vector<std::string_view> words) {
+  static object::CommandLine line(qapi::options());
+  line = object::CommandLine(qapi::options());
+  RHEA_CHECK(line.addWords(words));
+  return readPcOptions(line);
+}
+
+std::string errorOf(std::vector<std::string_view> words) {
+  const Result<PcOptions> options = read(std::move(words));
+  return options.ok() ? "no error" : options.error().message();
+}
+
+TEST(PcOptions, MemoryCountsMebibytesUnlessItHasAUnit) {
+  EXPECT_EQ(read({})->memory, std::uint64_t{128} << 20);
+  EXPECT_EQ(read({"-m", "512"})->memory, std::uint64_t{512} << 20);
+  EXPECT_EQ(read({"-m", "size=4G"})->memory, std::uint64_t{4} << 30);
+  EXPECT_EQ(read({"-m", "512G"})->memory, std::uint64_t{512} << 30);
+  EXPECT_NE(errorOf({"-m", "1M"}).find("1M of memory cannot be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-m", "513G"}).find("cannot be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-m", "1G,slots=2,maxmem=4G"}).find("added while the machine runs"), std::string::npos);
+}
+
+TEST(PcOptions, CpusAreArrangedAsGivenAndCoresComeBeforeSockets) {
+  EXPECT_EQ(read({})->cpus, 1U);
+  const PcOptions four = *read({"-smp", "4"});
+  EXPECT_EQ(four.cpus, 4U);
+  EXPECT_EQ(four.cores, 4U);
+  const PcOptions arranged = *read({"-smp", "sockets=2,cores=2,threads=2"});
+  EXPECT_EQ(arranged.cpus, 8U);
+  EXPECT_EQ(arranged.threads, 2U);
+  EXPECT_EQ(read({"-smp", "6,cores=3"})->cpus, 6U);
+  EXPECT_NE(errorOf({"-smp", "3,cores=2"}).find("are not 3 CPUs"), std::string::npos);
+  EXPECT_NE(errorOf({"-smp", "0"}).find("no number that can be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-smp", "2,maxcpus=4"}).find("CPUs cannot be added"), std::string::npos);
+  EXPECT_NE(errorOf({"-smp", "256"}).find("no number"), std::string::npos);
+}
+
+TEST(PcOptions, AKernelsCompanionsNeedOne) {
+  EXPECT_NE(errorOf({"-append", "quiet"}).find("-append is for a kernel"), std::string::npos);
+  const PcOptions options = *read({"-kernel", "k", "-initrd", "i", "-append", "a b", "-no-reboot"});
+  EXPECT_EQ(options.kernel, "k");
+  EXPECT_EQ(options.append, "a b");
+  EXPECT_FALSE(options.reboot);
+  EXPECT_TRUE(options.shutdown);
+}
+
+TEST(PcOptions, ABoardWithoutCpusRefusesAKernel) {
+  object::CommandLine line(qapi::options());
+  const std::vector<std::string_view> words = {"-kernel", "k"};
+  ASSERT_TRUE(line.addWords(words).ok());
+  EXPECT_FALSE(refusePcOptions(line, "none").ok());
+}
+
+}  // namespace
+}  // namespace rhea::machine
