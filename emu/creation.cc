@@ -3,8 +3,10 @@
 #include <fcntl.h>
 
 #include "block/options/open-drive.h"
+#include "emu/base/json-writer.h"
 #include "emu/chardev/listen-fds.h"
 #include "emu/chardev/parse.h"
+#include "emu/net/parse.h"
 
 namespace rhea {
 
@@ -149,11 +151,55 @@ Task<Result<void>> Creation::objects(object::ObjectTree& tree) {
   co_return success();
 }
 
+Task<Result<void>> Creation::networks(net::NetTable& networks, hw::DeviceTree& devices) {
+  for (const Given* given : line_.all("netdev")) {
+    Result<qapi::Netdev> options = net::parseNetdev(given->text);
+    if (!options.ok()) co_return told(options.takeError(), *given);
+    Result<void> added = networks.add(*options);
+    if (!added.ok()) co_return told(added.takeError(), *given);
+  }
+  for (const Given* given : line_.all("net")) {
+    if (given->text == "none") continue;
+    co_return told(Error("networks are made by -nic and -netdev").expected("none").hint("-nic user").withExitCode(2),
+                   *given);
+  }
+  unsigned number = 0;
+  for (const Given* given : line_.all("nic")) {
+    Result<net::Nic> nic = net::parseNic(given->text, number++);
+    if (!nic.ok()) co_return told(nic.takeError(), *given);
+    if (!nic->netdev) continue;
+    Result<void> added = networks.add(*nic->netdev);
+    if (!added.ok()) co_return told(added.takeError(), *given);
+    json::Writer card;
+    card.beginObject();
+    card.member("driver", nic->model);
+    card.member("netdev", nic->netdev->id);
+    if (!nic->mac.empty()) card.member("mac", nic->mac);
+    card.endObject();
+    RHEA_CO_TRY(json::Value options, json::parse(card.take()));
+    Result<hw::Device*> made = co_await devices.add(std::move(options), json::Spelling::kJson);
+    if (!made.ok()) co_return told(made.takeError(), *given);
+  }
+  co_return success();
+}
+
 Task<Result<void>> Creation::devices(hw::DeviceTree& tree) {
   for (const Given& given : line_.all()) {
     if (given.option->name != "device") continue;
     Result<hw::Device*> made = co_await tree.add(given.value, json::Spelling::kKeyval);
     if (!made.ok()) co_return told(made.takeError(), given);
+  }
+  // -drive if=virtio is a drive and a device in one, where there is a place for it.
+  for (const auto& [given, drive] : virtioDrives_) {
+    if (tree.buses().empty()) break;
+    json::Writer disk;
+    disk.beginObject();
+    disk.member("driver", std::string_view("virtio-blk-pci"));
+    disk.member("drive", drive);
+    disk.endObject();
+    RHEA_CO_TRY(json::Value options, json::parse(disk.take()));
+    Result<hw::Device*> made = co_await tree.add(std::move(options), json::Spelling::kJson);
+    if (!made.ok()) co_return told(made.takeError(), *given);
   }
   co_return success();
 }
@@ -174,8 +220,10 @@ Task<Result<void>> Creation::disks(block::BlockGraph& graph, Log& log) {
     block::NoteSink note = [&log, given](const std::string& text) {
       log.warning("{} {}: {}", given->origin, given->written, text);
     };
+    const bool isVirtio = options->place.interface == "virtio";
     Result<block::DiskPtr> made = co_await block::openDrive(graph, *std::move(options), context, std::move(note));
     if (!made.ok()) co_return told(made.takeError(), *given);
+    if (isVirtio) virtioDrives_.emplace_back(given, (*made)->id());
   }
   co_return success();
 }

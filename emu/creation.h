@@ -7,6 +7,7 @@
 #include "emu/chardev/table.h"
 #include "emu/io/fd-sets.h"
 #include "emu/machine/pc.h"
+#include "emu/net/net-table.h"
 #include "emu/object/command-line.h"
 #include "emu/object/tree.h"
 #include "hw/core/device-tree.h"
@@ -30,6 +31,8 @@ class Creation {
   Task<Result<void>> objects(object::ObjectTree& tree);
   // -blockdev, then -drive.
   Task<Result<void>> disks(block::BlockGraph& graph, Log& log);
+  // -netdev, -nic and the cards of -nic.
+  Task<Result<void>> networks(net::NetTable& networks, hw::DeviceTree& devices);
   // -device.
   Task<Result<void>> devices(hw::DeviceTree& tree);
   // -serial: one chardev per port, null for a port that is left out.
@@ -47,6 +50,7 @@ class Creation {
 
   const object::CommandLine& line_;
   chardev::ChardevTable& chardevs_;
+  std::vector<std::pair<const object::Given*, std::string>> virtioDrives_;  // -drive if=virtio, by id
   bool terminal_ = true;
   bool defaultMonitor_ = false;
   bool defaultSerial_ = false;

@@ -121,6 +121,7 @@ void Program::provideServices() {
   services_.provide(given_.settings.identity);
   services_.provide(tree_);
   services_.provide(runState_);
+  services_.provide(networks_);
   services_.provide(devices_);
   services_.provide(migration_);
   services_.provide<object::ProgramEnd>(ending_);
@@ -179,6 +180,7 @@ Task<Result<void>> Program::makeEverything() {
   }
   // vCPUs stop before disks are flushed.
   runState_.observe(disks_);
+  RHEA_CO_CHECK(co_await creation.networks(networks_, devices_));
   RHEA_CO_CHECK(co_await creation.devices(devices_));
   devices_.machineStarts();
   RHEA_CO_CHECK(co_await creation.monitors(monitors_, qmp_, human_));

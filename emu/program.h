@@ -10,6 +10,7 @@
 #include "emu/machine/ending.h"
 #include "emu/machine/pc.h"
 #include "emu/migrate/capabilities.h"
+#include "emu/net/net-table.h"
 #include "emu/object/command-line.h"
 #include "emu/object/tree.h"
 #include "emu/pid-file.h"
@@ -61,6 +62,7 @@ class Program {
   DefaultFileEngine fileEngine_;
   object::ObjectTree tree_;
   object::RunState runState_;
+  net::NetTable networks_;
   hw::DeviceTree devices_;
   migrate::MigrationCapabilities migration_;
   machine::Disks disks_;

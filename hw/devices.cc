@@ -4,6 +4,7 @@
 #include "hw/pci/root-port.h"
 #include "hw/platform-classes.h"
 #include "hw/virtio/blk/virtio-blk-pci.h"
+#include "hw/virtio/net/virtio-net-pci.h"
 #include "hw/virtio/rng/virtio-rng-pci.h"
 
 namespace rhea::hw {
@@ -18,6 +19,7 @@ void addDeviceClasses(object::ClassTable& classes) {
   virtio::VirtioPci::addClass(classes);
   virtio::VirtioBlkPci::addClasses(classes);
   virtio::VirtioRngPci::addClasses(classes);
+  virtio::VirtioNetPci::addClasses(classes);
 }
 
 }  // namespace rhea::hw

@@ -99,9 +99,13 @@ Result<Bus*> DeviceTree::chooseBus(std::string_view kind, std::optional<std::str
     if (!name) return nullptr;
     return Error(fmt::format("{} is not plugged into any bus", typeName)).where("bus");
   }
+  // The board's own before those that other devices brought.
+  std::vector<Bus*> inOrder = buses();
+  std::ranges::stable_partition(
+      inOrder, [](const Bus* bus) { return bus->owner() == nullptr || bus->owner()->bus() == nullptr; });
   std::vector<std::string> names;
   Bus* full = nullptr;
-  for (Bus* bus : buses()) {
+  for (Bus* bus : inOrder) {
     const bool fits = bus->kind() == kind;
     if (name && bus->name() == *name) {
       if (fits) return bus;

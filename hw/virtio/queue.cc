@@ -67,8 +67,11 @@ Task<void> Queue::stop() {
 void Queue::serve() {
   if (phase_ != Phase::kRunning || paused_ || !host_.mayAccessMemory()) return;
   ring_->suppressNotifications(true);
-  user_.serve(*this);
-  if (phase_ != Phase::kRunning) return;
+  budget_ = 2 * place_.size;
+  const bool drained = user_.serve(*this);
+  if (budget_ == 0) return kick();
+  // With as many under way as the ring holds, the next that comes back kicks.
+  if (!drained || phase_ != Phase::kRunning || underWay() >= place_.size) return;
   // Looked at again by a mail and not in a loop: a guest that never pauses shall not keep the loop from others.
   if (ring_->suppressNotifications(false)) kick();
 }
@@ -82,7 +85,7 @@ Chain* Queue::freeChain() {
 }
 
 Chain* Queue::take() {
-  if (phase_ != Phase::kRunning || paused_) return nullptr;
+  if (phase_ != Phase::kRunning || paused_ || budget_ == 0) return nullptr;
   // A driver that hands over the same descriptors twice would have us do ever more at once.
   if (underWay_.load(std::memory_order_relaxed) >= place_.size) return nullptr;
   Chain* const chain = freeChain();
@@ -99,6 +102,7 @@ Chain* Queue::take() {
     if (!popped.ok() || !*popped) return nullptr;
   }
   free_.pop_back();
+  --budget_;
   if (underWay_.fetch_add(1, std::memory_order_acq_rel) == 0) idle_.reset();
   return chain;
 }

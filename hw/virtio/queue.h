@@ -17,8 +17,9 @@ class Queue;
 class QueueUser {
  public:
   virtual ~QueueUser() = default;
-  // There may be requests: takes them by take() until there are none, or until it can do no more.
-  virtual void serve(Queue& queue) = 0;
+  // There may be requests: takes them by take(). True: until there was none, so the driver has to notify of the next;
+  // false: there may be more, but the device does not want any before it kicks the queue itself.
+  virtual bool serve(Queue& queue) = 0;
 };
 
 // What a queue needs of the transport. Any thread.
@@ -100,6 +101,7 @@ class Queue final : private Loop::RoundEnd {
   // The loop's.
   Phase phase_ = Phase::kStopped;
   bool paused_ = false;
+  unsigned budget_ = 0;  // requests that may be taken before others on the loop have their turn
   bool stopping_ = false;
   std::optional<SplitRing> ring_;
   RingPlace place_;

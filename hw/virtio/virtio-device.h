@@ -15,7 +15,8 @@ class Transport {
   virtual ~Transport() = default;
   // Configuration registers changed by themselves: the driver is told.
   virtual void configChanged() = 0;
-  virtual void kickAll() = 0;
+  // Has a queue served, as if the driver had notified.
+  virtual void kick(unsigned queue) = 0;
 };
 
 struct QueueShape {

@@ -42,7 +42,7 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   void broken(const Error& why) override;
   // Transport. Any thread.
   void configChanged() override;
-  void kickAll() override;
+  void kick(unsigned queue) override { queues_[queue]->kick(); }
 
  protected:
   // The device behind it, not complete yet; its class code for PCI.
@@ -112,6 +112,7 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   static RingPlace placeOf(const QueueRegisters& registers);
   Result<void> loadQueue(migrate::StateReader& from, std::size_t index, Queue::State& state);
 
+  void kickAll();
   Task<void> stopQueues();
   Task<void> driverReset();
   void raiseIsr(std::uint8_t bit);

@@ -145,7 +145,7 @@ TEST_F(Pci, ResetForgetsWhatTheGuestSetUp) {
   EXPECT_EQ(0U, rig_.readConfig(3, pci::kCommand, 2));
   EXPECT_EQ(0x0cU, rig_.readConfig(3, 0x20));
   EXPECT_EQ(0U, rig_.readConfig(3, pci::kInterruptLine, 1));
-  EXPECT_EQ(0xffffU, rig_.memory().readValue(VirtioDriver::kWindowsAt + 0x30'0000 + virtio::kQueueCount, 2));
+  EXPECT_EQ(0xffffU, rig_.memory().readValue(VirtioDriver::kWindowsAt + 0x30000 + virtio::kQueueCount, 2));
 }
 
 }  // namespace

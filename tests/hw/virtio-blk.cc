@@ -190,7 +190,7 @@ TEST_F(VirtioBlk, StaysInStepOverAMachineReset) {
     ASSERT_EQ(0, guest.write(0, "before"));
   }
   rig_.reset();
-  EXPECT_EQ(0xffffU, rig_.memory().readValue(VirtioDriver::kWindowsAt + 0x300000, 2)) << "the window is gone";
+  EXPECT_EQ(0xffffU, rig_.memory().readValue(VirtioDriver::kWindowsAt + 0x30000, 2)) << "the window is gone";
   BlkDriver guest(rig_, 3, kFlush);
   EXPECT_EQ("before", guest.read(0, 6));
 }

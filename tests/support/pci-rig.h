@@ -12,6 +12,7 @@
 #include "emu/base/log.h"
 #include "emu/io/file-engine.h"
 #include "emu/io/offload.h"
+#include "emu/net/net-table.h"
 #include "emu/object/iothread.h"
 #include "emu/object/tree.h"
 #include "hw/core/built-in.h"
@@ -112,14 +113,22 @@ class PciRig final : public hw::Board,
   object::RunState& runState() { return *runState_; }
   object::ObjectTree& tree() { return *tree_; }
   hw::DeviceTree& devices() { return *devices_; }
+  net::NetTable& networks() { return networks_; }
   pci::PciHost& host() { return *host_; }
   const Services& services() const { return services_; }
   int ioErrorStops() const { return stops_.load(); }
-  bool waitForEvent(std::string_view name, std::chrono::milliseconds most = std::chrono::seconds(10)) {
+  // Until that event was sent so often.
+  bool waitForEvent(std::string_view name, int times = 1) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, most, [&] {
-      return std::ranges::any_of(events_, [name](const std::string& event) { return event.starts_with(name); });
+    return changed_.wait_for(lock, std::chrono::seconds(10), [&] {
+      return std::ranges::count_if(events_, [name](const std::string& e) { return e.starts_with(name); }) >= times;
     });
+  }
+  std::string events() {
+    const std::lock_guard lock(mutex_);
+    std::string all;
+    for (const std::string& event : events_) all += event + "\n";
+    return all;
   }
 
   // --- the guest's side
@@ -245,6 +254,7 @@ class PciRig final : public hw::Board,
     services_.provide(*tree_);
     services_.provide(*runState_);
     services_.provide(*devices_);
+    services_.provide(networks_);
     services_.provide<hw::Board>(*this);
     block::GraphContext context(main_.loop(), drivers_, services_, observer_);
     context.runState = this;
@@ -268,6 +278,7 @@ class PciRig final : public hw::Board,
   std::atomic<int> stops_{0};
   object::ClassTable classes_;
   Services services_;
+  net::NetTable networks_;
   block::GraphObserver observer_;
   block::DriverRegistry drivers_{block::allDrivers()};
   MainThread main_;

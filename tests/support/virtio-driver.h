@@ -102,7 +102,7 @@ class VirtioDriver {
   explicit VirtioDriver(PciRig& rig, unsigned device, unsigned bus = 0) : rig_(rig), device_(device), bus_(bus) {
     const std::uint64_t apart = std::uint64_t{0x10000} * (device + 32 * bus);
     msix_ = kMsixAt + apart;
-    windows_ = kWindowsAt + 16 * apart;
+    windows_ = kWindowsAt + apart;
     config(0x14, static_cast<std::uint32_t>(msix_));
     config(0x20, static_cast<std::uint32_t>(windows_));
     config(0x24, static_cast<std::uint32_t>(windows_ >> 32));

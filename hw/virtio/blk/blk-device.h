@@ -55,7 +55,7 @@ class BlkDevice final : public VirtioDevice, private block::GuestLink {
   void save(migrate::StateWriter& to) const override;
   Result<void> load(migrate::StateReader& from) override;
 
-  void serve(Queue& queue) override;
+  bool serve(Queue& queue) override;
 
   const block::DiskPtr& disk() const { return disk_; }
 

@@ -6,8 +6,9 @@ namespace rhea::virtio {
 
 using block::IoVector;
 
-void BlkDevice::serve(Queue& queue) {
+bool BlkDevice::serve(Queue& queue) {
   while (Chain* chain = queue.take()) queue.loop().spawn(handle(queue, *chain));
+  return true;
 }
 
 Task<void> BlkDevice::handle(Queue& queue, Chain& chain) {

@@ -23,7 +23,7 @@ std::vector<QueueShape> RngDevice::queues() const {
   return std::vector<QueueShape>(1, shape);
 }
 
-void RngDevice::serve(Queue& queue) {
+bool RngDevice::serve(Queue& queue) {
   std::size_t budget = kMostBytes;
   while (Chain* chain = queue.take()) {
     std::uint32_t written = 0;
@@ -42,9 +42,10 @@ void RngDevice::serve(Queue& queue) {
     queue.handBack(*chain, written);
     if (budget == 0) {
       queue.kick();
-      return;
+      return false;
     }
   }
+  return true;
 }
 
 void VirtioRngPci::addClasses(object::ClassTable& classes) {

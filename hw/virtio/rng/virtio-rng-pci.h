@@ -12,7 +12,7 @@ class RngDevice final : public VirtioDevice {
   Task<Result<void>> complete() override;
   std::vector<QueueShape> queues() const override;
   std::uint64_t features() const override { return 0; }
-  void serve(Queue& queue) override;
+  bool serve(Queue& queue) override;
 
  private:
   Loop* main_ = nullptr;
