@@ -41,6 +41,26 @@ std::optional<qapi::BlockStatsSpecific> specificOf(const Node& node) {
   return specific;
 }
 
+qapi::BlockDeviceTimedStats timedOf(const IntervalStatistics& interval, TimePoint now) {
+  const IntervalCounts reads = interval.counts(IoKind::kRead, now);
+  const IntervalCounts writes = interval.counts(IoKind::kWrite, now);
+  const IntervalCounts flushes = interval.counts(IoKind::kFlush, now);
+  qapi::BlockDeviceTimedStats timed;
+  timed.intervalLength = std::chrono::duration_cast<std::chrono::seconds>(interval.length()).count();
+  timed.minRdLatencyNs = wire(reads.shortest);
+  timed.maxRdLatencyNs = wire(reads.longest);
+  timed.avgRdLatencyNs = wire(reads.mean);
+  timed.minWrLatencyNs = wire(writes.shortest);
+  timed.maxWrLatencyNs = wire(writes.longest);
+  timed.avgWrLatencyNs = wire(writes.mean);
+  timed.minFlushLatencyNs = wire(flushes.shortest);
+  timed.maxFlushLatencyNs = wire(flushes.longest);
+  timed.avgFlushLatencyNs = wire(flushes.mean);
+  timed.avgRdQueueDepth = reads.depth;
+  timed.avgWrQueueDepth = writes.depth;
+  return timed;
+}
+
 qapi::BlockDeviceStats statsOf(const Statistics& statistics, TimePoint now) {
   const IoCounts reads = statistics.counts(IoKind::kRead);
   const IoCounts writes = statistics.counts(IoKind::kWrite);
@@ -76,17 +96,22 @@ qapi::BlockDeviceStats statsOf(const Statistics& statistics, TimePoint now) {
   stats.rdLatencyHistogram = histogramOf(statistics, IoKind::kRead);
   stats.wrLatencyHistogram = histogramOf(statistics, IoKind::kWrite);
   stats.flushLatencyHistogram = histogramOf(statistics, IoKind::kFlush);
+  for (const auto& interval : statistics.intervals()) stats.timedStats.push_back(timedOf(*interval, now));
   return stats;
 }
 
 // The node's own numbers, and below them those of the node that holds its bytes.
-qapi::BlockStats statsOfNode(const Node& node) {
+qapi::BlockStats statsOfNode(const Node& node, TimePoint now) {
   qapi::BlockStats stats;
   stats.nodeName = node.name();
-  // Requests are counted where users send them, at disks; of a node it matters how far it is filled.
+  stats.stats = statsOf(node.statistics(), now);
   stats.stats.wrHighestOffset = wire(node.highestWritten());
   stats.driverSpecific = specificOf(node);
-  if (const Child* below = node.passThroughChild()) stats.parent = statsOfNode(below->node());
+  const auto holdsBytes = [](const auto& child) {
+    return child->isAttached() && (child->role() == ChildRole::kFiltered || child->role() == ChildRole::kData);
+  };
+  const auto below = std::ranges::find_if(node.children(), holdsBytes);
+  if (below != node.children().end()) stats.parent = statsOfNode((*below)->node(), now);
   return stats;
 }
 
@@ -109,12 +134,12 @@ Task<Result<std::vector<qapi::BlockStats>>> Command<qapi::QueryBlockstats>::run(
   const TimePoint now = Clock::now();
   std::vector<qapi::BlockStats> list;
   if (arguments.queryNodes.value_or(false)) {
-    for (const block::NodePtr& node : graph.nodes()) list.push_back(block::statsOfNode(*node));
+    for (const block::NodePtr& node : graph.nodes()) list.push_back(block::statsOfNode(*node, now));
     co_return list;
   }
   for (const block::DiskPtr& disk : graph.disks()) {
     qapi::BlockStats stats;
-    if (disk->hasRoot()) stats = block::statsOfNode(disk->root());
+    if (disk->hasRoot()) stats = block::statsOfNode(disk->root(), now);
     stats.device = disk->id();
     if (disk->hasDevice()) stats.qdev = disk->qomPath();
     stats.stats = block::statsOf(disk->statistics(), now);

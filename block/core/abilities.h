@@ -8,6 +8,10 @@
 #include "block/core/storage-facts.h"
 #include "emu/io/cancel.h"
 
+namespace rhea {
+class Loop;
+}
+
 namespace rhea::block {
 
 class Child;
@@ -136,6 +140,15 @@ class Informer {
   virtual int descriptor() const { return -1; }
   // Driver-specific statistics, by wire name ("discard-nb-ok").
   virtual std::vector<std::pair<std::string, std::uint64_t>> counters() const { return {}; }
+};
+
+// Keeps something of its own on the node's home loop: a connection, a timer. For a change of home, while nothing runs.
+class HomeAware {
+ public:
+  virtual ~HomeAware() = default;
+  // On the old home: ends what lives there. Then, on the new one: begins it anew.
+  virtual Task<void> leaveHome() = 0;
+  virtual Task<void> enterHome(Loop& home) = 0;
 };
 
 // Holds requests back on purpose (a throttle): while drained, lets all of them through.

@@ -5,7 +5,9 @@
 // read-only, alignment, splitting, statistics, coalescing of flushes and the cache mode live in block/core.
 //
 // Concurrency: requests run at the same time, as many as users send. Drivers of DriverThreads::kAny are called on any
-// loop and must be thread-safe; the others only on their node's home loop.
+// loop and must be thread-safe; the others only on their node's home loop, which may change while they are drained
+// (HomeAware). close() and the abilities that the graph asks for (Reopener, RightsKeeper, Informer) run on the graph's
+// loop.
 // Lifetime: close() is called once, when no request is in flight and none will come; the destructor must not wait.
 #pragma once
 

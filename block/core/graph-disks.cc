@@ -19,7 +19,13 @@ Result<DiskPtr> BlockGraph::makeDisk(DiskOptions options) {
           .hint("drive ids and node names share one namespace; choose another name");
     }
   }
+  const std::string id = options.id;
   auto disk = std::make_shared<Disk>(std::move(options), context_.observer, context_.runState);
+  disk->statistics_.setAccounting(disk->options_.accountFailed, disk->options_.accountInvalid);
+  if (Result<void> kept = disk->statistics_.setIntervals(disk->options_.statsIntervals); !kept.ok()) {
+    if (!id.empty()) release(id);
+    return kept.takeError();
+  }
   hidden_.push_back(disk);
   return disk;
 }
@@ -194,6 +200,7 @@ BlockGraph::Drained BlockGraph::shut(const std::vector<DiskPtr>& disks) {
 }
 
 void BlockGraph::open(const Drained& drained) {
+  for (const NodePtr& node : drained.doors) node->door_.open();
   for (const NodePtr& below : drained.aware) below->drainAware_->drainEnd();
   for (const DiskPtr& disk : drained.disks) disk->drainEnd();
 }
@@ -201,10 +208,14 @@ void BlockGraph::open(const Drained& drained) {
 Task<Result<void>> BlockGraph::drain(NodePtr node, CancelToken cancel) {
   Drained drained = shut(disksAbove(*node));
   drained.node = node.get();
+  drained.doors = withNodesAbove(*node);
+  for (const NodePtr& above : drained.doors) above->door_.shut();
   Result<void> outcome = success();
   for (const DiskPtr& disk : drained.disks) {
-    outcome = co_await disk->gate_.waitUntilEmpty(cancel);
-    if (!outcome.ok()) break;
+    if (outcome.ok()) outcome = co_await disk->gate_.waitUntilEmpty(cancel);
+  }
+  for (const NodePtr& above : drained.doors) {
+    if (outcome.ok()) outcome = co_await above->door_.waitUntilEmpty(cancel);
   }
   drained_.push_back(std::move(drained));
   if (outcome.ok()) co_return outcome;

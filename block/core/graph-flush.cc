@@ -21,7 +21,8 @@ Task<void> runFlush(std::shared_ptr<FlushJob> job, DiskPtr disk, NodePtr node) {
   if (disk != nullptr) {
     result = co_await disk->flush(Origin::kMonitor);
   } else {
-    result = co_await node->flush(FlushTo::kStable);
+    const Result<EpochGate::Pass> entered = co_await node->door().enter();
+    result = entered.ok() ? co_await node->flush(FlushTo::kStable) : Result<void>(entered.error());
   }
   job->outcome.result = std::move(result);
   job->outcome.took = Clock::now() - start;

@@ -186,6 +186,7 @@ Task<void> BlockGraph::closeNode(NodePtr node) {
                                            flushed.error().message()));
       }
     }
+    co_await settleAt(node, loop());
     co_await node->driver_->close();
   }
   std::vector<NodePtr> below;

@@ -64,14 +64,6 @@ Result<void> checkReplaceable(const Node& node, const ChildOptions& asked) {
   return success();
 }
 
-void collectAbove(const Node& node, std::vector<const Node*>& found) {
-  if (std::ranges::find(found, &node) != found.end()) return;
-  found.push_back(&node);
-  for (const Child* user : node.parents()) {
-    if (user->holder() != nullptr) collectAbove(*user->holder(), found);
-  }
-}
-
 }  // namespace
 
 // One node of a reopen, resolved.
@@ -113,16 +105,6 @@ Result<void> BlockGraph::resolveReopen(NodeOptions options, std::vector<Reopenin
   all.push_back(std::move(reopening));
   for (NodeOptions& below : inlined) RHEA_CHECK(resolveReopen(std::move(below), all));
   return success();
-}
-
-// What runs on a node without a disk (a flush or a question of the monitor's) passes no gate; its edges may move only
-// after it.
-Task<void> BlockGraph::waitForAsks(NodePtr node) {
-  std::vector<const Node*> above;
-  collectAbove(*node, above);
-  std::vector<NodePtr> nodes;
-  for (const Node* each : above) nodes.push_back(pointerTo(*each));
-  for (const NodePtr& each : nodes) co_await each->asks_.join();
 }
 
 Task<Result<void>> BlockGraph::reopen(std::vector<NodeOptions> nodes, ChangeContext context) {
@@ -200,7 +182,6 @@ Task<Result<void>> BlockGraph::doReopen(std::vector<NodeOptions> nodes, ChangeCo
   }
   if (outcome.ok()) outcome = co_await switcher.run();
   if (outcome.ok()) {
-    for (const NodePtr& node : drained) co_await waitForAsks(node);
     if (changesRights) change.commit();
     for (Reopening& each : all) {
       each.node->options_ = std::move(each.options);

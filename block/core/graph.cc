@@ -112,6 +112,20 @@ std::vector<DiskPtr> BlockGraph::disksAbove(const Node& node) const {
   return disks;
 }
 
+std::vector<NodePtr> BlockGraph::withNodesAbove(const Node& node) const {
+  std::vector<NodePtr> found;
+  const auto visit = [&](auto& self, const Node& at) -> void {
+    const NodePtr pointer = pointerTo(at);
+    if (std::ranges::find(found, pointer) != found.end()) return;
+    found.push_back(pointer);
+    for (const Child* user : at.parents()) {
+      if (user->holder() != nullptr) self(self, *user->holder());
+    }
+  };
+  visit(visit, node);
+  return found;
+}
+
 Result<std::string> BlockGraph::reserve(const std::string& name) {
   constexpr std::size_t kLongest = 31;
   if (name.empty()) {

@@ -144,6 +144,11 @@ class BlockGraph {
   Task<Result<void>> drain(NodePtr node, CancelToken cancel);
   void undrain(const NodePtr& node);
 
+  // Lets the node and all below it live on another loop from now on (an iothread's; and back, before that ends): their
+  // drivers' code runs there, and requests from there need no hop. Drains meanwhile. A node that others use as well
+  // moves with it; their requests hop. Error: the token's reason, and nothing has changed.
+  Task<Result<void>> moveHome(NodePtr node, Loop& home, ChangeContext context);
+
   std::vector<StuckRequest> stuck(Duration longerThan) const;
   GraphData data() const;
   // Refuses new work, ends held requests, drains, flushes and closes everything. Error: the token's reason, before all
@@ -159,6 +164,7 @@ class BlockGraph {
     Node* node = nullptr;
     std::vector<DiskPtr> disks;
     std::vector<NodePtr> aware;
+    std::vector<NodePtr> doors;  // of nodes above, for requests without a disk
   };
 
   // Runs `work` in the background and waits for it until it ends or the token is cancelled.
@@ -187,7 +193,10 @@ class BlockGraph {
   Task<Result<void>> detachRoot(DiskPtr disk, bool forGood, ChangeContext context);
   Result<DiskPtr> makeDisk(DiskOptions options);
   void list(const DiskPtr& disk);
+  Task<Result<void>> doMoveHome(NodePtr node, Loop& home, ChangeContext context);
+  Task<void> settleAt(NodePtr node, Loop& home);
   Drained shut(const std::vector<DiskPtr>& disks);
+  std::vector<NodePtr> withNodesAbove(const Node& node) const;
   static void open(const Drained& drained);
   void forget(const Disk& disk);
   NodePtr pointerTo(const Node& node) const;
@@ -200,7 +209,6 @@ class BlockGraph {
   Task<void> fillChain(Node& top, DiskDurability& durability, Duration wait);
   struct Reopening;
   Result<void> resolveReopen(NodeOptions options, std::vector<Reopening>& all);
-  Task<void> waitForAsks(NodePtr node);
 
   GraphContext context_;
   ThrottleGroups throttleGroups_;

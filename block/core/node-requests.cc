@@ -46,17 +46,22 @@ std::size_t bounceAlignment(const Limits& limits) {
 Task<Result<void>> Node::read(Extent at, IoVector to) {
   if (!at.representable() || at.length != to.length()) co_return Error::fromErrno(EINVAL);
   if (at.empty()) co_return success();
+  const TimePoint since = coarseNow();
+  const Extent asked = at;
   TrackedRequest request(tracker_, IoKind::kRead, at);
   tracker_.begin(request);
   if (const std::uint64_t length = driver_->length(); at.end() > length) {
     const std::uint64_t inside = at.offset < length ? length - at.offset : 0;
     to.slice(inside, at.length - inside).fill(std::byte{0});
-    if (inside == 0) co_return success();
+    if (inside == 0) {
+      count(IoKind::kRead, asked, since, success());
+      co_return success();
+    }
     at.length = inside;
     to = to.slice(0, inside);
   }
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
   Result<void> outcome = success();
   do {
     const Limits limits = driver_->limits();
@@ -66,6 +71,7 @@ Task<Result<void>> Node::read(Extent at, IoVector to) {
       outcome = co_await readPieces(at, to, limits);
     }
   } while (!outcome.ok() && isLimitsChanged(outcome.error()));
+  count(IoKind::kRead, asked, since, outcome);
   if (back != nullptr) co_await back->enter();
   co_return outcome;
 }
@@ -112,14 +118,16 @@ Task<Result<void>> Node::write(const Child& by, Extent at, IoVector from, WriteF
   if (isNoFlush()) how = how.without(WriteFlags::stable());
   if (how.isStable() && accounts()) RHEA_CO_CHECK(ledger_.check());
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
   Result<void> outcome = success();
+  const TimePoint since = coarseNow();
   if (const DetectZeroes detect = detectZeroes(); detect != DetectZeroes::kOff && from.isZero()) {
     if (detect == DetectZeroes::kUnmap && discardPolicy() == DiscardPolicy::kUnmap) how = how | WriteFlags::mayUnmap();
     outcome = co_await zeroTracked(at, how);
   } else {
     outcome = co_await writeTracked(at, from, how);
   }
+  count(IoKind::kWrite, at, since, outcome);
   if (back != nullptr) co_await back->enter();
   co_return outcome;
 }

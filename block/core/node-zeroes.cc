@@ -27,8 +27,10 @@ Task<Result<void>> Node::writeZeroes(const Child& by, Extent at, WriteFlags how)
   if (isNoFlush()) how = how.without(WriteFlags::stable());
   if (how.isStable() && accounts()) RHEA_CO_CHECK(ledger_.check());
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
+  const TimePoint since = coarseNow();
   Result<void> outcome = co_await zeroTracked(at, how);
+  count(IoKind::kWrite, at, since, outcome);
   if (back != nullptr) co_await back->enter();
   co_return outcome;
 }
@@ -117,8 +119,9 @@ Task<Result<void>> Node::discard(const Child& by, Extent at, WriteFlags how) {
   if (how.isStable() && accounts()) RHEA_CO_CHECK(ledger_.check());
   const bool thenFlush = how.isStable() && !info_.passThrough;
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
   Result<void> outcome = success();
+  const TimePoint since = coarseNow();
   {
     TrackedRequest request(tracker_, IoKind::kDiscard, at);
     do {
@@ -135,6 +138,7 @@ Task<Result<void>> Node::discard(const Child& by, Extent at, WriteFlags how) {
     }
   }
   if (outcome.ok() && thenFlush) outcome = co_await flushHere(FlushTo::kStable);
+  count(IoKind::kDiscard, at, since, outcome);
   if (back != nullptr) co_await back->enter();
   co_return outcome;
 }

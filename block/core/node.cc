@@ -53,6 +53,7 @@ void Node::setDriver(std::unique_ptr<Driver> driver) {
   rightsKeeper_ = dynamic_cast<RightsKeeper*>(it);
   informer_ = dynamic_cast<Informer*>(it);
   drainAware_ = dynamic_cast<DrainAware*>(it);
+  homeAware_ = dynamic_cast<HomeAware*>(it);
   if (it != nullptr && it->isReadOnly()) readOnly_.store(true, std::memory_order_relaxed);
 }
 
@@ -101,15 +102,27 @@ void Node::noteWritten(Extent written) {
   observer_.writeThreshold(name_, written.end() - threshold, threshold);
 }
 
+void Node::count(IoKind kind, Extent at, TimePoint since, const Result<void>& outcome) {
+  const TimePoint now = coarseNow();
+  const auto took = static_cast<std::uint64_t>(std::chrono::nanoseconds(now - since).count());
+  if (outcome.ok()) {
+    statistics_.done(kind, at, took, now);
+  } else {
+    statistics_.failed(kind, took, now);
+  }
+}
+
 Task<Result<void>> Node::flush(FlushTo to) {
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
   Result<void> outcome = success();
+  const TimePoint since = coarseNow();
   {
     TrackedRequest request(tracker_, IoKind::kFlush, {});
     tracker_.begin(request);
     outcome = co_await flushHere(to);
   }
+  count(IoKind::kFlush, {}, since, outcome);
   if (back != nullptr) co_await back->enter();
   co_return outcome;
 }
@@ -142,7 +155,7 @@ Task<Result<BlockStatus>> Node::status(Extent at, bool precise) {
     co_return all;
   }
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
   Result<BlockStatus> status = co_await mapper_->status(at, precise);
   if (back != nullptr) co_await back->enter();
   if (status.ok()) {
@@ -160,7 +173,7 @@ Task<Result<void>> Node::resize(const Child& by, std::uint64_t length, Prealloca
         EOPNOTSUPP, fmt::format("node '{}' cannot be resized: driver '{}' has a fixed length", name_, info_.name));
   }
   Loop* const back = mustReturnTo();
-  if (back != nullptr) co_await home_->enter();
+  if (back != nullptr) co_await home().enter();
   Result<void> outcome = success();
   {
     TrackedRequest request(tracker_, IoKind::kWrite, {0, Extent::kMost});

@@ -6,8 +6,10 @@
 
 #include "block/core/child.h"
 #include "block/core/driver-info.h"
+#include "block/core/epoch-gate.h"
 #include "block/core/flush-ledger.h"
 #include "block/core/request-tracker.h"
+#include "block/core/statistics.h"
 #include "emu/io/sync.h"
 
 namespace rhea::block {
@@ -32,9 +34,12 @@ class Node : public std::enable_shared_from_this<Node> {
   bool isNoFlush() const { return noFlush_.load(std::memory_order_relaxed); }
   DiscardPolicy discardPolicy() const { return discard_.load(std::memory_order_relaxed); }
   DetectZeroes detectZeroes() const { return detectZeroes_.load(std::memory_order_relaxed); }
-  Loop& home() const { return *home_; }
+  // Where the driver's code for this node runs. Changed while drained only; see BlockGraph::moveHome.
+  Loop& home() const { return *home_.load(std::memory_order_relaxed); }
   RequestTracker& tracker() { return tracker_; }
   const RequestTracker& tracker() const { return tracker_; }
+  // Of all its users together. Times are taken from the coarse clock: right in the sum of many requests, not of one.
+  const Statistics& statistics() const { return statistics_; }
   FlushLedger& ledger() { return ledger_; }
   const FlushLedger& ledger() const { return ledger_; }
   // Raises BLOCK_WRITE_THRESHOLD once a write ends beyond it, then switches itself off. 0: off.
@@ -54,6 +59,9 @@ class Node : public std::enable_shared_from_this<Node> {
   Resizer* resizer() const { return resizer_; }
   RightsKeeper* rightsKeeper() const { return rightsKeeper_; }
   DrainAware* drainAware() const { return drainAware_; }
+  HomeAware* homeAware() const { return homeAware_; }
+  // Requests that come without a disk (a flush of the monitor) pass here, so that a drain can wait for them too.
+  EpochGate& door() { return door_; }
   bool canDiscard() const { return discards_ != nullptr; }
   bool canWriteZeroes() const { return zeroWriter_ != nullptr; }
   const std::vector<std::unique_ptr<Child>>& children() const { return children_; }
@@ -87,7 +95,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void setDriver(std::unique_ptr<Driver> driver);
   // The loop to come back to, when a request has to hop to the home loop first; null: it may stay.
   Loop* mustReturnTo() const {
-    return info_.threads == DriverThreads::kAny || home_->isCurrent() ? nullptr : Loop::current();
+    return info_.threads == DriverThreads::kAny || home().isCurrent() ? nullptr : Loop::current();
   }
   bool accounts() const { return !info_.passThrough || info_.latchesFlush; }
   Result<void> checkChange(const Child& by, Extent at) const;
@@ -105,12 +113,14 @@ class Node : public std::enable_shared_from_this<Node> {
   void tellLatched();
   void reopened();  // new descriptors: the latch goes
   void noteWritten(Extent written);
+  void count(IoKind kind, Extent at, TimePoint since, const Result<void>& outcome);
 
   const std::string name_;
   const DriverInfo& info_;
   NodeOptions options_;
   GraphObserver& observer_;
-  Loop* home_;
+  std::atomic<Loop*> home_;
+  EpochGate door_;
   std::unique_ptr<Driver> driver_;
   Discards* discards_ = nullptr;
   ZeroWriter* zeroWriter_ = nullptr;
@@ -120,6 +130,7 @@ class Node : public std::enable_shared_from_this<Node> {
   RightsKeeper* rightsKeeper_ = nullptr;
   Informer* informer_ = nullptr;
   DrainAware* drainAware_ = nullptr;
+  HomeAware* homeAware_ = nullptr;
   std::vector<std::unique_ptr<Child>> children_;
   std::vector<Child*> parents_;
   bool monitorOwned_ = false;
@@ -140,6 +151,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::atomic<std::uint64_t> writeThreshold_{0};
   std::atomic<std::uint64_t> highestWritten_{0};
   RequestTracker tracker_;
+  Statistics statistics_;
   FlushLedger ledger_;
 };
 

@@ -41,14 +41,72 @@ std::optional<HistogramData> LatencyHistogram::read() const {
   return data_;
 }
 
+void IntervalStatistics::add(IoKind kind, std::uint64_t nanoseconds, TimePoint now) {
+  const std::lock_guard lock(guard_);
+  const std::int64_t number = sliceAt(now);
+  Slice& slice = slices_[static_cast<std::size_t>(kind)][static_cast<std::size_t>(number % kSlices)];
+  if (slice.number != number) {
+    slice = Slice();
+    slice.number = number;
+    slice.shortest = nanoseconds;
+  }
+  ++slice.count;
+  slice.sum += nanoseconds;
+  slice.shortest = std::min(slice.shortest, nanoseconds);
+  slice.longest = std::max(slice.longest, nanoseconds);
+}
+
+IntervalCounts IntervalStatistics::counts(IoKind kind, TimePoint now) const {
+  const std::lock_guard lock(guard_);
+  const std::int64_t oldest = sliceAt(now) - kSlices + 1;
+  IntervalCounts counts;
+  std::uint64_t requests = 0;
+  std::uint64_t sum = 0;
+  for (const Slice& slice : slices_[static_cast<std::size_t>(kind)]) {
+    if (slice.count == 0 || slice.number < oldest) continue;
+    counts.shortest = requests == 0 ? slice.shortest : std::min(counts.shortest, slice.shortest);
+    counts.longest = std::max(counts.longest, slice.longest);
+    requests += slice.count;
+    sum += slice.sum;
+  }
+  if (requests == 0) return counts;
+  counts.mean = sum / requests;
+  const TimePoint from = begun_ + std::max<std::int64_t>(oldest, 0) * (length_ / kSlices);
+  const auto covered = std::chrono::nanoseconds(now - from).count();
+  if (covered > 0) counts.depth = static_cast<double>(sum) / static_cast<double>(covered);
+  return counts;
+}
+
+Result<void> Statistics::setIntervals(const std::vector<std::uint64_t>& seconds) {
+  constexpr std::uint64_t kMost = std::uint64_t{366} * 24 * 3600;
+  std::vector<std::unique_ptr<IntervalStatistics>> made;
+  const TimePoint now = Clock::now();
+  for (const std::uint64_t length : seconds) {
+    if (length == 0 || length > kMost) {
+      return Error(fmt::format("statistics cannot be kept of the last {} seconds", length))
+          .expected("1 second to a year");
+    }
+    const auto same = [length](const auto& other) { return other->length() == std::chrono::seconds(length); };
+    if (std::ranges::any_of(made, same)) return Error(fmt::format("the interval of {} seconds is given twice", length));
+    made.push_back(std::make_unique<IntervalStatistics>(std::chrono::seconds(length), now));
+  }
+  intervals_ = std::move(made);
+  return success();
+}
+
+void Statistics::time(IoKind kind, std::uint64_t nanoseconds, TimePoint now) {
+  of(kind).nanoseconds.fetch_add(nanoseconds, kRelaxed);
+  histograms_[static_cast<std::size_t>(kind)].add(nanoseconds);
+  for (const auto& interval : intervals_) interval->add(kind, nanoseconds, now);
+}
+
 void Statistics::touch(TimePoint now) { lastAccess_.store(now.time_since_epoch().count(), kRelaxed); }
 
 void Statistics::done(IoKind kind, Extent at, std::uint64_t nanoseconds, TimePoint now) {
   Counters& counters = of(kind);
   counters.operations.fetch_add(1, kRelaxed);
   counters.bytes.fetch_add(at.length, kRelaxed);
-  counters.nanoseconds.fetch_add(nanoseconds, kRelaxed);
-  histograms_[static_cast<std::size_t>(kind)].add(nanoseconds);
+  time(kind, nanoseconds, now);
   if (kind == IoKind::kWrite) {
     std::uint64_t highest = highestWritten_.load(kRelaxed);
     while (highest < at.end() && !highestWritten_.compare_exchange_weak(highest, at.end(), kRelaxed)) {
@@ -58,11 +116,9 @@ void Statistics::done(IoKind kind, Extent at, std::uint64_t nanoseconds, TimePoi
 }
 
 void Statistics::failed(IoKind kind, std::uint64_t nanoseconds, TimePoint now) {
-  Counters& counters = of(kind);
-  counters.failed.fetch_add(1, kRelaxed);
+  of(kind).failed.fetch_add(1, kRelaxed);
   if (!accountsFailed()) return;
-  counters.nanoseconds.fetch_add(nanoseconds, kRelaxed);
-  histograms_[static_cast<std::size_t>(kind)].add(nanoseconds);
+  time(kind, nanoseconds, now);
   touch(now);
 }
 

@@ -1,6 +1,6 @@
-// Statistics of one disk: counts, bytes, times and latency histograms per kind of request.
+// Statistics of one disk or node: counts, bytes, times and latency histograms per kind of request.
 //
-// Written on the data path with relaxed atomics, one disk's own; read by the monitor at any time. Each number is exact,
+// Written on the data path with relaxed atomics, its own; read by the monitor at any time. Each number is exact,
 // the set of them is not a snapshot.
 #pragma once
 
@@ -43,6 +43,40 @@ struct IoCounts {
   std::uint64_t nanoseconds = 0;
 };
 
+// What an interval's requests of one kind were like, at one moment. Times in ns; all 0 where there were none.
+struct IntervalCounts {
+  std::uint64_t shortest = 0;
+  std::uint64_t longest = 0;
+  std::uint64_t mean = 0;
+  double depth = 0;  // requests under way, on average
+};
+
+// Latencies of the last `length`: it is cut into slices, of which the oldest is given up as a new one begins. So the
+// answer covers between 7/8 of the length and all of it.
+class IntervalStatistics {
+ public:
+  IntervalStatistics(Duration length, TimePoint now) : length_(length), begun_(now) {}
+  Duration length() const { return length_; }
+  void add(IoKind kind, std::uint64_t nanoseconds, TimePoint now);
+  IntervalCounts counts(IoKind kind, TimePoint now) const;
+
+ private:
+  static constexpr std::int64_t kSlices = 8;
+  struct Slice {
+    std::int64_t number = -1;  // since begun_; -1: never used
+    std::uint64_t count = 0;
+    std::uint64_t sum = 0;
+    std::uint64_t shortest = 0;
+    std::uint64_t longest = 0;
+  };
+  std::int64_t sliceAt(TimePoint now) const { return (now - begun_) / (length_ / kSlices); }
+
+  const Duration length_;
+  const TimePoint begun_;
+  mutable std::mutex guard_;
+  std::array<std::array<Slice, kSlices>, kIoKinds> slices_;
+};
+
 class Statistics {
  public:
   void done(IoKind kind, Extent at, std::uint64_t nanoseconds, TimePoint now);
@@ -57,6 +91,10 @@ class Statistics {
   std::optional<Duration> idle(TimePoint now) const;
   LatencyHistogram& histogram(IoKind kind) { return histograms_[static_cast<std::size_t>(kind)]; }
   const LatencyHistogram& histogram(IoKind kind) const { return histograms_[static_cast<std::size_t>(kind)]; }
+
+  // Which intervals to keep, in seconds; before the first request. Error: 0 or a length that cannot be, or twice.
+  Result<void> setIntervals(const std::vector<std::uint64_t>& seconds);
+  const std::vector<std::unique_ptr<IntervalStatistics>>& intervals() const { return intervals_; }
 
   // Whether failed and invalid requests count as accesses (stats-account-failed, -invalid).
   void setAccounting(bool failedOnes, bool invalidOnes);
@@ -74,9 +112,11 @@ class Statistics {
   };
   Counters& of(IoKind kind) { return counters_[static_cast<std::size_t>(kind)]; }
   void touch(TimePoint now);
+  void time(IoKind kind, std::uint64_t nanoseconds, TimePoint now);
 
   std::array<Counters, kIoKinds> counters_;
   std::array<LatencyHistogram, kIoKinds> histograms_;
+  std::vector<std::unique_ptr<IntervalStatistics>> intervals_;
   std::atomic<std::uint64_t> highestWritten_{0};
   std::atomic<std::int64_t> lastAccess_{0};  // ns of the steady clock; 0: none
   std::atomic<bool> accountFailed_{true};

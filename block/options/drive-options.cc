@@ -9,9 +9,35 @@ namespace rhea::block {
 namespace {
 
 constexpr std::string_view kKeys[] = {
-    "addr",     "aio",    "bus",   "cache",  "copy-on-read", "cyls",  "detect-zeroes", "discard",   "driver",
-    "file",     "format", "heads", "id",     "if",           "index", "media",         "node-name", "read-only",
-    "readonly", "rerror", "secs",  "serial", "snapshot",     "trans", "unit",          "werror",
+    "addr",
+    "aio",
+    "bus",
+    "cache",
+    "copy-on-read",
+    "cyls",
+    "detect-zeroes",
+    "discard",
+    "driver",
+    "file",
+    "format",
+    "heads",
+    "id",
+    "if",
+    "index",
+    "media",
+    "node-name",
+    "read-only",
+    "readonly",
+    "rerror",
+    "secs",
+    "serial",
+    "snapshot",
+    "stats-account-failed",
+    "stats-account-invalid",
+    "stats-intervals",
+    "trans",
+    "unit",
+    "werror",
 };
 
 // How drives of an interface are counted and named.
@@ -52,6 +78,7 @@ class DriveReader {
     RHEA_CHECK(readPolicies());
     RHEA_CHECK(readCache());
     RHEA_CHECK(readThrottle());
+    RHEA_CHECK(readStatistics());
     RHEA_CHECK(refuseSnapshot());
     RHEA_CHECK(readNode());
     return std::move(drive_);
@@ -185,6 +212,19 @@ class DriveReader {
     drive_.throttle.opSize = opSize.value_or(0);
     drive_.throttleGroup = options_.take("throttling.group").value_or("");
     return drive_.throttle.check();
+  }
+
+  Result<void> readStatistics() {
+    RHEA_TRY(const std::optional<bool> failed, takeBool("stats-account-failed"));
+    RHEA_TRY(const std::optional<bool> invalid, takeBool("stats-account-invalid"));
+    drive_.disk.accountFailed = failed.value_or(true);
+    drive_.disk.accountInvalid = invalid.value_or(true);
+    while (true) {
+      const std::string key = fmt::format("stats-intervals.{}", drive_.disk.statsIntervals.size());
+      RHEA_TRY(const std::optional<std::uint64_t> seconds, takeNumber(key));
+      if (!seconds) return success();
+      drive_.disk.statsIntervals.push_back(*seconds);
+    }
   }
 
   Result<void> refuseSnapshot() {

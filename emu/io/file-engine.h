@@ -46,6 +46,9 @@ class FileEngine {
   // Bytes transferred (0 for kSync and kAllocate); errors are bare errno values. ENOTSUP/EOPNOTSUPP of RWF_DSYNC is
   // passed on: the caller falls back to write plus fdatasync and remembers.
   virtual Task<Result<std::size_t>> submit(FileRequest request) = 0;
+  // Whether completions wait to be taken; asked over and over while the loop looks for work before it sleeps, so only
+  // where it takes a glance at memory.
+  virtual bool hasWork() const { return false; }
   // Requests handed to the kernel or a worker and not completed.
   virtual unsigned inFlight() const = 0;
 };

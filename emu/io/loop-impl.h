@@ -24,6 +24,8 @@ struct Loop::Impl {
   void waitUntil(const std::function<bool()>& done);
   void endRound();
   void waitForEvents();
+  bool sleepOrLook();
+  bool lookForWork(TimePoint since, Duration time);
 
   event_base* base;
   std::shared_ptr<Mailbox> mailbox;  // shared with what may answer after this loop's end: workers that hang
@@ -34,6 +36,7 @@ struct Loop::Impl {
   bool roundEndWanted = false;
   bool roundEndsRemoved = false;
   unsigned roundsSincePoll = 0;
+  AdaptiveWait patience;
   std::atomic<bool> stopping{false};
   StopMail stopMail;
   std::array<std::unique_ptr<FileEngine>, 3> engines;  // by FileEngineKind

@@ -183,15 +183,40 @@ void Loop::Impl::endRound() {
   roundEndsRemoved = false;
 }
 
-void Loop::Impl::waitForEvents() {
-  if (mailbox->empty() && !roundEndWanted) {
-    timers.arm();
-    if (mailbox->sleep()) {
-      event_base_loop(base, EVLOOP_ONCE);
-      mailbox->wake();
-      roundsSincePoll = 0;
-      return;
+// Mail, or a completion, has come within `time`.
+bool Loop::Impl::lookForWork(TimePoint since, Duration time) {
+  constexpr unsigned kLooksPerGlance = 16;  // at the clock, which costs as much as some looks
+  if (time == Duration::zero()) return false;
+  const auto hasWork = [](const std::unique_ptr<FileEngine>& engine) { return engine != nullptr && engine->hasWork(); };
+  const TimePoint until = std::min(since + time, timers.next());
+  do {
+    for (unsigned i = 0; i < kLooksPerGlance; i++) {
+      if (!mailbox->empty() || std::ranges::any_of(engines, hasWork)) return true;
     }
+  } while (Clock::now() < until);
+  return false;
+}
+
+// Until there may be something to do. True where file descriptors were looked at.
+bool Loop::Impl::sleepOrLook() {
+  const LoopTuning& tuning = mailbox->tuning;
+  const bool looks = tuning.pollMostNs.load(std::memory_order_relaxed) != 0;
+  const TimePoint since = looks ? Clock::now() : TimePoint();
+  const bool found = looks && lookForWork(since, patience.time(tuning));
+  if (!found) {
+    timers.arm();
+    if (!mailbox->sleep()) return false;
+    event_base_loop(base, EVLOOP_ONCE);
+    mailbox->wake();
+  }
+  if (looks) patience.learn(Clock::now() - since, tuning);
+  return !found;
+}
+
+void Loop::Impl::waitForEvents() {
+  if (mailbox->empty() && !roundEndWanted && sleepOrLook()) {
+    roundsSincePoll = 0;
+    return;
   }
   if (++roundsSincePoll < kRoundsBetweenPolls) return;
   roundsSincePoll = 0;

@@ -7,6 +7,7 @@
 
 #include "emu/base/base.h"
 #include "emu/io/fd.h"
+#include "emu/io/loop-tuning.h"
 #include "emu/io/loop.h"
 
 namespace rhea {
@@ -17,6 +18,9 @@ class Mailbox {
   ~Mailbox();
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
+
+  // How the receiver waits; any thread.
+  LoopTuning tuning;
 
   int wakeFd() const { return wake_.get(); }
 

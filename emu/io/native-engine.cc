@@ -9,7 +9,7 @@
 
 #include "emu/base/bug.h"
 #include "emu/io/fd.h"
-#include "emu/io/loop.h"
+#include "emu/io/loop-tuning.h"
 #include "emu/io/offload.h"
 #include "emu/io/thread-engine.h"
 
@@ -64,6 +64,13 @@ class Context {
     return std::move(error).hint("aio=threads works everywhere");
   }
   aio_context_t get() const { return context_; }
+
+  // Whether take() would find something; false where only the kernel can tell.
+  bool hasSome() const {
+    auto* const ring = reinterpret_cast<CompletionRing*>(context_);
+    if (ring->magic != kRingMagic || ring->incompatible != 0) return false;
+    return ring->head != std::atomic_ref(ring->tail).load(std::memory_order_acquire);
+  }
 
   // Completions that are there; never waits.
   unsigned take(std::span<io_event> events) {
@@ -181,6 +188,8 @@ class NativeEngine final : public FileEngine, private Loop::RoundEnd {
     waitingEnd_ = &pending;
   }
 
+  bool hasWork() const override { return inKernel_ != 0 && context_->hasSome(); }
+
   void endOfRound() override {
     if (inFlight_ == 0) return;
     for (unsigned turn = 0; turn < kMostTurns; turn++) {
@@ -191,13 +200,18 @@ class NativeEngine final : public FileEngine, private Loop::RoundEnd {
     if (!std::exchange(againPosted_, true)) loop_.post(static_cast<Loop::Mail&>(again_));
   }
 
+  unsigned maxBatch() const {
+    const std::int64_t asked = tuning_.maxBatch.load(std::memory_order_relaxed);
+    return asked == 0 ? kBatch : static_cast<unsigned>(std::min<std::int64_t>(asked, kBatch));
+  }
+
   // Hands what waits to the kernel. Gives how many it refused for good; those are completed with its error.
   unsigned hand() {
     std::array<iocb*, kBatch> batch;
     while (waiting_ != nullptr && inKernel_ < kMostInKernel) {
       unsigned count = 0;
-      for (Pending* at = waiting_; at != nullptr && count < std::min(kBatch, kMostInKernel - inKernel_);
-           at = at->behind) {
+      const unsigned most = std::min(maxBatch(), kMostInKernel - inKernel_);
+      for (Pending* at = waiting_; at != nullptr && count < most; at = at->behind) {
         batch[count++] = &at->block;
       }
       const int taken = submitBatch(context_->get(), count, batch.data());
@@ -235,6 +249,7 @@ class NativeEngine final : public FileEngine, private Loop::RoundEnd {
   }
 
   Loop& loop_;
+  const LoopTuning& tuning_ = tuningOf(loop_);
   std::unique_ptr<Context> context_;
   Fd done_;
   std::unique_ptr<Loop::Watch> watch_;

@@ -20,6 +20,7 @@ class TimerQueue {
   std::unique_ptr<Loop::Watch> add(Duration delay, Duration period, std::function<void()> callback);
   // Runs what is due; true when something ran.
   bool runDue();
+  TimePoint next() const { return queue_.empty() ? TimePoint::max() : queue_.begin()->first; }
   // Sets the timerfd for the next deadline; before the loop sleeps.
   void arm();
   // The timerfd has become readable (edge-triggered, never read).

@@ -14,7 +14,7 @@
 #include "emu/base/bug.h"
 #include "emu/base/files.h"
 #include "emu/io/fd.h"
-#include "emu/io/loop.h"
+#include "emu/io/loop-tuning.h"
 
 namespace rhea {
 
@@ -135,6 +135,8 @@ class UringEngine final : public FileEngine, private Loop::RoundEnd {
     inFlight_++;
     loop_.wantRoundEnd();
     if (backlog_ != nullptr || !prepare(pending)) enqueue(pending);
+    const auto most = static_cast<unsigned>(tuning_.maxBatch.load(std::memory_order_relaxed));
+    if (most != 0 && io_uring_sq_ready(&ring_) >= most) hand();
   }
 
   void enqueue(Pending& pending) {
@@ -189,6 +191,8 @@ class UringEngine final : public FileEngine, private Loop::RoundEnd {
                                        static_cast<off_t>(request.length));
     }
   }
+
+  bool hasWork() const override { return inFlight_ != 0 && somethingWaits(); }
 
   void endOfRound() override {
     if (inFlight_ == 0) return;
@@ -278,6 +282,7 @@ class UringEngine final : public FileEngine, private Loop::RoundEnd {
   }
 
   Loop& loop_;
+  const LoopTuning& tuning_ = tuningOf(loop_);
   std::unique_ptr<Ring> owner_;
   io_uring& ring_;
   Fd done_;  // an eventfd that the kernel writes when there is something to take; never read

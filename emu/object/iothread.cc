@@ -9,22 +9,25 @@ namespace {
 
 const Property kProperties[] = {
     property<&IoThread::pollMaxNs, &IoThread::setPollMaxNs>(
-        "poll-max-ns", Settable::kAnyTime, "0", "longest time to poll before sleeping, in nanoseconds; 0: never"),
+        "poll-max-ns", Settable::kAnyTime, "32768",
+        "longest time to look for work before sleeping, in nanoseconds; 0: never"),
     property<&IoThread::pollGrow, &IoThread::setPollGrow>(
-        "poll-grow", Settable::kAnyTime, "0", "factor by which the polling time grows; 0: the program chooses"),
+        "poll-grow", Settable::kAnyTime, "0",
+        "factor by which that time grows where a longer look would have been enough; 0: 2"),
     property<&IoThread::pollShrink, &IoThread::setPollShrink>(
-        "poll-shrink", Settable::kAnyTime, "0", "divisor by which the polling time shrinks; 0: the program chooses"),
+        "poll-shrink", Settable::kAnyTime, "0",
+        "divisor by which it shrinks where no look would have been enough; 0: it begins anew"),
     property<&IoThread::aioMaxBatch, &IoThread::setAioMaxBatch>(
         "aio-max-batch", Settable::kAnyTime, "0", "most requests handed to the kernel at once; 0: the engine chooses"),
     property<&IoThread::threadId>("thread-id", "the kernel's number for the thread"),
 };
 
-// A setting that this program's loops do not have yet: its neutral value is accepted, anything else refused by name
-// rather than ignored.
-Result<void> neutralOnly(std::int64_t value, std::string_view why) {
-  if (value == 0) return success();
-  return Error(fmt::format("{} cannot be had: {}", value, why)).expected("0");
-}
+constexpr std::int64_t kMostPollNs = 1'000'000'000;  // a second of looking is a loop that never sleeps
+constexpr std::int64_t kMostFactor = 1'000'000;
+constexpr std::int64_t kMostBatch = 4096;
+constexpr std::int64_t kUsualPollNs = 32768;
+constexpr std::array<std::atomic<std::int64_t> LoopTuning::*, 4> kTunings = {
+    &LoopTuning::pollMostNs, &LoopTuning::pollGrow, &LoopTuning::pollShrink, &LoopTuning::maxBatch};
 
 }  // namespace
 
@@ -41,6 +44,8 @@ void IoThread::addClass(ClassTable& classes) {
   classes.add(std::move(type));
 }
 
+IoThread::IoThread(const Class& type) : Object(type) { wanted_.pollMostNs = kUsualPollNs; }
+
 IoThread::~IoThread() {
   if (!thread_.joinable()) return;
   loop_->stop();
@@ -49,6 +54,7 @@ IoThread::~IoThread() {
 
 Task<Result<void>> IoThread::complete() {
   RHEA_CO_TRY(loop_, Loop::create(name(), workers_));
+  for (const auto which : kTunings) tuningOf(*loop_).*which = (wanted_.*which).load();
   Event started;
   thread_ = std::thread([this, &started] {
     constexpr std::size_t kLongest = 15;  // of a thread's name
@@ -68,13 +74,23 @@ Task<void> IoThread::retire() {
   co_await offload(join);
 }
 
-Result<void> IoThread::setPollMaxNs(std::int64_t nanoseconds) {
-  return neutralOnly(nanoseconds, "I/O threads sleep at once when there is nothing to do");
+Result<void> IoThread::set(std::atomic<std::int64_t> LoopTuning::*which, std::int64_t value, std::int64_t most) {
+  if (value < 0 || value > most)
+    return Error(fmt::format("{} is out of range", value)).expected(fmt::format("0 to {}", most));
+  wanted_.*which = value;
+  if (loop_ != nullptr) tuningOf(*loop_).*which = value;
+  return success();
 }
-Result<void> IoThread::setPollGrow(std::int64_t factor) { return neutralOnly(factor, "I/O threads do not poll"); }
-Result<void> IoThread::setPollShrink(std::int64_t divisor) { return neutralOnly(divisor, "I/O threads do not poll"); }
+
+Result<void> IoThread::setPollMaxNs(std::int64_t nanoseconds) {
+  return set(&LoopTuning::pollMostNs, nanoseconds, kMostPollNs);
+}
+Result<void> IoThread::setPollGrow(std::int64_t factor) { return set(&LoopTuning::pollGrow, factor, kMostFactor); }
+Result<void> IoThread::setPollShrink(std::int64_t divisor) {
+  return set(&LoopTuning::pollShrink, divisor, kMostFactor);
+}
 Result<void> IoThread::setAioMaxBatch(std::int64_t requests) {
-  return neutralOnly(requests, "a thread hands over all requests of a round at once");
+  return set(&LoopTuning::maxBatch, requests, kMostBatch);
 }
 
 }  // namespace rhea::object

@@ -22,7 +22,8 @@ class MemoryDriverImpl final : public Driver,
                                public ZeroWriter,
                                public Resizer,
                                public Reopener,
-                               public RightsKeeper {
+                               public RightsKeeper,
+                               public HomeAware {
  public:
   explicit MemoryDriverImpl(ImagePtr image) : image_(std::move(image)) {}
 
@@ -79,6 +80,16 @@ class MemoryDriverImpl final : public Driver,
   }
   void commitRights() override {}
   void abortRights() override {}
+  Task<void> leaveHome() override {
+    EXPECT_EQ(Loop::current(), image_->home.load());
+    co_return;
+  }
+  Task<void> enterHome(Loop& home) override {
+    EXPECT_EQ(Loop::current(), &home);
+    image_->home = &home;
+    image_->moves.fetch_add(1);
+    co_return;
+  }
 
  private:
   bool takes(Extent at) const { return at.isAligned(limits().requestAlignment); }
@@ -91,6 +102,7 @@ Task<Result<std::unique_ptr<Driver>>> openMemory(OpenContext context, DriverOpti
   if (context.flags.direct && !image->directPossible) co_return Error("no O_DIRECT here");
   image->isDirect = context.flags.direct;
   image->readOnly = context.flags.readOnly;
+  image->home = &context.home;
   std::unique_ptr<Driver> driver = std::make_unique<MemoryDriverImpl>(image);
   co_return std::move(driver);
 }
@@ -117,6 +129,69 @@ class PassDriverImpl final : public Driver, public Discards, public ZeroWriter, 
 Task<Result<std::unique_ptr<Driver>>> openPass(OpenContext, DriverOptions, Children children) {
   std::unique_ptr<Driver> driver = std::make_unique<PassDriverImpl>(children.get("file"));
   co_return std::move(driver);
+}
+
+class OverlayDriverImpl final : public Driver, public Mapper {
+ public:
+  OverlayDriverImpl(Child& file, Child& backing) : file_(file), backing_(backing), written_(file.length() / kCluster) {}
+  Limits limits() const override {
+    Limits limits;
+    limits.requestAlignment = kCluster;
+    return limits;
+  }
+  std::uint64_t length() const override { return file_.length(); }
+  Task<Result<void>> read(Extent at, IoVector to) override {
+    for (std::uint64_t done = 0; done < at.length; done += kCluster) {
+      const Extent cluster = at.slice(done, kCluster);
+      const IoVector into = to.slice(done, kCluster);
+      if (written_[cluster.offset / kCluster]) {
+        RHEA_CO_CHECK(co_await file_.read(cluster, into));
+      } else if (backing_.isAttached()) {
+        RHEA_CO_CHECK(co_await backing_.read(cluster, into));
+      } else {
+        into.fill(std::byte{0});
+      }
+    }
+    co_return success();
+  }
+  Task<Result<void>> write(Extent at, IoVector from, WriteFlags how) override {
+    RHEA_CO_CHECK(co_await file_.write(at, from, how));
+    for (std::uint64_t done = 0; done < at.length; done += kCluster) written_[(at.offset + done) / kCluster] = true;
+    co_return success();
+  }
+  Task<Result<void>> flush(FlushTo to) override { return file_.flush(to); }
+  Task<void> close() override { co_return; }
+  Task<Result<BlockStatus>> status(Extent at, bool) override {
+    const std::uint64_t first = at.offset / kCluster;
+    std::uint64_t last = first + 1;
+    while (last * kCluster < at.end() && written_[last] == written_[first]) ++last;
+    BlockStatus status(std::min(last * kCluster, at.end()) - at.offset);
+    status.allocated = written_[first];
+    status.data = status.allocated;
+    co_return status;
+  }
+
+ private:
+  static constexpr std::uint64_t kCluster = 4096;
+  Child& file_;
+  Child& backing_;
+  std::vector<bool> written_;  // of the test's loop alone
+};
+
+Task<Result<std::unique_ptr<Driver>>> openOverlay(OpenContext, DriverOptions, Children children) {
+  std::unique_ptr<Driver> driver = std::make_unique<OverlayDriverImpl>(children.get("file"), children.get("backing"));
+  co_return std::move(driver);
+}
+
+DriverInfo overlayInfo() {
+  DriverInfo info;
+  info.name = "overlay";
+  info.kind = DriverKind::kFormat;
+  info.threads = DriverThreads::kHome;
+  info.children.push_back({"file", ChildRole::kData, true, false});
+  info.children.push_back({"backing", ChildRole::kBacking, false, true});
+  info.open = &openOverlay;
+  return info;
 }
 
 DriverInfo memoryInfo(std::string_view name, DriverThreads threads) {
@@ -157,10 +232,16 @@ const DriverInfo& formatDriver() {
   static const DriverInfo info = passInfo("format", DriverKind::kFormat, ChildRole::kData);
   return info;
 }
+const DriverInfo& overlayDriver() {
+  static const DriverInfo info = overlayInfo();
+  return info;
+}
 
 GraphTest::GraphTest() {
-  for (const DriverInfo* info : {&memoryDriver(), &homeMemoryDriver(), &passDriver(), &formatDriver()})
+  for (const DriverInfo* info :
+       {&memoryDriver(), &homeMemoryDriver(), &passDriver(), &formatDriver(), &overlayDriver()}) {
     drivers_.add(*info);
+  }
   GraphContext context(*loop_, drivers_, services_, observer_);
   context.runState = this;
   graph_ = std::make_unique<BlockGraph>(context);

@@ -67,10 +67,15 @@ class MemoryImage {
   bool readOnly = false;
   bool directPossible = true;
   std::function<Result<void>(Rights)> onRights;
+  bool watchHome = false;  // "memory-home": requests anywhere else than at home fail with EXDEV
+  std::atomic<Loop*> home{nullptr};
+  std::atomic<int> moves{0};
 
   // --- For the driver.
   Task<Result<void>> enter(MemoryOp op, Extent at = {}) {
     counts_[index(op)].fetch_add(1);
+    const bool request = op < MemoryOp::kOpen;
+    if (watchHome && request && Loop::current() != home.load()) co_return Error::fromErrno(EXDEV);
     std::shared_ptr<Event> held;
     int code = always_[index(op)].load();
     {
@@ -148,6 +153,9 @@ const DriverInfo& memoryDriver();
 const DriverInfo& homeMemoryDriver();
 const DriverInfo& passDriver();
 const DriverInfo& formatDriver();
+// "overlay": what was not written shows its "backing", which it may have or not; whole clusters of 4 KiB. A double for
+// formats with backing files: it keeps what is allocated in memory, and the data in "file".
+const DriverInfo& overlayDriver();
 
 class RecordingObserver : public GraphObserver {
  public:

@@ -63,14 +63,33 @@ TEST_F(IoThreadTest, ThreadIsGoneAfterDeletion) {
   EXPECT_NE(::access(task.c_str(), F_OK), 0);
 }
 
-TEST_F(IoThreadTest, SettingsWithoutEffectAreRefusedByName) {
-  Result<void> made = add(R"({"qom-type": "iothread", "id": "io0", "poll-max-ns": 32768})");
-  EXPECT_EQ(made.error().message(),
-            "object 'io0' of type iothread: poll-max-ns: 32768 cannot be had: I/O threads sleep at once when there is "
-            "nothing to do");
-  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0", "poll-max-ns": 0, "aio-max-batch": 0})").ok());
-  EXPECT_FALSE(tree_.set(**tree_.find("io0"), "aio-max-batch", *json::parse("16")).ok());
-  EXPECT_EQ(*tree_.get(**tree_.find("io0"), "aio-max-batch"), "0");
+TEST_F(IoThreadTest, SettingsReachTheLoopAtOnceAndBeforeItIsMade) {
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0", "poll-max-ns": 5000, "aio-max-batch": 3})").ok());
+  IoThread* thread = *tree_.made<IoThread>("io0", "iothread");
+  EXPECT_EQ(tuningOf(thread->loop()).pollMostNs, 5000);
+  EXPECT_EQ(tuningOf(thread->loop()).maxBatch, 3);
+  ASSERT_TRUE(tree_.set(*thread, "poll-max-ns", *json::parse("0")).ok());
+  ASSERT_TRUE(tree_.set(*thread, "poll-grow", *json::parse("4")).ok());
+  ASSERT_TRUE(tree_.set(*thread, "poll-shrink", *json::parse("2")).ok());
+  EXPECT_EQ(tuningOf(thread->loop()).pollMostNs, 0);
+  EXPECT_EQ(tuningOf(thread->loop()).pollGrow, 4);
+  EXPECT_EQ(tuningOf(thread->loop()).pollShrink, 2);
+  EXPECT_EQ(*tree_.get(*thread, "poll-grow"), "4");
+}
+
+TEST_F(IoThreadTest, TheUsualPollingTimeIsTheOneThatClientsKnow) {
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0"})").ok());
+  IoThread* thread = *tree_.made<IoThread>("io0", "iothread");
+  EXPECT_EQ(*tree_.get(*thread, "poll-max-ns"), "32768");
+  EXPECT_EQ(tuningOf(thread->loop()).pollMostNs, 32768);
+}
+
+TEST_F(IoThreadTest, SettingsOutOfRangeAreRefusedByName) {
+  Result<void> made = add(R"({"qom-type": "iothread", "id": "io0", "poll-max-ns": -1})");
+  EXPECT_EQ(made.error().message(), "object 'io0' of type iothread: poll-max-ns: -1 is out of range");
+  EXPECT_EQ(made.error().expectedText(), "0 to 1000000000");
+  ASSERT_TRUE(add(R"({"qom-type": "iothread", "id": "io0"})").ok());
+  EXPECT_FALSE(tree_.set(**tree_.find("io0"), "aio-max-batch", *json::parse("5000")).ok());
 }
 
 }  // namespace

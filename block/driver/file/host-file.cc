@@ -40,7 +40,7 @@ Result<std::shared_ptr<LockKeeper>> keeperFor(const HostFileOptions& options, co
     note = "the file system keeps no locks: nothing stops another program from using the image";
     return std::shared_ptr<LockKeeper>();
   }
-  auto keeper = std::make_shared<LockKeeper>(options.filename, isLocalFileSystem(mountFactsOf(fd->get()).type));
+  auto keeper = std::make_shared<LockKeeper>(options.filename, isOnLocalFileSystem(fd->get()));
   RHEA_CHECK(keeper->add(fd));
   return keeper;
 }

@@ -1,7 +1,9 @@
 #include "block/driver/file/mount-facts.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include <fstream>
 #include <sstream>
@@ -103,10 +105,12 @@ std::optional<bool> deviceFua(dev_t device) {
   return text != "0";
 }
 
-bool isLocalFileSystem(const std::string& type) {
-  static constexpr std::array<std::string_view, 8> kLocal = {"ext4",  "ext3",  "ext2",  "xfs",
-                                                             "btrfs", "tmpfs", "ramfs", "f2fs"};
-  return std::find(kLocal.begin(), kLocal.end(), type) != kLocal.end();
+bool isOnLocalFileSystem(int fd) {
+  static constexpr std::array<std::uint64_t, 6> kLocal = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                                          F2FS_SUPER_MAGIC, TMPFS_MAGIC,     RAMFS_MAGIC};
+  struct statfs facts {};
+  if (fstatfs(fd, &facts) != 0) return false;
+  return std::ranges::find(kLocal, static_cast<std::uint64_t>(facts.f_type)) != kLocal.end();
 }
 
 }  // namespace rhea::block

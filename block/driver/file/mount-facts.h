@@ -26,7 +26,8 @@ std::string deviceWriteCache(dev_t device);
 // Whether the device takes single writes through its cache (FUA); empty as above.
 std::optional<bool> deviceFua(dev_t device);
 
-// Whether open, close and locks on this file system are the kernel's alone and so cannot hang on a server or a process.
-bool isLocalFileSystem(const std::string& type);
+// Whether open, close and locks of this file are the kernel's alone and so cannot hang on a server or a process. One
+// system call: it is asked at each open, where reading the mount table took longer than the rest together.
+bool isOnLocalFileSystem(int fd);
 
 }  // namespace rhea::block

@@ -94,12 +94,6 @@ Result<Fd> openPath(const std::string& path, const OpenWish& wish) {
   return fd;
 }
 
-Result<void> clearNonBlocking(int fd) {
-  const int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) return Error::fromErrno(errno);
-  return success();
-}
-
 bool isSet(const OpenWish& wish) { return FdSets::isSetName(wish.path); }
 
 // The member whose access fits. What it lacks of O_DIRECT comes from a description of our own where the file's
@@ -125,15 +119,16 @@ Result<OpenedFile> examine(Fd fd, const OpenWish& wish) {
   if (fstat(fd.get(), &seen) != 0) return Error::fromErrno(errno, fmt::format("cannot examine '{}'", wish.path));
   const bool fits = wish.kind == HostFileKind::kRegular ? S_ISREG(seen.st_mode) : S_ISBLK(seen.st_mode);
   if (!fits) return wrongKind(wish.path, seen.st_mode, wish.kind);
-  RHEA_CHECK(clearNonBlocking(fd.get()));
+  const int flags = fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) != 0) return Error::fromErrno(errno);
 
   OpenedFile opened;
-  const int flags = fcntl(fd.get(), F_GETFL);
   opened.writable = (flags & O_ACCMODE) == O_RDWR && wish.writable;
   opened.direct = (flags & O_DIRECT) != 0;
   opened.device = S_ISBLK(seen.st_mode) ? seen.st_rdev : seen.st_dev;
   opened.inode = seen.st_ino;
-  auto length = hostFileLength(fd.get(), wish.path);
+  auto length = S_ISREG(seen.st_mode) ? Result<std::uint64_t>(static_cast<std::uint64_t>(seen.st_size))
+                                      : hostFileLength(fd.get(), wish.path);
   if (length.ok()) {
     opened.length = *length;
   } else if (wish.kind != HostFileKind::kCdrom) {
