@@ -200,7 +200,10 @@ Result<void> Pc::makeCpus() {
 
 Task<Result<void>> Pc::loadKernel() {
   RHEA_CO_TRY(tables_, hw::makeAcpiTables(layout_, acpiParts_));
-  if (options_.kernel.empty()) co_return success();
+  if (options_.kernel.empty()) {
+    around_.log.warning("there is nothing to run: this version has no firmware, and -kernel names no kernel");
+    co_return success();
+  }
   hw::BootFiles files;
   files.kernelName = options_.kernel;
   files.initrdName = options_.initrd;
@@ -237,9 +240,18 @@ void Pc::fillCmos() {
 void Pc::enterKernel() {
   const auto bytes = std::as_bytes(std::span(tables_->image));
   ram_->put(hw::AcpiTables::kBase, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  if (!plan_) return;
+  if (!plan_) return haltWithoutKernel();
   for (const hw::BootPlan::Piece& piece : plan_->pieces) ram_->put(piece.address, piece.bytes, piece.zeros);
   enterAt(static_cast<x86::Cpu&>(vcpus_->at(0)), plan_->entry);
+}
+
+// There is no firmware: the first CPU waits for good, so that the rest of the machine can be looked at.
+void Pc::haltWithoutKernel() {
+  constexpr std::uint64_t kEntry = 0xffff0, kSegment = 0xf0000;
+  ram_->put(kEntry, "\xfa\xf4\xeb\xfd");  // cli; hlt; jmp to the hlt
+  auto& cpu = static_cast<x86::Cpu&>(vcpus_->at(0));
+  cpu.st.segments[x86::kCs].base = kSegment;
+  cpu.updateMode();
 }
 
 void Pc::start() { vcpus_->start(); }

@@ -125,6 +125,7 @@ class Pc final : public hw::Board {
 
   // What firmware would do: tables and kernel in memory, the first CPU at the entry.
   void enterKernel();
+  void haltWithoutKernel();
   Task<void> resetNow(bool byGuest);
   void carryOut(Wish what, const std::string& why);
   void triplefault(cpu::Vcpu& vcpu, const std::string& why);

@@ -73,11 +73,14 @@ TEST(StartUp, WrongUsageIsStatus2AndSaysWhatThereIs) {
     std::string message;
   } kCases[] = {
       {"-machin none", "there is no option -machin\n  there is: -machine\n"},
-      {"-machine q35", "-machine q35: there is no machine 'q35' in this version\n  expected: none\n"},
+      {"-machine q36", "-machine q36: there is no machine 'q36' in this version\n  expected: none, q35\n"},
       {"-machine none,acel=tcg", "-machine none,acel=tcg: there is no key 'acel'\n  there is: accel\n"},
       {"-accel xen", "there is no accelerator 'xen'"},
       {"vm.img", "'vm.img' is no option"},
-      {"-device virtio-blk-pci", "-device virtio-blk-pci: this version has no devices"},
+      {"-machine q35 -m 1T", "-m 1T: 1T of memory cannot be had"},
+      {"-machine q35 -smp 3,cores=2", "are not 3 CPUs"},
+      {"-machine q35 -append quiet", "-append is for a kernel that -kernel names"},
+      {"-kernel vmlinuz", "-kernel: the machine `none` has no CPU to run a kernel"},
       {"-uuid 1234", "'1234' is no UUID"},
       {"-display gtk", "-display gtk: there is no such display in this version\n  expected: none\n"},
       {"-serial stdio", "-serial stdio: the machine `none` has nothing of the kind"},
