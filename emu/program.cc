@@ -194,7 +194,7 @@ Task<Result<void>> Program::makeEverything() {
     ending_.setLastWords([this] { pidFile_->remove(); });
   }
   RHEA_CO_CHECK(co_await chardevs_->waitForClients(ending_.token()));
-  if (pc_) pc_->start();
+  if (pc_) RHEA_CO_CHECK(pc_->start());
   co_return success();
 }
 

@@ -1,5 +1,8 @@
 #include "hw/devices.h"
 
+#include "hw/char/debug-exit.h"
+#include "hw/char/isa-serial.h"
+#include "hw/misc/pvpanic.h"
 #include "hw/pci/pci-host.h"
 #include "hw/pci/root-port.h"
 #include "hw/platform-classes.h"
@@ -12,6 +15,10 @@ namespace rhea::hw {
 void addDeviceClasses(object::ClassTable& classes) {
   addPlatformClasses(classes);
   pci::PciBus::addClasses(classes);
+  IsaBus::addClass(classes);
+  IsaSerial::addClass(classes);
+  DebugExit::addClass(classes);
+  PvPanic::addClass(classes);
   pci::PciDevice::addClass(classes);
   pci::PciHost::addClasses(classes);
   pci::RootPort::addClass(classes);

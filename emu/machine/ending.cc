@@ -33,6 +33,12 @@ void Ending::request(qapi::ShutdownCause why) {
   giveUp_.cancel(Error("the end was asked for again"));
 }
 
+void Ending::requestByGuest(int status) {
+  if (requested()) return;
+  status_ = status;
+  request(qapi::ShutdownCause::guestShutdown);
+}
+
 void Ending::begin(qapi::ShutdownCause why) {
   if (runState_ != nullptr) runState_->end();
   qapi::ShutdownEvent event;

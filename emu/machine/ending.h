@@ -44,8 +44,7 @@ class Ending final : public object::ProgramEnd {
   void setLastWords(std::function<void()> lastWords) { *lastWords_ = std::move(lastWords); }
 
   void request(qapi::ShutdownCause why) override;
-  // The process's exit status where all goes well; 0 unless a guest chose another one (isa-debug-exit).
-  void setStatus(int status) { status_ = status; }
+  void requestByGuest(int status) override;
   bool requested() const { return requests_ > 0; }
   // Cancelled when the end is asked for: start-up waits for clients no longer.
   CancelToken token() const { return asked_.token(); }

@@ -4,6 +4,7 @@
 #include "emu/machine/pc.h"
 #include "qapi/human-guest.h"
 #include "target/x86/cpu.h"
+#include "target/x86/decode.h"
 
 namespace rhea {
 
@@ -48,6 +49,31 @@ std::vector<std::byte> readMemory(mem::AddressSpace& space, std::uint64_t addres
   return bytes;
 }
 
+std::uint32_t modeOf(const x86::Cpu& cpu) {
+  const std::uint32_t size = cpu.st.codeBytes == 8 ? 2 : cpu.st.codeBytes == 4 ? 1 : 0;
+  const bool noTables = !cpu.st.protectedMode() || cpu.st.v86();
+  return size | x86::kModeOsfxsr | x86::kModeAvx | x86::kModeCpl0 | (noTables ? x86::kModeNoTables : 0U);
+}
+
+std::string disassembled(const x86::Cpu& cpu, std::span<const std::byte> bytes, std::uint64_t address, unsigned count) {
+  const x86::RowSet rows(cpu.model());
+  const std::uint32_t mode = modeOf(cpu);
+  std::string text;
+  for (unsigned n = 0; n < count && !bytes.empty(); ++n) {
+    x86::Insn insn;
+    const std::size_t most = std::min(bytes.size(), x86::kLongestInsn);
+    const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    const bool good = x86::decode({first, most}, mode, 0, rows, insn) == x86::DecodeResult::kGood && insn.length != 0;
+    const std::size_t length = good ? insn.length : 1;
+    std::string code;
+    for (std::size_t i = 0; i < length; ++i) code += fmt::format("{:02x} ", first[i]);
+    text += fmt::format("{:#x}:  {:<31}{}\n", address, code, good ? x86::disassemble(insn, address) : "(bad)");
+    bytes = bytes.subspan(length);
+    address += length;
+  }
+  return text;
+}
+
 struct Examined {
   Result<std::string> text = std::string();
 };
@@ -56,10 +82,10 @@ Result<std::string> examine(Pc& pc, const x86::Cpu& cpu, std::string_view argume
   ExamineFormat initial;
   RHEA_TRY(const ExamineFormat format, machine::takeFormat(arguments, initial));
   RHEA_TRY(const std::uint64_t address, machine::evaluate(arguments, registersOf(cpu)));
-  if (format.form == 'i')
-    return Error("instructions cannot be shown in this version: it has no disassembler").expected("x, d, u, o or c");
-  const std::size_t wanted = std::size_t{format.count} * format.size;
+  const std::size_t wanted =
+      format.form == 'i' ? format.count * x86::kLongestInsn : std::size_t{format.count} * format.size;
   const std::vector<std::byte> bytes = readMemory(pc.memory(), address, wanted, isVirtual ? &cpu : nullptr);
+  if (format.form == 'i' && !bytes.empty()) return disassembled(cpu, bytes, address, format.count);
   std::string text;
   if (bytes.size() >= format.size) text = machine::formatItems(bytes, address, format, 16);
   if (bytes.size() < wanted) text += fmt::format("there is no memory at {:#x}\n", address + bytes.size());

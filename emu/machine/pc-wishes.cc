@@ -33,10 +33,14 @@ void Pc::carryOut(Wish what, const std::string& why) {
         around_.runState.stopSoon(object::RunState::State::shutdown);
       }
       break;
-    case Wish::kPanicked:
+    case Wish::kPanicked: {
       around_.log.warning("the guest has crashed: {}", why);
+      qapi::GuestPanickedEvent event;
+      event.action = qapi::GuestPanicAction::pause;
+      qapi::emit(around_.events, event);
       around_.runState.stopSoon(object::RunState::State::guestPanicked);
       break;
+    }
   }
 }
 

@@ -4,7 +4,9 @@
 #include "emu/io/offload.h"
 #include "emu/machine/boot-cpu.h"
 #include "emu/mem/memory-backend.h"
+#include "hw/char/isa-serial.h"
 #include "hw/core/built-in.h"
+#include "hw/misc/pvpanic.h"
 #include "target/x86/cpu.h"
 
 namespace rhea::machine {
@@ -14,12 +16,6 @@ namespace {
 constexpr unsigned kFirstPciGsi = 16;
 constexpr unsigned kFpuIrq = 13;
 constexpr std::size_t kLargestImage = std::size_t{1} << 30;
-
-struct SerialPlace {
-  std::uint64_t port;
-  unsigned irq;
-};
-constexpr SerialPlace kSerialPlaces[Pc::kSerialPorts] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
 
 std::int64_t wallClock() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -44,7 +40,6 @@ Task<Result<std::unique_ptr<Pc>>> Pc::create(Surroundings around, PcOptions opti
   RHEA_CO_CHECK(pc->makeCpus());
   RHEA_CO_CHECK(co_await pc->loadKernel());
   pc->fillCmos();
-  pc->enterKernel();
   co_return std::move(pc);
 }
 
@@ -62,6 +57,7 @@ Pc::~Pc() {
   vcpus_.reset();
   // Devices hold timers of the clock and mappings of the spaces.
   mappings_.clear();
+  claims_.clear();
   while (!devices_->children().empty()) devices_->release(*devices_->children().back());
   around_.services.withdraw<hw::Board>();
 }
@@ -148,15 +144,18 @@ Result<void> Pc::makePorts(const Serials& serials) {
   mapPorts("i8042-data", *keyboard_, 0x60, 1, 0x60);
   mapPorts("i8042-cmd", *keyboard_, 0x64, 1, 0x64);
   mapPorts("port92", *keyboard_, 0x92, 1, 0x92);
-  acpiParts_.serialPorts[0] = acpiParts_.serialPorts[1] = false;
+  auto isa = std::make_unique<hw::IsaBus>(*around_.tree.classes().find("ISA"), *this, lines_);
+  isa_ = isa.get();
+  devices_->adopt("isa.0", std::move(isa));
   for (unsigned n = 0; n < serials.size() && n < kSerialPorts; ++n) {
     if (serials[n] == nullptr) continue;
-    const SerialPlace& place = kSerialPlaces[n];
+    const hw::IsaSerial::Place& place = hw::IsaSerial::kPlaces[n];
     auto* uart = add<hw::Uart>("serial", fmt::format("serial{}", n), around_.loop, line(place.irq),
                                fmt::format("serial port {}", n));
     RHEA_CHECK(uart->attach(*serials[n]));
-    mapPorts("serial", *uart, place.port, hw::Uart::kPorts, 0);
-    if (n < std::size(acpiParts_.serialPorts)) acpiParts_.serialPorts[n] = true;
+    RHEA_TRY(hw::IsaBus::Claim claim,
+             isa_->claim(fmt::format("serial port {}", n), place.port, hw::Uart::kPorts, *uart));
+    claims_.push_back(std::move(claim));
   }
   return success();
 }
@@ -199,7 +198,6 @@ Result<void> Pc::makeCpus() {
 }
 
 Task<Result<void>> Pc::loadKernel() {
-  RHEA_CO_TRY(tables_, hw::makeAcpiTables(layout_, acpiParts_));
   if (options_.kernel.empty()) {
     around_.log.warning("there is nothing to run: this version has no firmware, and -kernel names no kernel");
     co_return success();
@@ -212,7 +210,7 @@ Task<Result<void>> Pc::loadKernel() {
   if (!options_.initrd.empty()) {
     RHEA_CO_TRY(files.initrd, co_await readImage(options_.initrd, "initrd"));
   }
-  RHEA_CO_TRY(plan_, hw::planBoot(std::move(files), layout_, tables_->rsdp()));
+  RHEA_CO_TRY(plan_, hw::planBoot(std::move(files), layout_, hw::AcpiTables::kBase));
   bootProtocol_ = plan_->protocol;
   co_return success();
 }
@@ -254,7 +252,23 @@ void Pc::haltWithoutKernel() {
   cpu.updateMode();
 }
 
-void Pc::start() { vcpus_->start(); }
+hw::AcpiParts Pc::acpiParts() const {
+  hw::AcpiParts parts;
+  for (unsigned n = 0; n < std::size(parts.serialPorts); ++n) {
+    parts.serialPorts[n] = isa_->isTaken(hw::IsaSerial::kPlaces[n].port);
+  }
+  for (const hw::Device* device : isa_->devices()) {
+    if (const auto* panic = dynamic_cast<const hw::PvPanic*>(device); panic != nullptr) parts.panicPort = panic->port();
+  }
+  return parts;
+}
+
+Result<void> Pc::start() {
+  RHEA_TRY(tables_, hw::makeAcpiTables(layout_, acpiParts()));
+  enterKernel();
+  vcpus_->start();
+  return success();
+}
 
 Task<void> Pc::halt() { static_cast<void>(co_await vcpus_->machineStopped()); }
 

@@ -19,6 +19,7 @@
 #include "hw/irq/io-apic.h"
 #include "hw/irq/local-apic.h"
 #include "hw/irq/pic.h"
+#include "hw/isa/isa-bus.h"
 #include "hw/pci/pci-host.h"
 #include "hw/timer/hpet.h"
 #include "hw/timer/pit.h"
@@ -51,13 +52,14 @@ class Pc final : public hw::Board {
   static constexpr unsigned kSerialPorts = 4;
   using Serials = std::vector<chardev::Chardev*>;  // one per port; null: there is no such port
 
-  // Memory, devices and vCPUs; the kernel is read, off the loop, and in memory afterwards. Errors: no memory, an
+  // Memory, devices and vCPUs; the kernel is read, off the loop. Errors: no memory, an
   // unknown CPU model, a kernel that cannot be started.
   static Task<Result<std::unique_ptr<Pc>>> create(Surroundings around, PcOptions options, Serials serials);
   ~Pc() override;
 
-  // vCPUs' threads begin; they run guest code where the machine runs.
-  void start();
+  // All devices are there: tables and kernel are put into memory, vCPUs' threads begin; they run guest code where the
+  // machine runs. Error: the tables do not fit.
+  Result<void> start();
   // For the program's end: no guest code runs any more.
   Task<void> halt();
 
@@ -118,6 +120,7 @@ class Pc final : public hw::Board {
   void fillCmos();
   template <class T, class... Arguments>
   T* add(std::string_view type, std::string name, Arguments&&... arguments);
+  hw::AcpiParts acpiParts() const;
   void mapPorts(std::string name, mem::IoHandler& handler, std::uint64_t first, std::uint64_t size,
                 std::uint64_t offset);
   void mapRegisters(std::string name, mem::IoHandler& handler, std::uint64_t base, std::uint64_t size);
@@ -154,9 +157,10 @@ class Pc final : public hw::Board {
   hw::PowerManagement* power_ = nullptr;
   hw::I8042* keyboard_ = nullptr;
   pci::PciHost* pciHost_ = nullptr;
+  hw::IsaBus* isa_ = nullptr;
   std::vector<mem::AddressSpace::Mapping> mappings_;
 
-  hw::AcpiParts acpiParts_;
+  std::vector<hw::IsaBus::Claim> claims_;
   std::optional<hw::AcpiTables> tables_;
   std::optional<hw::BootPlan> plan_;
   std::string bootProtocol_;
