@@ -166,7 +166,7 @@ namespace {
 Gate& gate() { return *reinterpret_cast<Gate*>(kGateAt); }
 bool hostHasAvx() { return __builtin_cpu_supports("avx"); }
 
-constexpr std::size_t kBatch = 128;
+constexpr std::size_t kBatch = 1024;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -273,7 +273,7 @@ namespace {
   while (read(request, &word, 1) == 1) {
     // Whoever loops for ever, in the instruction or in faults, is ended by SIGPROF; time that others take does not
     // count.
-    const itimerval patience{{0, 0}, {1, 0}};
+    const itimerval patience{{0, 0}, {0, 300000}};
     setitimer(ITIMER_PROF, &patience, nullptr);
     for (std::size_t i = shared->next; i < shared->count; ++i) {
       shared->next = i;

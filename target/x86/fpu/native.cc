@@ -1,6 +1,7 @@
 #include "target/x86/fpu/native.h"
 
 #include "target/x86/fpu/pending.h"
+#include "target/x86/fpu/quick.h"
 
 // Every x87 instruction as a function of four bytes: the instruction, a return, one byte of filling. Those with a
 // register by opcode and lower six bits of ModRM, those with memory, at (%rsi), by opcode and ModRM.reg.
@@ -59,6 +60,13 @@ Image imageOf(const Fpu& fpu) {
 
 }  // namespace
 
+const void* instructionOnRegisters(unsigned opcode, unsigned modrm) {
+  return rhea_x87_registers + 4 * ((opcode & 7) * 64 + (modrm & 63));
+}
+const void* instructionOnMemory(unsigned opcode, unsigned reg) {
+  return rhea_x87_memory + 4 * ((opcode & 7) * 8 + (reg & 7));
+}
+
 std::uint16_t withSummary(std::uint16_t status, std::uint16_t control) {
   status &= static_cast<std::uint16_t>(~(kStatusSummary | kStatusBusy));
   if (status & ~control & kStatusExceptions) status |= kStatusSummary | kStatusBusy;
@@ -66,14 +74,17 @@ std::uint16_t withSummary(std::uint16_t status, std::uint16_t control) {
 }
 
 NativeResult execute(const Fpu& before, unsigned opcode, unsigned modrm, void* memory, std::uint64_t flags) {
+  NativeResult result{before, flags, true};
+  if (quick(result.state, opcode, modrm, memory, result.flags)) {
+    // All exceptions are masked.
+    return result;
+  }
   Image image = imageOf(before);
-  const std::uint8_t* const function = memory ? rhea_x87_memory + 4 * ((opcode - 0xd8) * 8 + (modrm & 7))
-                                              : rhea_x87_registers + 4 * ((opcode - 0xd8) * 64 + (modrm & 63));
-  NativeResult result{before, rhea_x87_run(&image, memory, function, (flags & kArithmeticFlags) | 0x202), 0, true};
+  const void* const function = memory ? instructionOnMemory(opcode, modrm) : instructionOnRegisters(opcode, modrm);
+  result.flags = rhea_x87_run(&image, memory, function, (flags & kArithmeticFlags) | 0x202);
   Fpu& fpu = result.state;
   const auto status = static_cast<std::uint16_t>(image.status);
-  result.raised = status & kStatusExceptions;
-  result.completed = (result.raised & ~before.control & kBeforeStore) == 0;
+  result.completed = (status & ~before.control & kBeforeStore) == 0;
   fpu.status = withSummary(static_cast<std::uint16_t>((status & (kStatusConditions | kStatusTop | kStatusSticky)) |
                                                       (before.status & kStatusSticky)),
                            before.control);

@@ -26,9 +26,8 @@ std::uint16_t withSummary(std::uint16_t status, std::uint16_t control);
 
 struct NativeResult {
   Fpu state;
-  std::uint64_t flags;   // EFLAGS as the instruction left them
-  std::uint16_t raised;  // exceptions of this instruction, unmasked or not
-  bool completed;        // no unmasked exception kept it from writing its destination
+  std::uint64_t flags;  // EFLAGS as the instruction left them
+  bool completed;       // no unmasked exception kept it from writing its destination
 };
 // `opcode` 0xd8 to 0xdf; `modrm` with mod 3, or the reg field alone where `memory` is the operand's bytes (read and
 // written). `flags`: EFLAGS before.
@@ -36,6 +35,11 @@ NativeResult execute(const Fpu& before, unsigned opcode, unsigned modrm, void* m
 
 // Whether emms sets TOP to 0 on this host, as AMD's CPUs do and the SDM does not say.
 bool emmsClearsTop();
+
+// One x87 instruction and a return, as code: with registers, `modrm` with mod 3; or with memory, whose address is in
+// RSI.
+const void* instructionOnRegisters(unsigned opcode, unsigned modrm);
+const void* instructionOnMemory(unsigned opcode, unsigned reg);
 
 // The full tag word of a state: 0 valid, 1 zero, 2 special, 3 empty, two bits per physical register.
 std::uint16_t fullTags(const Fpu& fpu);
