@@ -344,7 +344,6 @@ Result<Model> modelNamed(std::string_view typed) {
     for (const Feature& feature : kFeatures) {
       if (feature.implemented) model.set(feature, true);
     }
-    model.set(*findFeature("invtsc"), false);
     return model;
   }
   if (typed == "base") {

@@ -1,0 +1,125 @@
+// CPU models and features by name, and what CPUID answers for them; a vCPU's state saved and read back.
+#include "target/x86/model.h"
+
+#include <gtest/gtest.h>
+
+#include "target/x86/cpu.h"
+#include "target/x86/decode.h"
+
+namespace rhea::x86 {
+namespace {
+
+TEST(Model, EveryFeatureOfTheInstructionTableIsKnown) {
+  for (const Row& row : rows()) {
+    EXPECT_TRUE(std::string_view(row.cpuid) == "base" || findFeature(row.cpuid) != nullptr)
+        << row.name << ": " << row.cpuid;
+  }
+}
+
+TEST(Model, OffersWhatItsNameSays) {
+  const Model nehalem = *findModel("Nehalem");
+  EXPECT_TRUE(nehalem.has("sse4.2"));
+  EXPECT_TRUE(nehalem.has("popcnt"));
+  EXPECT_FALSE(nehalem.has("avx"));
+  EXPECT_EQ(nehalem.vendor, "GenuineIntel");
+  const Model haswell = *findModel("Haswell-noTSX-IBRS");
+  EXPECT_TRUE(haswell.has("avx2"));
+  EXPECT_TRUE(haswell.has("bmi2"));
+  EXPECT_FALSE(haswell.has("rtm"));
+}
+
+TEST(Model, FeaturesAreAddedAndTakenAway) {
+  const Model model = *findModel("qemu64,+avx2,-nx,sse4_2=on,lm=off");
+  EXPECT_TRUE(model.has("avx2"));
+  EXPECT_TRUE(model.has("sse4.2"));
+  EXPECT_FALSE(model.has("nx"));
+  EXPECT_FALSE(model.has("lm"));
+}
+
+TEST(Model, UnknownNamesAreAnsweredWithNearOnes) {
+  const Result<Model> model = findModel("Haswel");
+  ASSERT_FALSE(model.ok());
+  EXPECT_NE(model.error().describe().find("Haswell"), std::string::npos) << model.error().describe();
+  const Result<Model> feature = findModel("max,+avx3");
+  ASSERT_FALSE(feature.ok());
+  EXPECT_NE(feature.error().describe().find("avx"), std::string::npos) << feature.error().describe();
+  EXPECT_FALSE(findModel("max,+avx512f").ok());
+}
+
+TEST(RowSet, WithoutTheFeatureTheOlderReadingOfTheBytesCounts) {
+  const std::array<std::uint8_t, 5> tzcnt{0xf3, 0x48, 0x0f, 0xbc, 0xc1};
+  Insn insn;
+  const RowSet with(*findModel("max"));
+  ASSERT_EQ(decode(tzcnt, 2 | kModeCpl0, 0, with, insn), DecodeResult::kGood);
+  EXPECT_EQ(disassemble(insn, 0), "tzcnt rax, rcx");
+  const RowSet without(*findModel("Nehalem"));
+  ASSERT_EQ(decode(tzcnt, 2 | kModeCpl0, 0, without, insn), DecodeResult::kGood);
+  EXPECT_EQ(disassemble(insn, 0), "rep bsf rax, rcx");
+}
+
+TEST(Disassembly, NamesOperandsInIntelOrder) {
+  const RowSet rowSet(*findModel("max"));
+  const auto text = [&](std::initializer_list<std::uint8_t> bytes, std::uint32_t mode = 2) {
+    Insn insn;
+    const std::vector<std::uint8_t> copy(bytes);
+    return decode(copy, mode | kModeCpl0, 0, rowSet, insn) == DecodeResult::kGood ? disassemble(insn, 0x1000)
+                                                                                  : "invalid";
+  };
+  EXPECT_EQ(text({0x48, 0x89, 0x44, 0x8b, 0x10}), "mov qword [rbx+rcx*4+0x10], rax");
+  EXPECT_EQ(text({0x65, 0x8a, 0x04, 0x25, 0x28, 0, 0, 0}), "mov al, byte [gs:0x28]");
+  EXPECT_EQ(text({0xe8, 0xfb, 0xff, 0xff, 0xff}), "call 0x1000");
+  EXPECT_EQ(text({0x8b, 0x05, 0x10, 0, 0, 0}), "mov eax, dword [0x1016]");
+  EXPECT_EQ(text({0xf0, 0x0f, 0xb1, 0x0f}), "lock cmpxchg dword [rdi], ecx");
+  EXPECT_EQ(text({0x88, 0xe0}), "mov al, ah");
+  EXPECT_EQ(text({0x8b, 0x47, 0x05}, 0), "mov ax, word [bx+0x5]");
+  EXPECT_EQ(text({0xf0, 0x89, 0x07}), "invalid");
+}
+
+class CpuState : public testing::Test {
+ protected:
+  mem::AddressSpace memory_{"memory", 0};
+  mem::AddressSpace ports_{"ports", 0x10000};
+  Model model_ = *findModel("max");
+  Environment environment_{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}, {}};
+};
+
+TEST_F(CpuState, ReadsBackWhatWasSaved) {
+  Cpu one(0, environment_);
+  for (unsigned n = 0; n < 16; ++n) one.st.gpr[n] = n * 0x0101010101010101;
+  one.st.gpr[kRipRegister] = 0x1234;
+  one.st.setArithmetic(kZf | kOf);
+  one.st.vector[3].bytes[31] = 7;
+  one.st.fpu.registers[2] = {0x8000000000000000, 0x3fff};
+  one.st.msr.lstar = 0xffffffff81000000;
+  one.st.segments[kGs].base = 0x7000;
+  one.halt();
+  migrate::StateWriter saved;
+  one.save(saved);
+  Cpu two(0, environment_);
+  Result<migrate::StateReader> reader = migrate::StateReader::open("vCPU 0", saved.bytes());
+  ASSERT_TRUE(reader.ok());
+  const Result<void> loaded = two.load(*reader);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  EXPECT_EQ(two.describe(), one.describe());
+  migrate::StateWriter again;
+  two.save(again);
+  EXPECT_TRUE(std::ranges::equal(saved.bytes(), again.bytes()));
+}
+
+TEST_F(CpuState, CpuidRepeatsTheModel) {
+  Cpu cpu(0, environment_);
+  std::array<std::uint32_t, 4> r;
+  cpu.cpuid(0, 0, r);
+  EXPECT_EQ(r[1], 0x68747541U);  // "Auth"
+  cpu.cpuid(7, 0, r);
+  EXPECT_NE(r[1] & (1U << 5), 0U) << "AVX2";
+  EXPECT_EQ(r[1] & (1U << 16), 0U) << "AVX-512";
+  cpu.cpuid(1, 0, r);
+  EXPECT_EQ(r[2] & (1U << 27), 0U) << "OSXSAVE follows CR4";
+  cpu.st.cr4 |= kCr4Osxsave;
+  cpu.cpuid(1, 0, r);
+  EXPECT_NE(r[2] & (1U << 27), 0U);
+}
+
+}  // namespace
+}  // namespace rhea::x86
