@@ -89,8 +89,9 @@ Bytes makeDsdt(const Layout& layout, const AcpiParts& parts) {
   const Bytes system = scope("\\_SB", {hostBridge(layout, isa), reserved, hpet});
   const Bytes off =
       named("\\_S5", package({integer(PowerManagement::kSleepTypeOff), integer(0), integer(0), integer(0)}));
-  Bytes all = system;
-  all.insert(all.end(), off.begin(), off.end());
+  // Ahead of the rest: small guests look for these bytes without a parser.
+  Bytes all = off;
+  all.insert(all.end(), system.begin(), system.end());
   return all;
 }
 
