@@ -3,6 +3,12 @@
 namespace rhea::machine {
 
 Task<Result<void>> Disks::machineStopped() {
+  // What the guest had under way ends first: its writes are to be on stable storage too. Requests that an error policy
+  // holds back wait outside.
+  const std::vector<block::DiskPtr> disks = graph_->disks();
+  for (const block::DiskPtr& disk : disks) {
+    if (disk->hasDevice()) static_cast<void>(co_await disk->gate().waitUntilEmpty(CancelToken()));
+  }
   const std::vector<std::string> failed = co_await flushAll(CancelToken());
   if (failed.empty()) co_return success();
   std::string text;

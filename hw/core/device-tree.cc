@@ -86,7 +86,8 @@ Result<Device*> DeviceTree::find(std::string_view idOrPath) const {
   std::vector<std::string> ids;
   for (Device* device : devices()) {
     if (device->path() == idOrPath || (!device->id().empty() && device->id() == idOrPath)) return device;
-    if (!device->id().empty()) ids.push_back(device->id());
+    // A virtio device below its PCI function has the function's id.
+    if (!device->id().empty() && std::ranges::find(ids, device->id()) == ids.end()) ids.push_back(device->id());
   }
   return Error(ErrorClass::kDeviceNotFound, fmt::format("there is no device '{}'", idOrPath))
       .candidates(nearestNames(idOrPath, std::span<const std::string>(ids)))

@@ -224,6 +224,11 @@ void PciDevice::save(migrate::StateWriter& to) const {
 }
 
 Result<void> PciDevice::load(migrate::StateReader& from) {
+  RHEA_CHECK(loadFunction(from));
+  return from.finish();
+}
+
+Result<void> PciDevice::loadFunction(migrate::StateReader& from) {
   const std::lock_guard lock(pciBus().fabric().configuration());
   RHEA_TRY(const std::span<const std::byte> bytes, from.bytes("config", ConfigSpace::kSize));
   if (bytes.size() != ConfigSpace::kSize) return Error("the saved configuration space is too short");

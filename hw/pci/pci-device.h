@@ -47,6 +47,7 @@ class PciDevice : public hw::Device {
 
   Task<void> reset() override;
   void save(migrate::StateWriter& to) const override;
+  // Reads all of it; a class with state of its own calls loadFunction() and then finishes.
   Result<void> load(migrate::StateReader& from) override;
 
   // --- under the configuration lock: the guest's accesses, 1, 2 or 4 bytes, and what others want to know.
@@ -93,6 +94,8 @@ class PciDevice : public hw::Device {
   virtual void configWritten(std::size_t /*offset*/, unsigned /*size*/) {}
   // Registers go back to their first values; under the configuration lock.
   virtual void configReset() {}
+
+  Result<void> loadFunction(migrate::StateReader& from);
 
   // --- interrupts, any thread
   // The level of INTA; the command register may keep it from the line.

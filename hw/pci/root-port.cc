@@ -241,7 +241,7 @@ void RootPort::powerChanged(std::uint16_t before) {
   }
 }
 
-void RootPort::updateHotPlugInterrupt() {
+bool RootPort::hotPlugHolds() const {
   const ConfigSpace& space = config();
   const std::uint16_t control = slotControl();
   const auto status = space.get<std::uint16_t>(express_ + kSlotStatus);
@@ -249,7 +249,12 @@ void RootPort::updateHotPlugInterrupt() {
   if ((control & kButtonEnable) != 0) enabled |= kButtonPressed;
   if ((control & kPresenceEnable) != 0) enabled |= kPresenceChanged;
   if ((control & kCommandEnable) != 0) enabled |= kCommandCompleted;
-  const bool holds = (control & kHotPlugEnable) != 0 && (status & enabled) != 0;
+  return (control & kHotPlugEnable) != 0 && (status & enabled) != 0;
+}
+
+void RootPort::updateHotPlugInterrupt() {
+  const ConfigSpace& space = config();
+  const bool holds = hotPlugHolds();
   const bool rises = holds && !pending_;
   pending_ = holds;
   if ((space.get<std::uint16_t>(msi_ + 2) & 1) == 0) return setIntx(holds);
@@ -299,6 +304,17 @@ void RootPort::deviceGone() {
                            static_cast<std::uint16_t>(space.get<std::uint16_t>(express_ + kLinkStatus) & ~kLinkActive));
   setSlotStatus(kPresenceChanged);
   updateHotPlugInterrupt();
+}
+
+Result<void> RootPort::load(migrate::StateReader& from) {
+  RHEA_CHECK(PciDevice::load(from));
+  const std::lock_guard lock(pciBus().fabric().configuration());
+  controlBefore_ = slotControl();
+  leaving_ = false;
+  // Messages that were sent are not sent again.
+  pending_ = hotPlugHolds();
+  bus_->updateWindows();
+  return success();
 }
 
 std::vector<std::pair<std::size_t, std::size_t>> RootPort::freeRanges() const {

@@ -16,6 +16,7 @@ class RootPort final : public PciDevice, public BridgeWindows {
 
   Task<Result<void>> complete() override;
   BridgeWindows* asBridge() override { return this; }
+  Result<void> load(migrate::StateReader& from) override;
 
   // By the bus behind it, on the main loop.
   void deviceShown(hw::Device& device, bool running);
@@ -47,6 +48,7 @@ class RootPort final : public PciDevice, public BridgeWindows {
   std::uint16_t slotControl() const;
   void setSlotStatus(std::uint16_t bits);
   void powerChanged(std::uint16_t before);
+  bool hotPlugHolds() const;
   void updateHotPlugInterrupt();
   bool isOccupied() const;
 

@@ -273,7 +273,7 @@ void VirtioPci::save(migrate::StateWriter& to) const {
 
 Result<void> VirtioPci::load(migrate::StateReader& from) {
   RHEA_TRY(migrate::StateReader function, from.section("pci"));
-  RHEA_CHECK(PciDevice::load(function));
+  RHEA_CHECK(loadFunction(function));
   RHEA_CHECK(function.finish());
   std::vector<Queue::State> states(registers_.size());
   {

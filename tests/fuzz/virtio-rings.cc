@@ -52,9 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static Machine machine;
   if (size < 8) return 0;
   VirtioDriver driver(machine.rig, 3);
-  const std::uint64_t features = virtio::kVersion1 | virtio::bit(9) | virtio::bit(13) | virtio::bit(14) |
-                                 ((data[0] & 1) != 0 ? virtio::kIndirect : 0) |
-                                 ((data[0] & 2) != 0 ? virtio::kEventIndex : 0);
+  std::uint64_t features = virtio::kVersion1 | virtio::bit(9) | virtio::bit(13) | virtio::bit(14);
+  if ((data[0] & 1) != 0) features |= virtio::kIndirect;
+  if ((data[0] & 2) != 0) features |= virtio::kEventIndex;
   if (!driver.negotiate(features)) std::abort();
   driver.enableMsix(2, 0x40);
   const GuestQueue queue = driver.setUpQueue(0, kRing, kSize);

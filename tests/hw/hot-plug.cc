@@ -142,5 +142,25 @@ TEST_F(HotPlug, HandsOnOnlyWhatItsWindowsHold) {
   EXPECT_EQ(0xffffffffU, rig_.readConfig(0, 0, 4, 1));
 }
 
+TEST_F(HotPlug, GoesOnFromSavedState) {
+  ASSERT_TRUE(rig_.blockdev("driver=null-co,node-name=n0,size=1048576").ok());
+  ASSERT_TRUE(plug().ok());
+  power(true);
+  VirtioDriver driver(rig_, 0, 1);
+  auto* port = dynamic_cast<hw::Device*>(*rig_.tree().find("/machine/peripheral/port0"));
+  migrate::StateWriter saved;
+  rig_.onMain([&] { port->save(saved); });
+  rig_.writeConfig(2, pci::kPrimaryBus, 0);
+  EXPECT_EQ(0xffffU, driver.common(virtio::kQueueCount, 2));
+  rig_.onMain([&] {
+    Result<migrate::StateReader> reader = migrate::StateReader::open("port0", saved.bytes());
+    ASSERT_TRUE(reader.ok());
+    const Result<void> loaded = port->load(*reader);
+    EXPECT_TRUE(loaded.ok()) << loaded.error().describe();
+  });
+  EXPECT_EQ(1U, driver.common(virtio::kQueueCount, 2));
+  EXPECT_EQ(kPresent, slotStatus() & kPresent);
+}
+
 }  // namespace
 }  // namespace rhea::test
