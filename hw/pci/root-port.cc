@@ -20,6 +20,7 @@ constexpr unsigned kSlotNumberShift = 19;
 constexpr std::uint16_t kButtonEnable = 1U << 0;
 constexpr std::uint16_t kPresenceEnable = 1U << 3;
 constexpr std::uint16_t kCommandEnable = 1U << 4;
+constexpr std::uint16_t kLinkEnable = 1U << 12;
 constexpr std::uint16_t kHotPlugEnable = 1U << 5;
 constexpr std::uint16_t kAttentionOff = 3U << 6;
 constexpr std::uint16_t kPowerIndicatorMask = 3U << 8;
@@ -32,6 +33,7 @@ constexpr std::uint16_t kButtonPressed = 1U << 0;
 constexpr std::uint16_t kPresenceChanged = 1U << 3;
 constexpr std::uint16_t kCommandCompleted = 1U << 4;
 constexpr std::uint16_t kPresent = 1U << 6;
+constexpr std::uint16_t kLinkChanged = 1U << 8;
 constexpr std::uint16_t kStatusClearable = 0x011f;
 // Link status.
 constexpr std::uint16_t kLinkActive = 1U << 13;
@@ -249,6 +251,7 @@ bool RootPort::hotPlugHolds() const {
   if ((control & kButtonEnable) != 0) enabled |= kButtonPressed;
   if ((control & kPresenceEnable) != 0) enabled |= kPresenceChanged;
   if ((control & kCommandEnable) != 0) enabled |= kCommandCompleted;
+  if ((control & kLinkEnable) != 0) enabled |= kLinkChanged;
   return (control & kHotPlugEnable) != 0 && (status & enabled) != 0;
 }
 
@@ -273,8 +276,9 @@ void RootPort::deviceShown(hw::Device& /*device*/, bool running) {
   configSpace().set<std::uint16_t>(
       express_ + kLinkStatus,
       static_cast<std::uint16_t>(config().get<std::uint16_t>(express_ + kLinkStatus) | kLinkActive));
-  // No button: a guest would wait five seconds for a second press.
-  setSlotStatus(kPresent | kPresenceChanged);
+  // No button: a guest would wait five seconds for a second press. Where there is a button, Linux has only the link's
+  // changes reported, not those of presence.
+  setSlotStatus(kPresent | kPresenceChanged | kLinkChanged);
   updateHotPlugInterrupt();
 }
 
@@ -302,7 +306,7 @@ void RootPort::deviceGone() {
                            static_cast<std::uint16_t>(space.get<std::uint16_t>(express_ + kSlotStatus) & ~kPresent));
   space.set<std::uint16_t>(express_ + kLinkStatus,
                            static_cast<std::uint16_t>(space.get<std::uint16_t>(express_ + kLinkStatus) & ~kLinkActive));
-  setSlotStatus(kPresenceChanged);
+  setSlotStatus(kPresenceChanged | kLinkChanged);
   updateHotPlugInterrupt();
 }
 

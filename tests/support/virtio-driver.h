@@ -237,8 +237,11 @@ class BlkDriver {
   }
   // Waits for the interrupt; the status byte, 0xff when nothing came.
   std::uint8_t finish() {
-    if (!rig_.waitForMessage(0x41) || !queue_->take()) return 0xff;
-    return rig_.at<std::uint8_t>(kStatusAt);
+    // A message may be an old one's, of before a reset.
+    while (rig_.waitForMessage(0x41)) {
+      if (queue_->take()) return rig_.at<std::uint8_t>(kStatusAt);
+    }
+    return 0xff;
   }
   std::uint8_t request(std::uint32_t type, std::uint64_t sector, std::uint32_t bytes, bool deviceWrites,
                        bool indirect = false) {
