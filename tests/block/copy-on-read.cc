@@ -96,5 +96,22 @@ TEST_F(Promotion, NothingIsCopiedFromBelowTheBottom) {
   EXPECT_EQ(top_->count(MemoryOp::kWrite), 0U);
 }
 
+TEST_F(Promotion, AReopenMovesTheBottomAndRefusesOneThatIsNotInTheChain) {
+  add(filter("cor"));
+  const DiskPtr disk = attach("d0", "cor");
+  std::vector<NodeOptions> none(1, filter("cor", "data"));
+  const Result<void> refused = run(graph_->reopen(none, {}));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().whereText(), "bottom");
+  std::vector<NodeOptions> top(1, filter("cor", "over"));
+  ASSERT_TRUE(run(graph_->reopen(top, {})).ok());
+  EXPECT_EQ(read(disk, 0, 6), "base 0");
+  EXPECT_EQ(top_->count(MemoryOp::kWrite), 0U);
+  std::vector<NodeOptions> all(1, filter("cor"));
+  ASSERT_TRUE(run(graph_->reopen(all, {})).ok());
+  EXPECT_EQ(read(disk, 0, 6), "base 0");
+  EXPECT_EQ(top_->count(MemoryOp::kWrite), 1U);
+}
+
 }  // namespace
 }  // namespace rhea::block::test

@@ -22,14 +22,14 @@ Node* nextBelow(const Node& node) {
 Task<Result<CopyOnReadDriver::Piece>> CopyOnReadDriver::classify(Extent at) {
   Piece piece;
   piece.length = at.length;
-  for (Node* node = &file_.node(); node != nullptr; node = nextBelow(*node)) {
+  for (Node* node = &below_.node(); node != nullptr; node = nextBelow(*node)) {
     RHEA_CO_TRY(const BlockStatus status, co_await node->status(Extent(at.offset, piece.length), false));
     piece.length = std::min(piece.length, status.length);
     if (status.allocated) {
-      piece.copy = node != &file_.node();
+      piece.copy = node != &below_.node();
       co_return piece;
     }
-    if (node == bottom_) break;
+    if (node == bottom_.load(std::memory_order_relaxed)) break;
   }
   co_return piece;
 }
@@ -41,9 +41,9 @@ Task<void> CopyOnReadDriver::enter(TrackedRequest& request) {
 Task<Result<void>> CopyOnReadDriver::copy(Extent at, IoVector to) {
   TrackedRequest request(changes_, IoKind::kWrite, at);
   co_await changes_.beginExclusive(request, at);
-  RHEA_CO_CHECK(co_await file_.read(at, to));
+  RHEA_CO_CHECK(co_await below_.read(at, to));
   // The reader has its data; that it could not be stored costs only that it is fetched again.
-  static_cast<void>(co_await file_.write(at, to, WriteFlags::unchanged()));
+  static_cast<void>(co_await below_.write(at, to, WriteFlags::unchanged()));
   co_return success();
 }
 
@@ -56,7 +56,7 @@ Task<Result<void>> CopyOnReadDriver::read(Extent at, IoVector to) {
     if (piece.copy) {
       RHEA_CO_CHECK(co_await copy(now, into));
     } else {
-      RHEA_CO_CHECK(co_await file_.read(now, into));
+      RHEA_CO_CHECK(co_await below_.read(now, into));
     }
     done += piece.length;
   }
@@ -66,48 +66,65 @@ Task<Result<void>> CopyOnReadDriver::read(Extent at, IoVector to) {
 Task<Result<void>> CopyOnReadDriver::write(Extent at, IoVector from, WriteFlags how) {
   TrackedRequest request(changes_, IoKind::kWrite, at);
   co_await enter(request);
-  co_return co_await file_.write(at, from, how);
+  co_return co_await below_.write(at, from, how);
 }
-
-Task<Result<void>> CopyOnReadDriver::flush(FlushTo to) { return file_.flush(to); }
-Task<void> CopyOnReadDriver::close() { co_return; }
 
 Task<Result<void>> CopyOnReadDriver::discard(Extent at, WriteFlags how) {
   TrackedRequest request(changes_, IoKind::kWrite, at);
   co_await enter(request);
-  co_return co_await file_.discard(at, how);
+  co_return co_await below_.discard(at, how);
 }
 
 Task<Result<void>> CopyOnReadDriver::writeZeroes(Extent at, WriteFlags how) {
   TrackedRequest request(changes_, IoKind::kWrite, at);
   co_await enter(request);
-  co_return co_await file_.writeZeroes(at, how);
+  co_return co_await below_.writeZeroes(at, how);
 }
 
 namespace {
 
-Task<Result<std::unique_ptr<Driver>>> openCopyOnRead(OpenContext, DriverOptions options, Children children) {
+// The lowest node to copy from: null where the options name none. Error: it is not in the chain.
+Result<const Node*> bottomOf(const DriverOptions& options, const Node& top) {
   const auto& given = options.as<qapi::BlockdevOptionsCor>();
-  Child& file = children.get("file");
-  Node* bottom = nullptr;
-  if (given.bottom) {
-    std::vector<std::string> chain;
-    for (Node* node = &file.node(); node != nullptr && bottom == nullptr; node = nextBelow(*node)) {
-      chain.push_back(node->name());
-      if (node->name() == *given.bottom) bottom = node;
-    }
-    if (bottom == nullptr) {
-      co_return Error(fmt::format("node '{}' is not in the chain below the filter", *given.bottom))
-          .where("bottom")
-          .candidates(std::move(chain));
-    }
+  if (!given.bottom) return static_cast<const Node*>(nullptr);
+  std::vector<std::string> chain;
+  for (const Node* node = &top; node != nullptr; node = nextBelow(*node)) {
+    if (node->name() == *given.bottom) return node;
+    chain.push_back(node->name());
   }
+  return Error(fmt::format("node '{}' is not in the chain below the filter", *given.bottom))
+      .where("bottom")
+      .candidates(std::move(chain));
+}
+
+Task<Result<std::unique_ptr<Driver>>> openCopyOnRead(OpenContext, DriverOptions options, Children children) {
+  Child& file = children.get("file");
+  RHEA_CO_TRY(const Node* bottom, bottomOf(options, file.node()));
   co_return std::make_unique<CopyOnReadDriver>(file, bottom);
 }
 
-std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
-  return now.as<qapi::BlockdevOptionsCor>().bottom == asked.as<qapi::BlockdevOptionsCor>().bottom ? "" : "bottom";
+}  // namespace
+
+class CopyOnReadDriver::Prepared final : public PreparedReopen {
+ public:
+  Prepared(CopyOnReadDriver& driver, const Node* bottom) : driver_(driver), bottom_(bottom) {}
+  void commit() override { bottom_ = driver_.bottom_.exchange(bottom_); }
+  void revert() override { bottom_ = driver_.bottom_.exchange(bottom_); }
+  Task<void> settle() override { co_return; }
+
+ private:
+  CopyOnReadDriver& driver_;
+  const Node* bottom_;  // the one that is not in force
+};
+
+Task<Result<std::unique_ptr<PreparedReopen>>> CopyOnReadDriver::prepareReopen(ReopenRequest request) {
+  if (!request.options) co_return std::make_unique<UnchangedReopen>();
+  const Node* const other = request.newChild("file");
+  RHEA_CO_TRY(const Node* bottom, bottomOf(*request.options, other != nullptr ? *other : below_.node()));
+  co_return std::make_unique<Prepared>(*this, bottom);
 }
+
+namespace {
 
 // It stores what is there already, even where its users only read.
 Rights rightsBelow(const ChildSpec&, Rights ofParent, const DriverOptions&) {
@@ -123,7 +140,6 @@ DriverInfo describe() {
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}};
   info.open = openCopyOnRead;
-  info.changedOption = changed;
   info.childRights = rightsBelow;
   return info;
 }

@@ -2,27 +2,27 @@
 // docs/drivers/copy-on-read.md.
 #pragma once
 
-#include "block/core/child.h"
 #include "block/core/driver-info.h"
+#include "block/core/filter.h"
 #include "block/core/request-tracker.h"
 
 namespace rhea::block {
 
-class CopyOnReadDriver final : public Driver, public Discards, public ZeroWriter {
+class CopyOnReadDriver final : public Filter, public Reopener {
  public:
   // `bottom`: the lowest node of the chain that is copied from; null: all of them.
-  CopyOnReadDriver(Child& file, Node* bottom) : file_(file), bottom_(bottom) {}
+  CopyOnReadDriver(Child& file, const Node* bottom) : Filter(file), bottom_(bottom) {}
 
-  Limits limits() const override { return {}; }
-  std::uint64_t length() const override { return file_.length(); }
   Task<Result<void>> read(Extent at, IoVector to) override;
   Task<Result<void>> write(Extent at, IoVector from, WriteFlags how) override;
-  Task<Result<void>> flush(FlushTo to) override;
-  Task<void> close() override;
   Task<Result<void>> discard(Extent at, WriteFlags how) override;
   Task<Result<void>> writeZeroes(Extent at, WriteFlags how) override;
 
+  // Another bottom, another chain, or both. Error: the bottom is not in the chain.
+  Task<Result<std::unique_ptr<PreparedReopen>>> prepareReopen(ReopenRequest request) override;
+
  private:
+  class Prepared;
   struct Piece {
     std::uint64_t length = 0;
     bool copy = false;
@@ -32,8 +32,7 @@ class CopyOnReadDriver final : public Driver, public Discards, public ZeroWriter
   Task<Result<void>> copy(Extent at, IoVector to);
   Task<void> enter(TrackedRequest& request);
 
-  Child& file_;
-  Node* const bottom_;
+  std::atomic<const Node*> bottom_;
   // A copied range is exclusive: a write that came between the read and the writing back would be undone by it.
   RequestTracker changes_;
 };

@@ -8,28 +8,16 @@
 
 #include "block/driver/file/image-lock.h"
 #include "block/driver/file/truncate.h"
+#include "block/driver/preallocation.h"
 #include "emu/io/fd-sets.h"
 #include "emu/io/fd.h"
 #include "emu/io/offload.h"
-#include "qapi/types-block-options.h"
 
 namespace rhea::block {
 
 namespace {
 
 constexpr mode_t kMode = 0644;
-
-Preallocation preallocationOf(qapi::PreallocMode mode) {
-  switch (mode) {
-    case qapi::PreallocMode::falloc:
-      return Preallocation::kFalloc;
-    case qapi::PreallocMode::full:
-      return Preallocation::kFull;
-    case qapi::PreallocMode::off:
-      break;
-  }
-  return Preallocation::kOff;
-}
 
 struct MadeFile {
   Fd fd;
@@ -99,12 +87,9 @@ struct CreateWork {
 
 Task<Result<void>> createFile(CreateContext context, DriverOptions options) {
   const auto& given = options.as<qapi::BlockdevCreateOptionsFile>();
-  const CreateWork work{given.filename,
-                        given.size,
-                        preallocationOf(given.preallocation.value_or(qapi::PreallocMode::off)),
-                        context.services.find<FdSets>(),
-                        &context.progress,
-                        context.cancel};
+  const CreateWork work{
+      given.filename,    given.size,    preallocationOf(given.preallocation), context.services.find<FdSets>(),
+      &context.progress, context.cancel};
   co_return co_await offload(work);
 }
 

@@ -3,7 +3,7 @@
 #include <cerrno>
 
 #include "block/core/node.h"
-#include "qapi/types-block-options.h"
+#include "block/driver/preallocation.h"
 
 namespace rhea::block {
 
@@ -126,18 +126,6 @@ Task<Result<std::unique_ptr<PreparedReopen>>> RawDriver::prepareReopen(ReopenReq
 }
 
 namespace {
-
-Preallocation preallocationOf(const std::optional<qapi::PreallocMode>& mode) {
-  switch (mode.value_or(qapi::PreallocMode::off)) {
-    case qapi::PreallocMode::falloc:
-      return Preallocation::kFalloc;
-    case qapi::PreallocMode::full:
-      return Preallocation::kFull;
-    case qapi::PreallocMode::off:
-      break;
-  }
-  return Preallocation::kOff;
-}
 
 // There is nothing to lay out but the size.
 Task<Result<void>> createRaw(CreateContext context, DriverOptions options) {

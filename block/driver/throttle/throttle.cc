@@ -6,25 +6,22 @@ namespace rhea::block {
 
 Task<Result<void>> ThrottleDriver::read(Extent at, IoVector to) {
   co_await member_.pass(false, at.length);
-  co_return co_await file_.read(at, to);
+  co_return co_await below_.read(at, to);
 }
 
 Task<Result<void>> ThrottleDriver::write(Extent at, IoVector from, WriteFlags how) {
   co_await member_.pass(true, at.length);
-  co_return co_await file_.write(at, from, how);
+  co_return co_await below_.write(at, from, how);
 }
-
-Task<Result<void>> ThrottleDriver::flush(FlushTo to) { return file_.flush(to); }
-Task<void> ThrottleDriver::close() { co_return; }
 
 Task<Result<void>> ThrottleDriver::discard(Extent at, WriteFlags how) {
   co_await member_.pass(true, at.length);
-  co_return co_await file_.discard(at, how);
+  co_return co_await below_.discard(at, how);
 }
 
 Task<Result<void>> ThrottleDriver::writeZeroes(Extent at, WriteFlags how) {
   co_await member_.pass(true, at.length);
-  co_return co_await file_.writeZeroes(at, how);
+  co_return co_await below_.writeZeroes(at, how);
 }
 
 namespace {

@@ -106,33 +106,31 @@ Task<Result<void>> WriteLogDriver::appendParts(LogEntry entry, const IoVector* d
   co_return success();
 }
 
-Task<Result<void>> WriteLogDriver::read(Extent at, IoVector to) { return file_.read(at, to); }
-
 Task<Result<void>> WriteLogDriver::write(Extent at, IoVector from, WriteFlags how) {
-  RHEA_CO_CHECK(co_await file_.write(at, from, how));
+  RHEA_CO_CHECK(co_await below_.write(at, from, how));
   const LogEntry entry = entryOf(at, flagOf(how));
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, &from, 0);
 }
 
 Task<Result<void>> WriteLogDriver::writeZeroes(Extent at, WriteFlags how) {
-  RHEA_CO_CHECK(co_await file_.writeZeroes(at, how));
+  RHEA_CO_CHECK(co_await below_.writeZeroes(at, how));
   const LogEntry entry = entryOf(at, flagOf(how));
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, nullptr, at.length);
 }
 
 Task<Result<void>> WriteLogDriver::discard(Extent at, WriteFlags how) {
-  RHEA_CO_CHECK(co_await file_.discard(at, how));
+  RHEA_CO_CHECK(co_await below_.discard(at, how));
   const LogEntry entry = entryOf(at, kLogDiscard | flagOf(how));
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, nullptr, 0);
 }
 
 Task<Result<void>> WriteLogDriver::flush(FlushTo to) {
-  if (to == FlushTo::kHost) co_return co_await file_.flush(to);
+  if (to == FlushTo::kHost) co_return co_await below_.flush(to);
   const Mutex::Lock order = co_await order_.lock();
-  RHEA_CO_CHECK(co_await file_.flush(to));
+  RHEA_CO_CHECK(co_await below_.flush(to));
   LogEntry entry;
   entry.flags = kLogFlush;
   RHEA_CO_CHECK(co_await append(entry, nullptr, 0));

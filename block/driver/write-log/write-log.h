@@ -6,8 +6,8 @@
 // entry.
 #pragma once
 
-#include "block/core/child.h"
 #include "block/core/driver-info.h"
+#include "block/core/filter.h"
 #include "block/driver/write-log/layout.h"
 #include "emu/io/sync.h"
 
@@ -19,16 +19,14 @@ struct WriteLogOptions {
   std::uint64_t superInterval = 4096;  // entries
 };
 
-class WriteLogDriver final : public Driver, public Discards, public ZeroWriter, public Resizer {
+class WriteLogDriver final : public Filter, public Resizer {
  public:
   // Begins a log, or finds the end of the one that is there. Errors: not a log, other sectors, the log node's own.
   static Task<Result<std::unique_ptr<WriteLogDriver>>> open(Child& file, Child& log, WriteLogOptions options);
 
-  WriteLogDriver(Child& file, Child& log, WriteLogOptions options) : file_(file), log_(log), options_(options) {}
+  WriteLogDriver(Child& file, Child& log, WriteLogOptions options) : Filter(file), log_(log), options_(options) {}
 
   Limits limits() const override;
-  std::uint64_t length() const override { return file_.length(); }
-  Task<Result<void>> read(Extent at, IoVector to) override;
   Task<Result<void>> write(Extent at, IoVector from, WriteFlags how) override;
   Task<Result<void>> flush(FlushTo to) override;
   Task<void> close() override;
@@ -36,7 +34,7 @@ class WriteLogDriver final : public Driver, public Discards, public ZeroWriter, 
   Task<Result<void>> writeZeroes(Extent at, WriteFlags how) override;
   // The log's layout has no entry for it: a change of length shows by the writes that follow.
   Task<Result<void>> resize(std::uint64_t length, Preallocation preallocation) override {
-    return file_.resize(length, preallocation);
+    return below_.resize(length, preallocation);
   }
 
  private:
@@ -48,7 +46,6 @@ class WriteLogDriver final : public Driver, public Discards, public ZeroWriter, 
   Task<Result<void>> writeSuper();
   LogEntry entryOf(Extent at, std::uint64_t flags) const;
 
-  Child& file_;
   Child& log_;
   const WriteLogOptions options_;
   // Fair. Held while a flush runs below, and by each change that completed while its entry is written.
