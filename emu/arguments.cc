@@ -5,6 +5,7 @@
 #include "emu/machine/board.h"
 #include "emu/object/version.h"
 #include "hw/core/device-help.h"
+#include "target/x86/model.h"
 
 namespace rhea {
 
@@ -78,6 +79,17 @@ std::string keyRow(const OptionParameter& parameter, std::string_view about) {
   std::string doc(about);
   if (!parameter.initial.empty()) doc += fmt::format(" (default: {})", parameter.initial);
   return row(fmt::format("{}=<{}>", parameter.name, parameter.type), doc);
+}
+
+std::string cpuHelp() {
+  std::string text = "Available CPUs:\n";
+  for (const std::string& name : x86::modelNames()) text += fmt::format("  {}\n", name);
+  text += "\nFeatures that can be turned on (+NAME) or off (-NAME):\n";
+  std::string names;
+  for (const x86::Feature& feature : x86::features()) {
+    if (feature.implemented) names.append(names.empty() ? "" : " ").append(feature.name);
+  }
+  return text + row("", names);
 }
 
 // -object help: the types; -object TYPE,help: its properties.
@@ -157,6 +169,7 @@ Result<CommandLine> readArguments(std::span<const OptionInfo> table, std::span<c
 
 std::optional<std::string> answerQuestions(const CommandLine& line, const object::ClassTable& classes) {
   if (line.has("help")) return usage(line);
+  if (const std::optional<std::string> cpu = line.word("cpu"); cpu == "help" || cpu == "?") return cpuHelp();
   if (line.has("version")) return object::versionLine() + "\n";
   for (const Given& given : line.all()) {
     if (given.option->argument != OptionArgument::kKeyval && given.option->argument != OptionArgument::kJson) continue;

@@ -1,4 +1,5 @@
 // The commands of qapi/machine.json.
+#include "emu/base/json-writer.h"
 #include "emu/machine/board.h"
 #include "emu/machine/identity.h"
 #include "emu/machine/pc.h"
@@ -101,6 +102,39 @@ Task<Result<void>> Command<qapi::SystemReset>::run(CommandContext context, qapi:
 Task<Result<void>> Command<qapi::SystemPowerdown>::run(CommandContext context, qapi::SystemPowerdown) {
   qapi::emit(context.events(), qapi::PowerdownEvent());
   if (machine::Pc* pc = context.find<machine::Pc>(); pc != nullptr) pc->pressPowerButton();
+  co_return success();
+}
+
+Task<Result<qapi::CpuModelExpansionInfo>> Command<qapi::QueryCpuModelExpansion>::run(
+    CommandContext, qapi::QueryCpuModelExpansion arguments) {
+  std::string text = arguments.model.name;
+  if (arguments.model.props) {
+    if (arguments.model.props->kind() != json::Kind::kObject)
+      co_return Error("'props' is no object").where("model.props");
+    for (const json::Member& member : arguments.model.props->members()) {
+      if (member.value.kind() != json::Kind::kBool) {
+        co_return Error(fmt::format("'{}' is neither true nor false", member.key)).where("model.props");
+      }
+      text += fmt::format(",{}={}", member.key, member.value.asBool() ? "on" : "off");
+    }
+  }
+  RHEA_CO_TRY(const x86::Model model, x86::findModel(text));
+  json::Writer props;
+  props.beginObject();
+  for (const x86::Feature& feature : x86::features()) {
+    props.member(std::string_view(feature.name), model.has(feature.word, feature.bit));
+  }
+  props.endObject();
+  qapi::CpuModelExpansionInfo info;
+  info.model.name = arguments.type == qapi::CpuModelExpansionType::static_ ? "base" : arguments.model.name;
+  RHEA_CO_TRY(info.model.props, json::parse(props.take()));
+  co_return info;
+}
+
+Task<Result<void>> Command<qapi::InjectNmi>::run(CommandContext context, qapi::InjectNmi) {
+  machine::Pc* pc = context.find<machine::Pc>();
+  if (pc == nullptr) co_return Error("the machine has no CPU").hint("-machine q35 has");
+  for (std::size_t n = 0; n < pc->vcpus().size(); ++n) pc->vcpus().at(n).post(cpu::kNmi);
   co_return success();
 }
 
