@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -41,8 +42,8 @@ std::string Emulator::program() {
 }
 
 Emulator::Emulator(const std::vector<std::string>& options) : socket_(folder_.file("qmp.sock")) {
-  std::vector<std::string> words = {program(),     "-machine", "none",
-                                    "-nodefaults", "-qmp",     "unix:" + socket_ + ",server=on,wait=off"};
+  std::vector<std::string> words = {program(), "-nodefaults", "-qmp", "unix:" + socket_ + ",server=on,wait=off"};
+  if (std::ranges::find(options, "-machine") == options.end()) words.insert(words.end(), {"-machine", "none"});
   words.insert(words.end(), options.begin(), options.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

@@ -14,7 +14,8 @@ namespace rhea::test {
 
 class Emulator {
  public:
-  // `-machine none -nodefaults`, a QMP socket, and these options besides; returns when the socket takes connections.
+  // `-nodefaults`, a QMP socket, and these options besides (`-machine none` unless they name a machine); returns when
+  // the socket takes connections.
   // Its current folder is folder(). An exception tells what it wrote when it ends before.
   explicit Emulator(const std::vector<std::string>& options = {});
   // Ends it with SIGTERM, and with SIGKILL when that takes longer than a few seconds.

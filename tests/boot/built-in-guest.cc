@@ -1,0 +1,110 @@
+// The built-in guest on a real machine: its disk under changing cache modes, the end of the machine in each way.
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "tests/lib/guest-machine.h"
+
+namespace rhea::test {
+namespace {
+
+class BuiltInGuest : public ::testing::Test {
+ protected:
+  std::vector<std::string> options(const std::string& drive = "") const {
+    return {"-m",      "64",
+            "-kernel", builtInGuest(),
+            "-drive",  "if=none,id=disk0,format=raw,file=" + image_ + drive,
+            "-device", "virtio-blk-pci,drive=disk0,id=vdisk"};
+  }
+  TempDir folder_;
+  std::string image_ = folder_.makeFile("disk.raw", 8 << 20);
+};
+
+TEST_F(BuiltInGuest, UsesItsDiskAndSaysWhatItFound) {
+  GuestMachine machine(options());
+  machine.await("rhea's built-in guest");
+  machine.await("My disk: 8192 KiB, write cache on, which I can switch");
+  machine.await("The disk is new to me.");
+  machine.await("round 1: wrote 64 KiB");
+  EXPECT_NE(machine.await("write cache on\n").find("read back right"), std::string::npos);
+}
+
+TEST_F(BuiltInGuest, SeesTheHostTurnItsWriteCacheOffAndOn) {
+  GuestMachine machine(options());
+  machine.await("round 1:");
+  machine.qmp().returned("blockdev-set-cache", R"({"device": "disk0", "mode": "writethrough"})");
+  machine.await("The write cache of my disk is now off");
+  EXPECT_NE(machine.await("write cache off\n").find("read back right"), std::string::npos);
+  machine.qmp().returned("blockdev-set-cache", R"({"device": "disk0", "mode": "none"})");
+  machine.await("The write cache of my disk is now on");
+  EXPECT_NE(machine.await("write cache on\n").find("read back right"), std::string::npos);
+}
+
+TEST_F(BuiltInGuest, SwitchesItsWriteCacheItself) {
+  GuestMachine machine(options());
+  machine.await("round 1:");
+  machine.type("w");
+  machine.await("I ask for the write cache off");
+  const json::Value list = machine.qmp().returned("query-durability");
+  EXPECT_EQ((*list.items().begin()).find("mode")->asString(), "writethrough");
+}
+
+TEST_F(BuiltInGuest, LosesNothingThatWasFlushedWhenTheEmulatorIsKilled) {
+  for (const char* mode : {",cache=writeback", ",cache=none", ",cache=writethrough", ",cache=directsync"}) {
+    {
+      GuestMachine machine(options(mode));
+      machine.await("round ");
+      machine.await("round ");
+      machine.await("write cache");
+      kill(machine.emulator().pid(), SIGKILL);
+      machine.emulator().wait(5);
+    }
+    GuestMachine again(options(mode));
+    again.await("An earlier run flushed up to round ");
+    EXPECT_NE(again.await("\n").find("are all there"), std::string::npos) << mode << "\n" << again.transcript();
+  }
+}
+
+TEST_F(BuiltInGuest, TurnsTheMachineOffAtThePowerButton) {
+  GuestMachine machine(options());
+  machine.await("round 1:");
+  machine.qmp().returned("system_powerdown");
+  EXPECT_TRUE(machine.qmp().event("POWERDOWN").has_value());
+  machine.await("Power button. Turning off.");
+  const auto shutdown = machine.qmp().event("SHUTDOWN");
+  ASSERT_TRUE(shutdown.has_value());
+  EXPECT_EQ(shutdown->find("data")->find("reason")->asString(), "guest-shutdown");
+  EXPECT_TRUE(shutdown->find("data")->find("guest")->asBool());
+  EXPECT_EQ(machine.emulator().wait(10), 0) << machine.emulator().output();
+}
+
+TEST_F(BuiltInGuest, BootsAgainAfterAReset) {
+  GuestMachine machine(options());
+  machine.await("round 2:");
+  machine.qmp().returned("system_reset");
+  EXPECT_TRUE(machine.qmp().event("RESET").has_value());
+  machine.await("rhea's built-in guest");
+  machine.await("are all there");
+  machine.await("read back right");
+}
+
+TEST_F(BuiltInGuest, StandsStillWhileItIsStopped) {
+  GuestMachine machine(options());
+  machine.await("round 1:");
+  machine.qmp().returned("stop");
+  const json::Value status = machine.qmp().returned("query-status");
+  EXPECT_EQ(status.find("status")->asString(), "paused");
+  EXPECT_THROW(machine.await("round 4:", 4), std::runtime_error);
+  machine.qmp().returned("cont");
+  machine.await("round 4:");
+}
+
+TEST_F(BuiltInGuest, SeesItsDiskGrow) {
+  GuestMachine machine(options());
+  machine.await("round 1:");
+  machine.qmp().returned("block_resize", R"({"device": "disk0", "size": 16777216})");
+  machine.await("My disk is now 16384 KiB");
+}
+
+}  // namespace
+}  // namespace rhea::test

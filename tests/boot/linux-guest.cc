@@ -1,0 +1,142 @@
+// Debian's kernel on rhea: to a shell, with one and two vCPUs; its ext4 disk in each cache mode; hot-plug, resize,
+// discard, network.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "tests/lib/command.h"
+#include "tests/lib/guest-machine.h"
+
+namespace rhea::test {
+namespace {
+
+constexpr double kBoot = 240;  // seconds; an interpreter under a sanitizer takes its time
+
+class LinuxGuestTest : public ::testing::Test {
+ protected:
+  static const LinuxGuest& guest() {
+    static const LinuxGuest made;
+    return made;
+  }
+  void SetUp() override {
+    if (guest().folder.empty()) GTEST_SKIP() << guest().why;
+    image_ = folder_.file("disk.ext4");
+    std::filesystem::copy_file(guest().folder + "/disk.ext4", image_);
+  }
+  std::unique_ptr<GuestMachine> boot(const std::vector<std::string>& more, const std::string& drive = "") {
+    std::vector<std::string> options = {"-m",      "256",
+                                        "-kernel", guest().folder + "/vmlinuz",
+                                        "-initrd", guest().folder + "/initrd",
+                                        "-append", "console=ttyS0 quiet quiet-shell panic=-1",
+                                        "-drive",  "if=none,id=disk0,format=raw,discard=unmap,file=" + image_ + drive,
+                                        "-device", "virtio-blk-pci,drive=disk0,id=vdisk,serial=rhea0"};
+    options.insert(options.end(), more.begin(), more.end());
+    auto machine = std::make_unique<GuestMachine>(std::move(options));
+    machine->await("guest ready: Linux", kBoot);
+    machine->await("\n");
+    return machine;
+  }
+  void turnOff(GuestMachine& machine) {
+    machine.type("umount /mnt; poweroff -f\n");
+    EXPECT_EQ(machine.emulator().wait(60), 0) << machine.transcript();
+  }
+  std::string check() const { return run("PATH=$PATH:/sbin:/usr/sbin e2fsck -fn " + image_).output; }
+
+  TempDir folder_;
+  std::string image_;
+};
+
+TEST_F(LinuxGuestTest, ComesToAShellAndUsesItsDisk) {
+  const auto machine = boot({});
+  EXPECT_EQ(machine->shell("echo $((6 * 7))"), "42");
+  EXPECT_EQ(machine->shell("cat /mnt/hello"), "hello from an ext4 disk");
+  EXPECT_EQ(machine->shell("cat /sys/block/vda/serial"), "rhea0");
+  EXPECT_EQ(machine->shell("cat /sys/block/vda/queue/write_cache"), "write back");
+  // A week's worth of arithmetic would show it: the same sum as the host's.
+  EXPECT_EQ(machine->shell("seq 1 5000 | md5sum | cut -c1-32"),
+            run("seq 1 5000 | md5sum | cut -c1-32 | tr -d '\\n'").output);
+  EXPECT_EQ(machine->shell("dmesg | grep -iE 'BUG:|WARNING: CPU|Oops|unchecked MSR' || true"), "");
+  turnOff(*machine);
+}
+
+TEST_F(LinuxGuestTest, RunsOnTwoVcpus) {
+  const auto machine = boot({"-smp", "2"});
+  EXPECT_EQ(machine->shell("nproc"), "2");
+  EXPECT_EQ(machine->shell("for i in 1 2 3 4; do (seq 1 2000 | md5sum) & done; wait; echo done").find("done"), 4 * 36U);
+  EXPECT_EQ(machine->qmp().returned("query-cpus-fast").size(), 2U);
+  EXPECT_EQ(machine->shell("dmesg | grep -iE 'BUG:|WARNING: CPU|Oops|soft lockup|detected stalls' || true"), "");
+  turnOff(*machine);
+}
+
+class LinuxCacheMode : public LinuxGuestTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(LinuxCacheMode, KeepsWhatTheGuestSyncedThroughAKill) {
+  {
+    const auto machine = boot({}, std::string(",cache=") + GetParam());
+    const bool writeBack = machine->shell("cat /sys/block/vda/queue/write_cache") == "write back";
+    EXPECT_EQ(writeBack, std::string(GetParam()) == "writeback" || std::string(GetParam()) == "none" ||
+                             std::string(GetParam()) == "unsafe");
+    machine->shell("seq 1 100000 > /mnt/numbers && sync && md5sum /mnt/numbers");
+    kill(machine->emulator().pid(), SIGKILL);
+    machine->emulator().wait(5);
+  }
+  // The journal is replayed by e2fsck -y; -n would only complain.
+  run("PATH=$PATH:/sbin:/usr/sbin e2fsck -fy " + image_);
+  EXPECT_NE(check().find("files"), std::string::npos);
+  const std::string content =
+      run("PATH=$PATH:/sbin:/usr/sbin debugfs -R 'cat /numbers' " + image_ + " 2>/dev/null | md5sum").output;
+  EXPECT_EQ(content, run("seq 1 100000 | md5sum").output);
+}
+
+INSTANTIATE_TEST_SUITE_P(EachMode, LinuxCacheMode,
+                         ::testing::Values("writeback", "none", "writethrough", "directsync", "unsafe"));
+
+TEST_F(LinuxGuestTest, PlugsAndUnplugsADiskWhileItRuns) {
+  const auto machine = boot({"-device", "pcie-root-port,id=port1,chassis=1"});
+  const std::string second = folder_.makeFile("second.raw", 4 << 20);
+  machine->qmp().returned(
+      "blockdev-add",
+      R"({"driver": "raw", "node-name": "second", "file": {"driver": "file", "filename": ")" + second + "\"}}");
+  machine->qmp().returned("device_add",
+                          R"({"driver": "virtio-blk-pci", "id": "hot", "drive": "second", "bus": "port1"})");
+  machine->shell("for i in $(seq 1 100); do [ -b /dev/vdb ] && break; sleep 0.1; done; [ -b /dev/vdb ]");
+  EXPECT_EQ(machine->shell("cat /sys/block/vdb/size"), "8192");
+  machine->shell("dd if=/dev/zero of=/dev/vdb bs=4k count=64 2>/dev/null && sync");
+  machine->qmp().returned("device_del", R"({"id": "hot"})");
+  const auto isHot = [](json::View event) {
+    if (event.find("event")->asString() != "DEVICE_DELETED") return false;
+    const auto device = event.find("data")->find("device");
+    return device && device->asString() == "hot";
+  };
+  EXPECT_TRUE(machine->qmp().event(isHot, 60).has_value());
+  machine->shell("for i in $(seq 1 100); do [ -b /dev/vdb ] || break; sleep 0.1; done; [ ! -b /dev/vdb ]");
+  machine->qmp().returned("blockdev-del", R"({"node-name": "second"})");
+}
+
+TEST_F(LinuxGuestTest, SeesItsDiskGrowAndItsDiscardsReachTheFile) {
+  const auto machine = boot({});
+  machine->shell("dd if=/dev/urandom of=/mnt/big bs=1M count=8 2>/dev/null && sync");
+  struct stat full {};
+  stat(image_.c_str(), &full);
+  machine->shell("rm /mnt/big && sync && fstrim /mnt");
+  struct stat trimmed {};
+  stat(image_.c_str(), &trimmed);
+  EXPECT_LT(trimmed.st_blocks, full.st_blocks - 8 * 1024);
+  machine->qmp().returned("block_resize", R"({"device": "disk0", "size": 134217728})");
+  machine->shell(
+      "for i in $(seq 1 50); do [ $(cat /sys/block/vda/size) = 262144 ] && break; sleep 0.1; done; [ $(cat "
+      "/sys/block/vda/size) = 262144 ]");
+}
+
+TEST_F(LinuxGuestTest, ReachesTheHostThroughTheUserNetwork) {
+  const Background server("cd " + guest().folder + " && exec python3 -m http.server 47631 --bind 127.0.0.1");
+  if (!haveProgram("python3")) GTEST_SKIP() << "no python3 for a server";
+  const auto machine = boot({"-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0"});
+  EXPECT_NE(machine->shell("ip -4 -o addr show eth0").find("10.0.2.15"), std::string::npos);
+  const std::string sum = machine->shell("wget -q -O - http://10.0.2.2:47631/initrd | md5sum | cut -c1-32", 120);
+  EXPECT_EQ(sum + "\n", run("md5sum < " + guest().folder + "/initrd | cut -c1-32").output);
+}
+
+}  // namespace
+}  // namespace rhea::test
