@@ -26,7 +26,7 @@ uint64_t findTable(uint64_t rsdp, const char* signature) {
 // The number after `\_S5_`'s Package (ACPI 6.4, 20.2): name, PackageOp, length, count, then a byte or a prefixed byte.
 uint16_t sleepTypeOf(uint64_t dsdt) {
   const uint32_t length = readAt<uint32_t>(dsdt + 4);
-  for (uint64_t at = dsdt + 36; at + 12 < dsdt + length; ++at) {
+  for (uint64_t at = dsdt + 36; at + 9 <= dsdt + length; ++at) {
     if (!isTable(at, "_S5_") || readAt<uint8_t>(at + 4) != 0x12) continue;
     const uint64_t value = at + 5 + ((readAt<uint8_t>(at + 5) >> 6) + 1) + 1;
     return readAt<uint8_t>(value) == 0x0a ? readAt<uint8_t>(value + 1) : readAt<uint8_t>(value);
