@@ -44,18 +44,21 @@ Result<const Board*> chooseBoard(const Keyval& machine) {
       .withExitCode(2);
 }
 
-Result<void> checkAccelerators(std::string_view names) {
+Result<void> checkAccelerators(std::string_view names, const Board& board) {
+  bool any = board.mostCpus == 0;
   while (!names.empty()) {
     const std::size_t colon = std::min(names.find(':'), names.size());
     const std::string_view name = names.substr(0, colon);
     names.remove_prefix(std::min(colon + 1, names.size()));
+    any = any || name == "tcg" || name == "interp";
     if (std::ranges::find(kAccelerators, name) != std::end(kAccelerators)) continue;
     return Error(fmt::format("there is no accelerator '{}'", name))
         .expected("tcg, kvm, interp")
         .candidates(nearestNames(name, std::span<const std::string_view>(kAccelerators)))
         .withExitCode(2);
   }
-  return success();
+  if (any) return success();
+  return Error("KVM is not there in this version").expected("tcg, or kvm:tcg to take what there is").withExitCode(2);
 }
 
 void addBoardClasses(object::ClassTable& classes) {

@@ -23,8 +23,9 @@ std::span<const Board> boards();
 
 // The board and accelerator that -machine and -accel ask for, as merged keys. Errors name what exists.
 Result<const Board*> chooseBoard(const Keyval& machine);
-// "kvm:tcg", the names in order of preference. Error: a name that is no accelerator. All of them mean the interpreter.
-Result<void> checkAccelerators(std::string_view names);
+// "kvm:tcg", the names in order of preference. Errors: a name that is no accelerator; none of them can run this board's
+// CPUs. The board `none` runs no code, so it takes every accelerator.
+Result<void> checkAccelerators(std::string_view names, const Board& board);
 
 // Adds the classes of all boards.
 void addBoardClasses(object::ClassTable& classes);

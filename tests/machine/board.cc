@@ -19,10 +19,15 @@ TEST(Board, NoneIsTheDefaultAndAnAliasMeansTheNewestOfItsKind) {
   EXPECT_EQ(missing.error().exitCode(), 2);
 }
 
-TEST(Board, AcceleratorsAreNames) {
-  EXPECT_TRUE(checkAccelerators("kvm:tcg").ok());
-  EXPECT_TRUE(checkAccelerators("tcg").ok());
-  EXPECT_EQ(checkAccelerators("kmv").error().candidateNames(), std::vector<std::string>{"kvm"});
+TEST(Board, AcceleratorsAreNamesAndOneOfThemCanRunTheBoard) {
+  const Board& none = **chooseBoard(keys("none"));
+  const Board& q35 = **chooseBoard(keys("q35"));
+  EXPECT_TRUE(checkAccelerators("kvm:tcg", q35).ok());
+  EXPECT_TRUE(checkAccelerators("tcg", q35).ok());
+  EXPECT_TRUE(checkAccelerators("interp", q35).ok());
+  EXPECT_TRUE(checkAccelerators("kvm", none).ok());
+  EXPECT_EQ(checkAccelerators("kvm", q35).error().message(), "KVM is not there in this version");
+  EXPECT_EQ(checkAccelerators("kmv", q35).error().candidateNames(), std::vector<std::string>{"kvm"});
 }
 
 TEST(Board, MachineIsAnObjectWithContainers) {
