@@ -149,12 +149,18 @@ inline Vec bitOr(Vec a, Vec b) { return a | b; }
 inline Vec bitXor(Vec a, Vec b) { return a ^ b; }
 inline Vec bitAndNot(Vec a, Vec b) { return ~a & b; }
 
-// One bit per lane: the sign bits, lane 0 lowest.
+// One bit per lane: the sign bits, lane 0 lowest. SSE2 has this for lanes of 1, 4 and 8 bytes; text functions live on
+// it.
 template <class T>
 std::uint32_t signMask(Vec a) {
-  std::uint32_t mask = 0;
-  for (int i = 0; i < kLanes<T>; ++i) mask |= std::uint32_t{as<T>(a)[i] < T{0}} << i;
-  return mask;
+  if constexpr (sizeof(T) == 1) {
+    return static_cast<std::uint32_t>(__builtin_ia32_pmovmskb128(as<char>(a)));
+  } else if constexpr (sizeof(T) == 4) {
+    return static_cast<std::uint32_t>(__builtin_ia32_movmskps(as<float>(a)));
+  } else {
+    static_assert(sizeof(T) == 8);
+    return static_cast<std::uint32_t>(__builtin_ia32_movmskpd(as<double>(a)));
+  }
 }
 
 }  // namespace rhea::x86::simd
