@@ -128,15 +128,23 @@ void Cpu::accessPhysical(std::uint64_t physical, void* data, std::size_t size, A
     return;
   }
   // Registers, or nothing: powers of two. The guest's access as it is where it has such a size, whatever its alignment.
+  // The handler is found in this vCPU's own view: whoever removes a device waits until that is renewed.
   while (size != 0) {
     unsigned piece = 8;
     while (piece > size) piece /= 2;
+    const bool direct = place.range != nullptr && place.range->isIo() && place.range->last >= physical + piece - 1;
+    std::uint64_t value = 0;
     if (kind == AccessKind::kWrite) {
-      std::uint64_t value = 0;
       std::memcpy(&value, bytes, piece);
-      environment_.memory.writeValue(physical, value, piece);
+      if (direct)
+        mem::writeRegister(*place.range->target.handler, place.range->offsetOf(physical), value, piece);
+      else
+        environment_.memory.writeValue(physical, value, piece);
     } else {
-      const std::uint64_t value = environment_.memory.readValue(physical, piece);
+      if (direct)
+        value = mem::readRegister(*place.range->target.handler, place.range->offsetOf(physical), piece);
+      else
+        value = environment_.memory.readValue(physical, piece);
       std::memcpy(bytes, &value, piece);
     }
     physical += piece;
