@@ -29,7 +29,7 @@ TEST(Devices, RefusalsNameWhatThereIs) {
   };
   const Row rows[] = {
       {"-machine q35 -device virtio-blk-pcy", "virtio-blk-pci"},
-      {"-machine q35 -device virtio-blk-pci,drive=d0", "drive 'd0'"},
+      {"-machine q35 -device virtio-blk-pci,drive=d0", "block node 'd0'"},
       {"-machine q35 -drive if=none,driver=null-co,id=d0 -device virtio-blk-pci,drive=do", "d0"},
       {"-machine q35 -drive if=none,driver=null-co,id=d0 -device virtio-blk-pci,drive=d0,sreial=x", "serial"},
       {"-machine q35 -device virtio-rng-pci,bus=pcie.1", "pcie.0"},
