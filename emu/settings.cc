@@ -56,7 +56,8 @@ Result<void> checkMachine(const CommandLine& line, Settings& settings) {
     if (const Keyval::Entry* entry = given->pairs.find("accel"); entry != nullptr) accelerators.push_back(entry->value);
   }
   for (const std::string& names : accelerators) {
-    if (Result<void> known = machine::checkAccelerators(names, *settings.board); !known.ok()) return known.takeError().context("-accel");
+    if (Result<void> known = machine::checkAccelerators(names, *settings.board); !known.ok())
+      return known.takeError().context("-accel");
   }
   return success();
 }

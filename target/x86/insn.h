@@ -45,9 +45,10 @@ struct Insn {
   std::int32_t disp;  // with base rip: relative to the block's start
   std::uint16_t row;
   std::uint8_t length;
-  std::uint8_t end;    // bytes from the block's start to this instruction's end
-  std::uint8_t reg;    // general registers: byte offset in State::gpr (ah is 1); others: the number
-  std::uint8_t rm;     // likewise, when it is a register (with memory the ModRM byte); for kImplied /digit rows `reg` is the digit
+  std::uint8_t end;  // bytes from the block's start to this instruction's end
+  std::uint8_t reg;  // general registers: byte offset in State::gpr (ah is 1); others: the number
+  std::uint8_t
+      rm;  // likewise, when it is a register (with memory the ModRM byte); for kImplied /digit rows `reg` is the digit
   std::uint8_t vvvv;   // likewise
   std::uint8_t base;   // index in State::gpr, kZeroRegister for none, kRipRegister
   std::uint8_t index;  // likewise; for VSIB the vector register's number

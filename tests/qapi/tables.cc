@@ -65,7 +65,7 @@ TEST(QapiOptions, TheTableIsTheSchemas) {
   EXPECT_EQ(find("S")->argument, OptionArgument::kNone);
   EXPECT_EQ(find("name")->impliedKey, "guest");
   EXPECT_FALSE(find("name")->parameters.empty());
-  EXPECT_FALSE(find("device")->refusal.empty());
+  EXPECT_FALSE(find("vnc")->refusal.empty());
   std::set<std::string_view> seen;
   for (const OptionInfo& option : options()) {
     EXPECT_TRUE(seen.insert(option.name).second) << option.name;
