@@ -179,7 +179,7 @@ Task<Result<void>> Program::makeEverything() {
     disks_.setQuiesce([this]() -> Task<void> { co_await pc_->halt(); });
   }
   // vCPUs stop before disks are flushed.
-  runState_.observe(disks_);
+  runState_.observe(disks_, object::RunState::Layer::kDisks);
   RHEA_CO_CHECK(co_await creation.networks(networks_, devices_));
   RHEA_CO_CHECK(co_await creation.devices(devices_));
   devices_.machineStarts();

@@ -30,7 +30,7 @@ struct Arrivals {
 }  // namespace
 
 VcpuSet::VcpuSet(object::RunState& runState, object::VirtualClock& clock) : runState_(runState), clock_(clock) {
-  runState_.observe(*this);
+  runState_.observe(*this, object::RunState::Layer::kCpus);
 }
 
 VcpuSet::~VcpuSet() {
@@ -83,6 +83,7 @@ Task<Result<void>> VcpuSet::machineStopped() {
 }
 
 void VcpuSet::machineResumed() {
+  if (held_) return;
   ++resumes_;
   changed_.set();
   clock_.start();

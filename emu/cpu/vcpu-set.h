@@ -41,6 +41,8 @@ class VcpuSet final : public object::RunState::Observer {
 
   Task<Result<void>> machineStopped() override;
   void machineResumed() override;
+  // While held, nothing makes them run: a reset is under way, whose end calls machineResumed() where it should.
+  void hold(bool held) { held_ = held; }
 
  private:
   struct Place {
@@ -55,6 +57,7 @@ class VcpuSet final : public object::RunState::Observer {
   object::VirtualClock& clock_;
   std::vector<std::unique_ptr<Place>> places_;
   bool started_ = false;
+  bool held_ = false;  // main loop
   unsigned resumes_ = 0;
   Event changed_;  // a thread has paused, or the machine was resumed
 };

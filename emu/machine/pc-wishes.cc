@@ -57,6 +57,7 @@ Task<void> Pc::resetNow(bool byGuest) {
     co_return;
   }
   resetting_ = true;
+  vcpus_->hold(true);
   do {
     resetAgain_ = false;
     static_cast<void>(co_await vcpus_->machineStopped());
@@ -71,6 +72,7 @@ Task<void> Pc::resetNow(bool byGuest) {
     qapi::emit(around_.events, event);
   } while (resetAgain_);
   resetting_ = false;
+  vcpus_->hold(false);
   around_.runState.wasReset();
   if (around_.runState.running()) vcpus_->machineResumed();
 }

@@ -7,8 +7,20 @@ namespace rhea::object {
 RunState::RunState(Loop& main, EventSink& events, bool startStopped)
     : main_(main), events_(events), state_(startStopped ? State::prelaunch : State::running) {}
 
-void RunState::observe(Observer& observer) { observers_.push_back(&observer); }
-void RunState::forget(Observer& observer) { std::erase(observers_, &observer); }
+void RunState::observe(Observer& observer, Layer layer) {
+  const auto after = std::ranges::upper_bound(observers_, layer, {}, &Observing::layer);
+  observers_.insert(after, {&observer, layer});
+}
+
+void RunState::forget(Observer& observer) {
+  std::erase_if(observers_, [&observer](const Observing& each) { return each.observer == &observer; });
+}
+
+std::vector<RunState::Observer*> RunState::observers() const {
+  std::vector<Observer*> list;
+  for (const Observing& each : observers_) list.push_back(each.observer);
+  return list;
+}
 
 Task<Result<void>> RunState::stop() {
   if (!running()) co_return success();
@@ -33,8 +45,9 @@ Result<void> RunState::resume() {
   }
   state_ = State::running;
   qapi::emit(events_, qapi::ResumeEvent());
-  const std::vector<Observer*> observers = observers_;
-  for (Observer* observer : observers) observer->machineResumed();
+  std::vector<Observer*> told = observers();
+  std::ranges::reverse(told);
+  for (Observer* observer : told) observer->machineResumed();
   return success();
 }
 
@@ -54,10 +67,10 @@ void RunState::leaveRunning(State next) {
 
 Task<Result<void>> RunState::tellStopped() {
   Result<void> first;
-  const std::vector<Observer*> observers = observers_;
-  for (Observer* observer : observers) {
+  const std::vector<Observer*> toTell = observers();
+  for (Observer* observer : toTell) {
     // One that left while an earlier one waited is not told any more.
-    if (std::find(observers_.begin(), observers_.end(), observer) == observers_.end()) continue;
+    if (std::ranges::find(observers_, observer, &Observing::observer) == observers_.end()) continue;
     Result<void> told = co_await observer->machineStopped();
     if (!told.ok() && first.ok()) first = std::move(told);
   }

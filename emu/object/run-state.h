@@ -35,8 +35,11 @@ class RunState {
   State state() const { return state_; }
   bool running() const { return state_ == State::running; }
 
+  // Told in this order when the machine stops, and in the opposite one when it runs on: no CPU gives devices new work
+  // while they finish theirs, and disks are flushed after the last write of a device.
+  enum class Layer : std::uint8_t { kCpus, kDevices, kDisks };
   // Observers outlive the machine, or leave first.
-  void observe(Observer& observer);
+  void observe(Observer& observer, Layer layer);
   void forget(Observer& observer);
 
   // Stops the machine if it runs (STOP), then waits for the observers. In any other state nothing happens, except that
@@ -60,7 +63,13 @@ class RunState {
   EventSink& events_;
   State state_;
   bool ended_ = false;
-  std::vector<Observer*> observers_;
+  struct Observing {
+    Observer* observer;
+    Layer layer;
+  };
+  std::vector<Observer*> observers() const;
+
+  std::vector<Observing> observers_;  // by layer, then in the order in which they came
 };
 
 }  // namespace rhea::object

@@ -76,7 +76,7 @@ Task<Result<void>> VirtioPci::complete() {
   addVirtioCapabilities();
   setUp();
   if (auto* runState = services().find<object::RunState>(); runState != nullptr) {
-    runState->observe(*this);
+    runState->observe(*this, object::RunState::Layer::kDevices);
     observing_ = true;
   }
   co_return success();
