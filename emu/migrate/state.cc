@@ -41,17 +41,22 @@ class Cursor {
 
 StateWriter::StateWriter(std::uint32_t version) { append(version); }
 
+// Not insert(): at -O2 GCC 12 sees an overflow in it that is not there, where the vector is known to be empty.
+void StateWriter::append(std::span<const std::byte> bytes) {
+  const std::size_t at = bytes_.size();
+  bytes_.resize(at + bytes.size());
+  std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
 template <class T>
 void StateWriter::append(T value) {
-  const auto bytes = std::as_bytes(std::span(&value, 1));
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  append(std::as_bytes(std::span(&value, 1)));
 }
 
 void StateWriter::begin(std::string_view name, std::uint8_t type) {
   if (name.empty() || name.size() > 255) bug("a field of saved state has no proper name");
   append(static_cast<std::uint8_t>(name.size()));
-  const auto bytes = std::as_bytes(std::span(name));
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  append(std::as_bytes(std::span(name)));
   append(type);
 }
 
@@ -63,13 +68,13 @@ void StateWriter::putNumber(std::string_view name, std::uint64_t value) {
 void StateWriter::putBytes(std::string_view name, std::span<const std::byte> bytes) {
   begin(name, kBytes);
   append(static_cast<std::uint32_t>(bytes.size()));
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  append(bytes);
 }
 
 void StateWriter::putSection(std::string_view name, const StateWriter& section) {
   begin(name, kSection);
   append(static_cast<std::uint32_t>(section.bytes_.size()));
-  bytes_.insert(bytes_.end(), section.bytes_.begin(), section.bytes_.end());
+  append(std::span<const std::byte>(section.bytes_));
 }
 
 Result<StateReader> StateReader::open(std::string place, std::span<const std::byte> bytes, std::uint32_t newest) {

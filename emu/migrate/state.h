@@ -47,6 +47,7 @@ class StateWriter {
   void begin(std::string_view name, std::uint8_t type);
   template <class T>
   void append(T value);
+  void append(std::span<const std::byte> bytes);
 
   std::vector<std::byte> bytes_;
 };
