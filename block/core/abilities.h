@@ -160,13 +160,4 @@ class DrainAware {
   virtual void drainEnd() = 0;
 };
 
-// Internal snapshots; no driver has them yet.
-class SnapshotAble {
- public:
-  virtual ~SnapshotAble() = default;
-  virtual Task<Result<void>> createSnapshot(std::string name) = 0;
-  virtual Task<Result<void>> revertToSnapshot(std::string name) = 0;
-  virtual Task<Result<void>> deleteSnapshot(std::string name) = 0;
-};
-
 }  // namespace rhea::block

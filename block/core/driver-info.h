@@ -5,6 +5,7 @@
 #pragma once
 
 #include "block/core/abilities.h"
+#include "block/core/image.h"
 #include "emu/io/services.h"
 
 namespace rhea {
@@ -59,21 +60,6 @@ struct OpenContext {
   CancelToken cancel;
 };
 
-// Progress of a creation, for its job; thread-safe.
-class Progress {
- public:
-  void set(std::uint64_t done, std::uint64_t total) {
-    total_.store(total, std::memory_order_relaxed);
-    done_.store(done, std::memory_order_relaxed);
-  }
-  std::uint64_t done() const { return done_.load(std::memory_order_relaxed); }
-  std::uint64_t total() const { return total_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> done_{0};
-  std::atomic<std::uint64_t> total_{0};
-};
-
 struct CreateContext {
   CreateContext(Loop& runsOn, const Services& theServices, Progress& theProgress)
       : loop(runsOn), services(theServices), progress(theProgress) {}
@@ -109,6 +95,9 @@ struct DriverInfo {
   std::string_view (*changedOption)(const DriverOptions& now, const DriverOptions& asked) = nullptr;
   // Creates an image (blockdev-create); `options` is the driver's create struct.
   Task<Result<void>> (*create)(CreateContext context, DriverOptions options) = nullptr;
+  // How large the file of an image made by `options` (the driver's create struct) would be, if it took the content of
+  // `source`; null: an empty disk of the size in the options.
+  Task<Result<ImageSizes>> (*measure)(DriverOptions options, Child* source, CancelToken cancel) = nullptr;
   // How likely `head`, the first bytes of an image called `fileName`, is this format: 0 no .. 100 certain.
   int (*probe)(std::span<const std::byte> head, std::string_view fileName) = nullptr;
 };

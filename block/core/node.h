@@ -60,6 +60,11 @@ class Node : public std::enable_shared_from_this<Node> {
   RightsKeeper* rightsKeeper() const { return rightsKeeper_; }
   DrainAware* drainAware() const { return drainAware_; }
   HomeAware* homeAware() const { return homeAware_; }
+  // Any ability, for what is asked rarely (those of image.h); null where the driver has not got it.
+  template <class Ability>
+  Ability* ability() const {
+    return dynamic_cast<Ability*>(driver_.get());
+  }
   // Requests that come without a disk (a flush of the monitor) pass here, so that a drain can wait for them too.
   EpochGate& door() { return door_; }
   bool canDiscard() const { return discards_ != nullptr; }
