@@ -55,7 +55,7 @@ Limits BlkdebugDriver::limits() const {
   return limits;
 }
 
-Task<Result<void>> BlkdebugDriver::pass(DebugEvent event, DebugKind kind, Extent at) {
+Task<Result<bool>> BlkdebugDriver::pass(DebugEvent event, DebugKind kind, Extent at) {
   Verdict verdict;
   CancelToken delaysEnd;
   {
@@ -65,7 +65,7 @@ Task<Result<void>> BlkdebugDriver::pass(DebugEvent event, DebugKind kind, Extent
   }
   if (verdict.delay.count() > 0) static_cast<void>(co_await Loop::current()->sleep(verdict.delay, delaysEnd));
   if (!verdict.hold.empty()) co_await hold(verdict.hold, event, at);
-  if (verdict.error == 0) co_return success();
+  if (verdict.error == 0) co_return verdict.lie;
   // As from real storage, an error comes from the loop; "immediately" is for those who look into what happens else.
   if (!verdict.immediately) static_cast<void>(co_await Loop::current()->sleep(Duration::zero()));
   co_return Error::fromErrno(verdict.error);
@@ -107,9 +107,11 @@ Task<Result<void>> BlkdebugDriver::read(Extent at, IoVector to) {
 Task<Result<void>> BlkdebugDriver::write(Extent at, IoVector from, WriteFlags how) {
   RHEA_CO_CHECK(co_await pass(DebugEvent::kNone, DebugKind::kWrite, at));
   RHEA_CO_CHECK(co_await pass(DebugEvent::kWriteAio, DebugKind::kWrite, at));
-  RHEA_CO_CHECK(co_await pass(DebugEvent::kPwritev, DebugKind::kWrite, at));
+  RHEA_CO_TRY(const bool lies, co_await pass(DebugEvent::kPwritev, DebugKind::kWrite, at));
+  if (lies) how = how.without(WriteFlags::stable());
   RHEA_CO_CHECK(co_await image_.write(at, from, how));
-  co_return co_await pass(DebugEvent::kPwritevDone, DebugKind::kWrite, at);
+  RHEA_CO_CHECK(co_await pass(DebugEvent::kPwritevDone, DebugKind::kWrite, at));
+  co_return success();
 }
 
 Task<Result<void>> BlkdebugDriver::flush(FlushTo to) {
@@ -117,7 +119,10 @@ Task<Result<void>> BlkdebugDriver::flush(FlushTo to) {
   const DebugKind kind = DebugKind::kFlush;
   if (to == FlushTo::kStable) RHEA_CO_CHECK(co_await pass(DebugEvent::kNone, kind, Extent()));
   RHEA_CO_CHECK(co_await pass(DebugEvent::kFlushToOs, kind, Extent()));
-  if (to == FlushTo::kStable) RHEA_CO_CHECK(co_await pass(DebugEvent::kFlushToDisk, kind, Extent()));
+  if (to == FlushTo::kStable) {
+    RHEA_CO_TRY(const bool lies, co_await pass(DebugEvent::kFlushToDisk, kind, Extent()));
+    if (lies) to = FlushTo::kHost;
+  }
   co_return co_await image_.flush(to);
 }
 
@@ -133,9 +138,11 @@ Task<Result<void>> BlkdebugDriver::discard(Extent at, WriteFlags how) {
 
 Task<Result<void>> BlkdebugDriver::writeZeroes(Extent at, WriteFlags how) {
   RHEA_CO_CHECK(co_await pass(DebugEvent::kNone, DebugKind::kWriteZeroes, at));
-  RHEA_CO_CHECK(co_await pass(DebugEvent::kPwritevZero, DebugKind::kWriteZeroes, at));
+  RHEA_CO_TRY(const bool lies, co_await pass(DebugEvent::kPwritevZero, DebugKind::kWriteZeroes, at));
+  if (lies) how = how.without(WriteFlags::stable());
   RHEA_CO_CHECK(co_await image_.writeZeroes(at, how));
-  co_return co_await pass(DebugEvent::kPwritevDone, DebugKind::kWriteZeroes, at);
+  RHEA_CO_CHECK(co_await pass(DebugEvent::kPwritevDone, DebugKind::kWriteZeroes, at));
+  co_return success();
 }
 
 Task<Result<BlockStatus>> BlkdebugDriver::status(Extent at, bool precise) {

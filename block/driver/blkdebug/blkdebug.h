@@ -53,7 +53,8 @@ class BlkdebugDriver final : public Driver,
  private:
   class Prepared;
   struct Held;
-  Task<Result<void>> pass(DebugEvent event, DebugKind kind, Extent at);
+  // Gives whether a rule says to lie about stable storage.
+  Task<Result<bool>> pass(DebugEvent event, DebugKind kind, Extent at);
   Task<void> hold(std::string tag, DebugEvent event, Extent at);
   void letGo(const std::string* tag);  // null: everything
 

@@ -40,11 +40,12 @@ Result<FaultRule> faultOf(const qapi::BlkdebugInjectErrorOptions& given, std::si
   rule.event = eventOf(given.event);
   rule.state = given.state.value_or(0);
   if (given.iotype) rule.kind = kindOf(*given.iotype);
-  const std::int64_t error = given.errno_.value_or(5);
+  const std::int64_t error = given.errno_.value_or(given.lie.value_or(false) ? 0 : 5);
   if (error < 0 || error > 4095) {
     return Error(fmt::format("{} is no error number", error)).where(place("errno")).expected("0 to 4095");
   }
   rule.error = static_cast<int>(error);
+  rule.lie = given.lie.value_or(false);
   const std::int64_t sector = given.sector.value_or(-1);
   if (sector < -1 || sector > static_cast<std::int64_t>(Extent::kMost / 512)) {
     return Error(fmt::format("there is no sector {}", sector)).where(place("sector"));

@@ -30,6 +30,7 @@ Verdict DebugRules::pass(DebugEvent event, DebugKind kind, Extent at, TimePoint 
       continue;
     }
     verdict.error = rule->error;
+    verdict.lie = rule->lie;
     verdict.immediately = rule->immediately;
     verdict.delay = rule->delay;
     verdict.hold = rule->hold;

@@ -29,6 +29,7 @@ struct FaultRule {
   std::int64_t state = 0;  // 0: in any
   std::optional<DebugKind> kind;
   int error = 5;                        // errno; 0: it goes on
+  bool lie = false;                     // what should be stable is not, and the answer is success
   std::optional<std::uint64_t> sector;  // of 512 bytes
   bool once = false;
   bool immediately = false;
@@ -48,6 +49,7 @@ struct StateRule {
 // What a request has to go through at a point.
 struct Verdict {
   int error = 0;
+  bool lie = false;
   bool immediately = false;
   Duration delay{};
   std::string hold;

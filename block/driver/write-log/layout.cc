@@ -8,6 +8,8 @@ namespace rhea::block {
 
 namespace {
 
+constexpr std::uint64_t kIssuedMagic = 0x6465757373496572ULL;  // "reIssued"
+
 void put64(std::byte* to, std::uint64_t value) {
   value = htole64(value);
   std::memcpy(to, &value, sizeof value);
@@ -46,6 +48,8 @@ void encode(const LogEntry& entry, std::span<std::byte, LogEntry::kSize> to) {
   put64(&to[8], entry.sectors);
   put64(&to[16], entry.flags);
   put64(&to[24], entry.dataLength);
+  put64(&to[32], entry.issued ? kIssuedMagic : 0);
+  put64(&to[40], entry.issued.value_or(0));
 }
 
 Result<LogSuper> decodeSuper(std::span<const std::byte, LogSuper::kSize> from) {
@@ -73,6 +77,7 @@ LogEntry decodeEntry(std::span<const std::byte, LogEntry::kSize> from) {
   entry.sectors = get64(&from[8]);
   entry.flags = get64(&from[16]);
   entry.dataLength = get64(&from[24]);
+  if (get64(&from[32]) == kIssuedMagic) entry.issued = get64(&from[40]);
   return entry;
 }
 

@@ -29,11 +29,14 @@ enum LogFlag : std::uint64_t {
 };
 
 struct LogEntry {
-  static constexpr std::size_t kSize = 32;
+  static constexpr std::size_t kSize = 48;
   std::uint64_t sector = 0;   // on the device, in log sectors
   std::uint64_t sectors = 0;  // length; 0: a mere flush or mark
   std::uint64_t flags = 0;
   std::uint64_t dataLength = 0;  // bytes, marks only
+  // How many entries there were when the change was sent to the device: those behind it and before this one were in
+  // flight together with it. Not of the original layout, kept where that leaves the sector empty; none: not recorded.
+  std::optional<std::uint64_t> issued;
 
   bool has(LogFlag flag) const { return (flags & flag) != 0; }
   // Sectors of data that follow the header in the log.

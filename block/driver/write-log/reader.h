@@ -19,6 +19,8 @@ class WriteLogReader {
 
   // Errors: cannot be opened, no log.
   static Result<WriteLogReader> open(const std::string& path);
+  // A log in memory. Error: no log.
+  static Result<WriteLogReader> over(std::vector<std::byte> log);
 
   const LogSuper& super() const { return super_; }
   // The next entry; empty after the last one that the super block counts. Error: the log is shorter than it says, or an
@@ -29,10 +31,13 @@ class WriteLogReader {
   Result<std::vector<std::byte>> data(const Item& item) const;
 
  private:
-  WriteLogReader(Fd fd, LogSuper super, std::string path);
-  Fd fd_;
+  // Fills `to` with the log's bytes from an offset on.
+  using Source = std::function<Result<void>(std::span<std::byte> to, std::uint64_t offset)>;
+  WriteLogReader(Source source, LogSuper super, std::string name);
+  static Result<WriteLogReader> begin(Source source, std::string name);
+  Source source_;
   LogSuper super_;
-  std::string path_;
+  std::string name_;
   std::uint64_t index_ = 0;
   std::uint64_t at_ = 0;
 };

@@ -48,7 +48,7 @@ Task<Result<void>> WriteLogDriver::findEnd(std::uint64_t entries) {
   for (; entries_ < entries; ++entries_) {
     std::array<std::byte, LogEntry::kSize> bytes;
     if (at_ + options_.sectorSize > log_.length()) {
-      co_return Error(fmt::format("the log counts {} entries but ends after {}", entries, entries_))
+      co_return Error(fmt::format("the log counts {} entries but ends after {}", entries, this->entries()))
           .where("log")
           .hint("log-append=off begins a new log");
     }
@@ -56,7 +56,7 @@ Task<Result<void>> WriteLogDriver::findEnd(std::uint64_t entries) {
     const LogEntry entry = decodeEntry(bytes);
     const std::uint64_t sectors = entry.dataSectors(options_.sectorSize);
     if (sectors > log_.length() / options_.sectorSize) {
-      co_return Error(fmt::format("entry {} of the log is longer than the log", entries_)).where("log");
+      co_return Error(fmt::format("entry {} of the log is longer than the log", this->entries())).where("log");
     }
     at_ += (1 + sectors) * options_.sectorSize;
   }
@@ -66,7 +66,7 @@ Task<Result<void>> WriteLogDriver::findEnd(std::uint64_t entries) {
 Task<Result<void>> WriteLogDriver::writeSuper() {
   std::vector<std::byte> sector(options_.sectorSize);
   LogSuper super;
-  super.entries = entries_;
+  super.entries = entries();
   super.sectorSize = options_.sectorSize;
   encode(super, std::span(sector).first<LogSuper::kSize>());
   sinceSuper_ = 0;
@@ -74,11 +74,12 @@ Task<Result<void>> WriteLogDriver::writeSuper() {
   co_return co_await log_.write(Extent(0, sector.size()), IoVector(std::span<std::byte>(sector)), WriteFlags());
 }
 
-LogEntry WriteLogDriver::entryOf(Extent at, std::uint64_t flags) const {
+LogEntry WriteLogDriver::entryOf(Extent at, std::uint64_t flags, std::uint64_t issued) const {
   LogEntry entry;
   entry.sector = at.offset / options_.sectorSize;
   entry.sectors = at.length / options_.sectorSize;
   entry.flags = flags;
+  entry.issued = issued;
   return entry;
 }
 
@@ -107,22 +108,25 @@ Task<Result<void>> WriteLogDriver::appendParts(LogEntry entry, const IoVector* d
 }
 
 Task<Result<void>> WriteLogDriver::write(Extent at, IoVector from, WriteFlags how) {
+  const std::uint64_t issued = entries();
   RHEA_CO_CHECK(co_await below_.write(at, from, how));
-  const LogEntry entry = entryOf(at, flagOf(how));
+  const LogEntry entry = entryOf(at, flagOf(how), issued);
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, &from, 0);
 }
 
 Task<Result<void>> WriteLogDriver::writeZeroes(Extent at, WriteFlags how) {
+  const std::uint64_t issued = entries();
   RHEA_CO_CHECK(co_await below_.writeZeroes(at, how));
-  const LogEntry entry = entryOf(at, flagOf(how));
+  const LogEntry entry = entryOf(at, flagOf(how), issued);
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, nullptr, at.length);
 }
 
 Task<Result<void>> WriteLogDriver::discard(Extent at, WriteFlags how) {
+  const std::uint64_t issued = entries();
   RHEA_CO_CHECK(co_await below_.discard(at, how));
-  const LogEntry entry = entryOf(at, kLogDiscard | flagOf(how));
+  const LogEntry entry = entryOf(at, kLogDiscard | flagOf(how), issued);
   const Mutex::Lock order = co_await order_.lock();
   co_return co_await append(entry, nullptr, 0);
 }

@@ -24,6 +24,9 @@ class WriteLogDriver final : public Filter, public Resizer {
   // Begins a log, or finds the end of the one that is there. Errors: not a log, other sectors, the log node's own.
   static Task<Result<std::unique_ptr<WriteLogDriver>>> open(Child& file, Child& log, WriteLogOptions options);
 
+  // How many there are now; any thread. A change's entry is counted before the change is answered.
+  std::uint64_t entries() const { return entries_.load(std::memory_order_acquire); }
+
   WriteLogDriver(Child& file, Child& log, WriteLogOptions options) : Filter(file), log_(log), options_(options) {}
 
   Limits limits() const override;
@@ -44,14 +47,15 @@ class WriteLogDriver final : public Filter, public Resizer {
   Task<Result<void>> append(LogEntry entry, const IoVector* data, std::uint64_t zeroes);
   Task<Result<void>> appendParts(LogEntry entry, const IoVector* data, std::uint64_t zeroes);
   Task<Result<void>> writeSuper();
-  LogEntry entryOf(Extent at, std::uint64_t flags) const;
+  // `issued`: entries() when the change was sent.
+  LogEntry entryOf(Extent at, std::uint64_t flags, std::uint64_t issued) const;
 
   Child& log_;
   const WriteLogOptions options_;
   // Fair. Held while a flush runs below, and by each change that completed while its entry is written.
   Mutex order_;
-  std::uint64_t entries_ = 0;  // under order_, as all below
-  std::uint64_t at_ = 0;       // bytes: where the next entry goes
+  std::atomic<std::uint64_t> entries_{0};  // changed under order_, as all below
+  std::uint64_t at_ = 0;                   // bytes: where the next entry goes
   std::uint64_t sinceSuper_ = 0;
   bool beginDue_ = false;
 };
