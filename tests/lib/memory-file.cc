@@ -1,0 +1,75 @@
+#include "tests/lib/memory-file.h"
+
+namespace rhea::test {
+
+namespace {
+
+using namespace block;
+
+struct BytesOptions {
+  std::shared_ptr<std::vector<std::byte>> bytes;
+};
+
+class BytesDriver final : public Driver, public Resizer {
+ public:
+  explicit BytesDriver(std::shared_ptr<std::vector<std::byte>> bytes) : bytes_(std::move(bytes)) {}
+
+  Limits limits() const override { return {}; }
+  std::uint64_t length() const override { return bytes_->size(); }
+  Task<Result<void>> read(Extent at, IoVector to) override {
+    to.fill(std::byte{0});
+    if (at.offset < bytes_->size()) {
+      to.copyFrom(&(*bytes_)[static_cast<std::size_t>(at.offset)],
+                  static_cast<std::size_t>(std::min(at.length, bytes_->size() - at.offset)));
+    }
+    co_return success();
+  }
+  Task<Result<void>> write(Extent at, IoVector from, WriteFlags) override {
+    if (at.end() > bytes_->size()) bytes_->resize(static_cast<std::size_t>(at.end()));
+    from.copyTo(&(*bytes_)[static_cast<std::size_t>(at.offset)], static_cast<std::size_t>(at.length));
+    co_return success();
+  }
+  Task<Result<void>> flush(FlushTo) override { co_return success(); }
+  Task<void> close() override { co_return; }
+  Task<Result<void>> resize(std::uint64_t length, Preallocation) override {
+    bytes_->resize(static_cast<std::size_t>(length));
+    co_return success();
+  }
+
+ private:
+  std::shared_ptr<std::vector<std::byte>> bytes_;
+};
+
+Task<Result<std::unique_ptr<Driver>>> openBytes(OpenContext, DriverOptions options, Children) {
+  std::unique_ptr<Driver> driver = std::make_unique<BytesDriver>(options.as<BytesOptions>().bytes);
+  co_return std::move(driver);
+}
+
+const DriverInfo& bytesDriver() {
+  static const DriverInfo kInfo = [] {
+    DriverInfo info;
+    info.name = "bytes";
+    info.growable = true;
+    info.open = openBytes;
+    return info;
+  }();
+  return kInfo;
+}
+
+}  // namespace
+
+MemoryFile::MemoryFile() {
+  drivers_.add(bytesDriver());
+  graph_ = std::make_unique<BlockGraph>(GraphContext(*loop_, drivers_, services_, observer_));
+  NodeOptions options("bytes", DriverOptions::of(BytesOptions{bytes_}));
+  options.nodeName = "file";
+  (void)run(graph_->addNode(std::move(options), {})).value();
+  disk_ = run(graph_->attachMonitor("file", Permissions::all(), {})).value();
+}
+
+MemoryFile::~MemoryFile() {
+  (void)run(graph_->removeDisk(std::exchange(disk_, nullptr), {}));
+  (void)run(graph_->shutdown({}));
+}
+
+}  // namespace rhea::test

@@ -1,0 +1,35 @@
+// MemoryFile: bytes in memory as a node of a graph, with an edge to read, write and grow them. For whatever works on an
+// image through its file edge.
+#pragma once
+
+#include "block/core/graph.h"
+#include "emu/io/offload.h"
+#include "tests/support/run-task.h"
+
+namespace rhea::test {
+
+class MemoryFile {
+ public:
+  MemoryFile();
+  ~MemoryFile();
+
+  std::vector<std::byte>& bytes() { return *bytes_; }
+  block::Child& edge() { return disk_->rootEdge(); }
+  block::BlockGraph& graph() { return *graph_; }
+  template <class T>
+  auto run(Task<T> task) {
+    return runTask(*loop_, std::move(task));
+  }
+
+ private:
+  std::shared_ptr<std::vector<std::byte>> bytes_ = std::make_shared<std::vector<std::byte>>();
+  WorkerPool workers_;
+  std::unique_ptr<Loop> loop_ = Loop::create("memory-file", workers_).value();
+  block::DriverRegistry drivers_;
+  Services services_;
+  block::GraphObserver observer_;
+  std::unique_ptr<block::BlockGraph> graph_;
+  block::DiskPtr disk_;
+};
+
+}  // namespace rhea::test

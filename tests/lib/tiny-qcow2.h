@@ -1,0 +1,49 @@
+// Small qcow2 images made in memory word by word, to be damaged on purpose, and a plain reader that tells what of an
+// image can be read: what a repair must leave as it is. Neither uses anything of the driver but the format's constants.
+#pragma once
+
+#include "block/driver/qcow2/header.h"
+
+namespace rhea::test {
+
+struct TinyOptions {
+  std::uint32_t clusterBits = 9;
+  std::uint32_t refcountOrder = 4;
+  std::uint32_t version = 3;
+  bool extendedL2 = false;
+  std::uint32_t dataClusters = 5;  // data, zero, preallocated zero by turns
+  std::uint32_t snapshots = 0;     // each shares what is there when it is taken; then the first cluster changes
+  bool bitmap = false;
+  bool compressed = false;  // two clusters that lie in one cluster of the file; their content is noise
+};
+
+class TinyQcow2 {
+ public:
+  explicit TinyQcow2(TinyOptions options);
+
+  std::vector<std::byte> bytes;
+  block::qcow2::Header header;  // as in `bytes`
+  std::vector<std::uint64_t> l2Tables;
+  std::uint64_t refcountBlock = 0;
+
+  std::uint64_t word(std::uint64_t at) const;
+  void setWord(std::uint64_t at, std::uint64_t value);
+  std::uint64_t refcount(std::uint64_t cluster) const;
+  void setRefcount(std::uint64_t cluster, std::uint64_t value);
+  // Where the word of a cluster of the disk is.
+  std::uint64_t entryAt(std::uint64_t cluster) const;
+  // Clusters that the file had before they were damaged.
+  std::uint64_t clusters() const { return bytes.size() >> header.clusterBits; }
+
+ private:
+  std::uint64_t take(std::uint64_t times = 1);
+  void addSnapshots(std::uint32_t count);
+  void addBitmap();
+  void write(std::uint64_t at, std::span<const std::byte> from);
+};
+
+// What a reader finds in each cluster of the disk and of every snapshot: the words that say what it is, and the bytes
+// in the file where they are in the file and not in its header. Empty: nothing that can be read.
+std::vector<std::vector<std::byte>> readableClusters(std::span<const std::byte> image);
+
+}  // namespace rhea::test
