@@ -111,14 +111,15 @@ endif
 # A list file per library holds its objects' names, so that a removed source makes the library anew.
 sources_of_room = $(filter $(subst emu-,emu/,$(1))/%,$(SOURCES))
 SOURCES_monitor := $(filter-out monitor/shell/%,$(call sources_of_room,monitor))
-$(foreach r,$(filter-out monitor qapi,$(ROOMS)),$(eval SOURCES_$(r) := $(call sources_of_room,$(r))))
+SOURCES_block := $(filter-out block/tool/%/main.cc,$(call sources_of_room,block))
+$(foreach r,$(filter-out monitor block qapi,$(ROOMS)),$(eval SOURCES_$(r) := $(call sources_of_room,$(r))))
 $(foreach r,$(filter-out qapi,$(ROOMS)),$(eval OBJECTS_$(r) := $(call objects,$(SOURCES_$(r)))))
 SOURCES_target := $(filter-out target/x86/gen/%,$(SOURCES_target))
 OBJECTS_target := $(call objects,$(SOURCES_target)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(ISA_GENERATED))
 SOURCES_qapi := $(filter-out qapi/gen/%,$(filter qapi/%,$(SOURCES)))
 OBJECTS_qapi := $(call objects,$(SOURCES_qapi)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(GEN_SOURCES))
 
-HOMELESS := $(filter-out $(wildcard emu/*.cc) monitor/shell/% qapi/% tests/% target/x86/gen/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
+HOMELESS := $(filter-out $(wildcard emu/*.cc) monitor/shell/% block/tool/%/main.cc qapi/% tests/% target/x86/gen/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
 ifneq ($(HOMELESS),)
 $(warning in no room of ROOMS, so not built: $(HOMELESS))
 endif
@@ -150,9 +151,13 @@ link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) -ls
 # ----------------------------------------------------------------------------------------------------- programs
 PROGRAM_OBJECTS_rhea := $(if $(wildcard emu/main.cc),$(call objects,$(wildcard emu/*.cc)))
 PROGRAM_OBJECTS_rhea-shell := $(if $(wildcard monitor/shell/main.cc),$(call objects,$(filter monitor/shell/%,$(SOURCES))))
-PROGRAMS := $(strip $(foreach p,rhea rhea-shell,$(if $(PROGRAM_OBJECTS_$(p)),$(BUILD)/bin/$(p))))
+# A tool's main stands in its folder; all else of it belongs to the room, so that tests link it.
+TOOLS := $(patsubst block/tool/%/main.cc,%,$(wildcard block/tool/*/main.cc))
+$(foreach t,$(TOOLS),$(eval PROGRAM_OBJECTS_rhea-$(t) := $(call objects,block/tool/$(t)/main.cc)))
+PROGRAMS := $(strip $(foreach p,rhea rhea-shell $(addprefix rhea-,$(TOOLS)),$(if $(PROGRAM_OBJECTS_$(p)),$(BUILD)/bin/$(p))))
 $(BUILD)/bin/rhea: $(PROGRAM_OBJECTS_rhea) $(LIBRARIES)
 $(BUILD)/bin/rhea-shell: $(PROGRAM_OBJECTS_rhea-shell) $(LIBRARIES)
+$(foreach t,$(TOOLS),$(eval $(BUILD)/bin/rhea-$(t): $(PROGRAM_OBJECTS_rhea-$(t)) $(call libraries_up_to,block)))
 $(BUILD)/bin/qapi-gen: $(call objects,$(GEN_TOOL_SOURCES)) $(call library,emu-base)
 $(BUILD)/bin/isa-gen: $(call objects,$(filter target/x86/gen/%,$(SOURCES))) $(call library,emu-base)
 $(PROGRAMS) $(BUILD)/bin/qapi-gen $(BUILD)/bin/isa-gen:

@@ -7,7 +7,7 @@ build=${BUILD:-build}
 command -v mandoc > /dev/null 2>&1 || { echo 'no mandoc'; exit 77; }
 BUILD=$build docs/make-docs
 status=0
-for page in rhea.1 rhea-shell.1 rhea-qmp-ref.7; do
+for page in rhea.1 rhea-shell.1 rhea-io.1 rhea-qmp-ref.7; do
     file=$build/docs/man/$page
     [ -s "$file" ] || { echo "$page was not made"; status=1; continue; }
     if grep -n '^\.\\" include ' "$file"; then echo "$page: an include was not found in $build/gen/docs"; status=1; fi

@@ -33,19 +33,19 @@ bool isSuspended(const DebugPoints& points, const std::string& tag) {
 
 }  // namespace
 
-Task<Result<std::string>> ioBreak(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioBreak(IoTarget target, IoCall call) {
   RHEA_CO_TRY(const Found found, findPoints(target));
   RHEA_CO_CHECK(found.points->breakAt(call.words[0], call.words[1]));
   co_return std::string();
 }
 
-Task<Result<std::string>> ioResume(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioResume(IoTarget target, IoCall call) {
   RHEA_CO_TRY(const Found found, findPoints(target));
   RHEA_CO_CHECK(found.points->resume(call.words[0]));
   co_return std::string();
 }
 
-Task<Result<std::string>> ioWaitBreak(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioWaitBreak(IoTarget target, IoCall call) {
   RHEA_CO_TRY(const Found found, findPoints(target));
   while (!isSuspended(*found.points, call.words[0])) {
     RHEA_CO_CHECK(co_await Loop::current()->sleep(std::chrono::milliseconds(5), target.context.cancel));

@@ -71,7 +71,7 @@ Task<void> work(std::shared_ptr<LoadState> state) {
       ++state->flushes;
       done = co_await disk.flush(Origin::kMonitor);
     }
-    if (!done && !state->error) state->error = ioFailed(write ? "write" : "read", done.error());
+    if (!done && !state->error) state->error = ioFailed(write ? "write" : "read", done.error()).error;
     // Requests that complete at once must not keep the loop from everything else.
     if (number % 64 == 63) [[maybe_unused]]
       const Result<void> turn = co_await Loop::current()->sleep(Duration::zero());
@@ -121,7 +121,7 @@ std::string reportOf(LoadState& state, double seconds) {
 
 }  // namespace
 
-Task<Result<std::string>> ioLoad(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioLoad(IoTarget target, IoCall call) {
   RHEA_CO_TRY(const LoadPlan plan, planOf(call, target.disk->length()));
   const TimePoint began = Clock::now();
   const auto state = std::make_shared<LoadState>(std::move(target), plan);

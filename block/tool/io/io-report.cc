@@ -24,20 +24,34 @@ std::string classicSize(double bytes) {
   return number.append(kUnits[unit]);
 }
 
+namespace {
+
+// "0:00:01.25".
+std::string clockTime(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(seconds);
+  const double rest = seconds - static_cast<double>(whole) + static_cast<double>(whole % 60);
+  return fmt::format("{}:{:02}:{:05.2f}", whole / 3600, whole / 60 % 60, rest);
+}
+
+}  // namespace
+
 std::string IoReport::text() const {
   if (call.has('q')) return {};
   const double seconds = std::max(std::chrono::duration<double>(Clock::now() - began).count(), 1e-9);
   const double bytes = static_cast<double>(at.length);
   if (call.has('C'))
-    return fmt::format("{},1,{:.6f},{:.3f},{:.3f}\n", at.length, seconds, bytes / seconds, 1 / seconds);
-  return fmt::format("{} {}/{} bytes at offset {}\n{}, 1 ops; {:05.2f} sec ({}/sec and {:.4f} ops/sec)\n", operation,
-                     at.length, at.length, at.offset, classicSize(bytes), seconds, classicSize(bytes / seconds),
-                     1 / seconds);
+    return fmt::format("{},1,{},{:.3f},{:.3f}\n", at.length, clockTime(seconds), bytes / seconds, 1 / seconds);
+  const std::string took = seconds < 60 ? fmt::format("{:05.2f} sec", seconds) : clockTime(seconds);
+  return fmt::format("{} {}/{} bytes at offset {}\n{}, 1 ops; {} ({}/sec and {:.4f} ops/sec)\n", operation, at.length,
+                     at.length, at.offset, classicSize(bytes), took, classicSize(bytes / seconds), 1 / seconds);
 }
 
-Error ioFailed(std::string_view operation, const Error& why) {
+IoOutcome ioFailed(std::string_view operation, const Error& why) {
   Error error = why;
-  return std::move(error).context(fmt::format("{} failed", operation));
+  error = std::move(error).context(fmt::format("{} failed", operation));
+  IoOutcome outcome(error.message() + "\n");
+  outcome.error = std::move(error);
+  return outcome;
 }
 
 std::string hexDump(std::span<const std::byte> bytes, std::uint64_t first) {

@@ -1,5 +1,9 @@
 // Reading and writing: read, write, readv, writev and their aio names.
+#include "block/core/image.h"
+#include "block/tool/io/io-host.h"
 #include "block/tool/io/io-verb.h"
+#include "emu/base/files.h"
+#include "emu/io/offload.h"
 
 namespace rhea::block {
 
@@ -50,8 +54,9 @@ Result<Vector> vectorOf(const IoCall& call) {
   return vector;
 }
 
-Result<void> verify(const IoCall& call, std::span<const std::byte> bytes, std::uint64_t first) {
-  if (!call.has('P')) return success();
+// What is wrong with the bytes, if anything. Error: the switches cannot be.
+Result<std::optional<Error>> verify(const IoCall& call, std::span<const std::byte> bytes, std::uint64_t first) {
+  if (!call.has('P')) return std::optional<Error>();
   RHEA_TRY(const std::uint8_t pattern, patternOf(call, 0));
   RHEA_TRY(const std::uint64_t start, call.sizeOf('s', 0));
   RHEA_TRY(const std::uint64_t length, call.sizeOf('l', bytes.size() - std::min<std::uint64_t>(start, bytes.size())));
@@ -59,11 +64,12 @@ Result<void> verify(const IoCall& call, std::span<const std::byte> bytes, std::u
   const auto part = bytes.subspan(start, length);
   const auto wrong = std::find_if(part.begin(), part.end(),
                                   [&](std::byte byte) { return static_cast<std::uint8_t>(byte) != pattern; });
-  if (wrong == part.end()) return success();
+  if (wrong == part.end()) return std::optional<Error>();
   const std::uint64_t at = first + start + static_cast<std::uint64_t>(wrong - part.begin());
-  return Error(fmt::format("Pattern verification failed at offset {}, {} bytes", first + start, length))
-      .hint(fmt::format("the first difference is at offset {}: 0x{:02x} instead of 0x{:02x}", at,
-                        static_cast<unsigned>(*wrong), pattern));
+  Error error(fmt::format("Pattern verification failed at offset {}, {} bytes", first + start, length));
+  return std::optional(
+      std::move(error).hint(fmt::format("the first difference is at offset {}: 0x{:02x} instead of 0x{:02x}", at,
+                                        static_cast<unsigned>(*wrong), pattern)));
 }
 
 WriteFlags flagsOf(const IoCall& call) {
@@ -74,31 +80,79 @@ WriteFlags flagsOf(const IoCall& call) {
   return flags;
 }
 
-Task<Result<std::string>> readInto(IoTarget target, IoCall call, Vector vector) {
+Error notAble(const IoTarget& target, std::string_view what) {
+  return Error(fmt::format("an image of format {} cannot {}", target.disk->root().info().name, what));
+}
+
+// Of the machine, beside the disk.
+Result<SnapshotAble*> machineState(const IoTarget& target) {
+  auto* const able = target.disk->root().ability<SnapshotAble>();
+  if (able == nullptr) return notAble(target, "keep a machine's state");
+  return able;
+}
+
+// The file's bytes, over and over.
+Task<Result<void>> fillFrom(std::string path, std::span<std::byte> bytes) {
+  std::function<Result<std::string>()> read = [path] { return readFile(path); };
+  RHEA_CO_TRY(const std::string pattern, co_await offload(std::move(read)));
+  if (pattern.empty()) co_return Error(fmt::format("'{}' is empty", path)).where("-s");
+  for (std::size_t at = 0; at < bytes.size(); at += pattern.size()) {
+    std::memcpy(bytes.data() + at, pattern.data(), std::min(pattern.size(), bytes.size() - at));
+  }
+  co_return success();
+}
+
+// Past the disk's own way for requests, so only where nobody else uses the image.
+Result<void> checkAlone(const IoTarget& target, const IoCall& call) {
+  if (target.host != nullptr || !(call.has('b') || call.has('c'))) return success();
+  return Error(fmt::format("-b and -c are for rhea-io; here '{}' is the machine's", target.disk->name()));
+}
+
+Task<Result<IoOutcome>> readInto(IoTarget target, IoCall call, Vector vector) {
+  RHEA_CO_CHECK(checkAlone(target, call));
   const IoMemory memory(vector.at.length, 0xab);
   const std::vector<iovec> pieces = vector.over(memory);
   const IoReport report(call, "read", vector.at);
-  const Result<void> done = co_await target.disk->read(vector.at, IoVector(pieces), Origin::kMonitor);
+  Result<void> done = success();
+  if (call.has('b')) {
+    RHEA_CO_TRY(SnapshotAble* const state, machineState(target));
+    done = co_await state->readVmState(vector.at, IoVector(pieces));
+  } else {
+    done = co_await target.disk->read(vector.at, IoVector(pieces), Origin::kMonitor);
+  }
   if (!done) co_return ioFailed("read", done.error());
-  RHEA_CO_CHECK(verify(call, memory.bytes(), vector.at.offset));
-  std::string text = report.text();
-  if (call.has('v')) text.insert(0, hexDump(memory.bytes(), vector.at.offset));
-  co_return text;
+  IoOutcome outcome(call.has('v') ? hexDump(memory.bytes(), vector.at.offset) : "");
+  RHEA_CO_TRY(outcome.error, verify(call, memory.bytes(), vector.at.offset));
+  if (outcome.error) outcome.text = outcome.error->message() + "\n" + outcome.text;
+  outcome.text += report.text();
+  co_return outcome;
 }
 
-Task<Result<std::string>> writeFrom(IoTarget target, IoCall call, Vector vector) {
+Task<Result<IoOutcome>> writeFrom(IoTarget target, IoCall call, Vector vector) {
+  RHEA_CO_CHECK(checkAlone(target, call));
   RHEA_CO_TRY(const std::uint8_t pattern, patternOf(call, 0xcd));
   const IoMemory memory(vector.at.length, pattern);
   const std::vector<iovec> pieces = vector.over(memory);
+  if (call.has('s')) RHEA_CO_CHECK(co_await fillFrom(call.switches['s'], memory.bytes()));
   const IoReport report(call, "wrote", vector.at);
-  const Result<void> done = co_await target.disk->write(vector.at, IoVector(pieces), flagsOf(call), Origin::kMonitor);
+  Result<void> done = success();
+  if (call.has('b')) {
+    RHEA_CO_TRY(SnapshotAble* const state, machineState(target));
+    done = co_await state->writeVmState(vector.at, IoVector(pieces));
+  } else if (call.has('c')) {
+    auto* const writer = target.disk->root().ability<CompressedWriter>();
+    if (writer == nullptr) co_return notAble(target, "store compressed clusters");
+    done = co_await writer->writeCompressed(vector.at, IoVector(pieces));
+  } else {
+    done = co_await target.disk->write(vector.at, IoVector(pieces), flagsOf(call), Origin::kMonitor);
+  }
   if (!done) co_return ioFailed("write", done.error());
   co_return report.text();
 }
 
 }  // namespace
 
-Task<Result<std::string>> ioRead(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioRead(IoTarget target, IoCall call) {
   RHEA_CO_TRY(const Extent at, extentOf(call));
   Vector vector;
   vector.at = at;
@@ -106,9 +160,12 @@ Task<Result<std::string>> ioRead(IoTarget target, IoCall call) {
   co_return co_await readInto(std::move(target), std::move(call), std::move(vector));
 }
 
-Task<Result<std::string>> ioWrite(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioWrite(IoTarget target, IoCall call) {
   if ((call.has('u') || call.has('n')) && !call.has('z')) co_return Error("-u and -n go with -z");
-  if (call.has('z') && call.has('P')) co_return Error("-z writes zeroes, -P a pattern").expected("one of them");
+  const int contents = (call.has('z') ? 1 : 0) + (call.has('P') ? 1 : 0) + (call.has('s') ? 1 : 0);
+  if (contents > 1) co_return Error("-z, -P and -s each say what is written").expected("one of them");
+  const int ways = (call.has('b') ? 1 : 0) + (call.has('c') ? 1 : 0) + (call.has('z') ? 1 : 0);
+  if (ways > 1) co_return Error("-b, -c and -z each say how it is written").expected("one of them");
   if (!call.has('z')) {
     RHEA_CO_TRY(const Extent at, extentOf(call));
     Vector vector;
@@ -125,12 +182,12 @@ Task<Result<std::string>> ioWrite(IoTarget target, IoCall call) {
   co_return report.text();
 }
 
-Task<Result<std::string>> ioReadVector(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioReadVector(IoTarget target, IoCall call) {
   RHEA_CO_TRY(Vector vector, vectorOf(call));
   co_return co_await readInto(std::move(target), std::move(call), std::move(vector));
 }
 
-Task<Result<std::string>> ioWriteVector(IoTarget target, IoCall call) {
+Task<Result<IoOutcome>> ioWriteVector(IoTarget target, IoCall call) {
   RHEA_CO_TRY(Vector vector, vectorOf(call));
   if (call.has('z')) {
     const IoReport report(call, "wrote", vector.at);
@@ -139,6 +196,28 @@ Task<Result<std::string>> ioWriteVector(IoTarget target, IoCall call) {
     co_return report.text();
   }
   co_return co_await writeFrom(std::move(target), std::move(call), std::move(vector));
+}
+
+// In a monitor a line's requests end before its answer; in rhea-io they run on.
+Task<Result<IoOutcome>> ioAioRead(IoTarget target, IoCall call) {
+  IoHost* const host = target.host;
+  if (host == nullptr) co_return co_await ioReadVector(std::move(target), std::move(call));
+  host->begin(ioReadVector(std::move(target), std::move(call)));
+  co_return std::string();
+}
+
+Task<Result<IoOutcome>> ioAioWrite(IoTarget target, IoCall call) {
+  if (call.has('u') && !call.has('z')) co_return Error("-u goes with -z");
+  if (call.has('z') && call.has('P')) co_return Error("-z writes zeroes, -P a pattern").expected("one of them");
+  IoHost* const host = target.host;
+  if (host == nullptr) co_return co_await ioWriteVector(std::move(target), std::move(call));
+  host->begin(ioWriteVector(std::move(target), std::move(call)));
+  co_return std::string();
+}
+
+Task<Result<IoOutcome>> ioAioFlush(IoTarget target, IoCall) {
+  if (target.host != nullptr) co_await target.host->settle();
+  co_return std::string();
 }
 
 }  // namespace rhea::block

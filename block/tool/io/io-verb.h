@@ -19,6 +19,20 @@ struct IoCall {
   Result<std::uint64_t> size(std::size_t word, std::string_view what) const;
 };
 
+// What a verb came to. `text` is all that is to be shown, `error` says that it failed nevertheless.
+struct IoOutcome {
+  IoOutcome(std::string shown) : text(std::move(shown)) {}  // NOLINT: implicit on purpose
+  std::string text;
+  std::optional<Error> error;
+};
+
+// Where a verb makes sense.
+enum class IoPlace : std::uint8_t {
+  kDisk,      // on a disk
+  kAnywhere,  // needs none
+  kProgram,   // in rhea-io, which opens and closes its image itself
+};
+
 struct IoVerb {
   std::string_view name;
   std::string_view alias;    // "r"; may be empty
@@ -27,29 +41,39 @@ struct IoVerb {
   std::size_t mostWords;
   std::string_view usage;  // "read [-qv] [-P pattern] offset length"
   std::string_view doc;
-  Task<Result<std::string>> (*run)(IoTarget target, IoCall call);
+  Task<Result<IoOutcome>> (*run)(IoTarget target, IoCall call);
+  IoPlace place = IoPlace::kDisk;
 };
 
 std::span<const IoVerb> ioVerbTable();
 
 // Bodies, by file.
-Task<Result<std::string>> ioRead(IoTarget target, IoCall call);
-Task<Result<std::string>> ioWrite(IoTarget target, IoCall call);
-Task<Result<std::string>> ioReadVector(IoTarget target, IoCall call);
-Task<Result<std::string>> ioWriteVector(IoTarget target, IoCall call);
-Task<Result<std::string>> ioFlush(IoTarget target, IoCall call);
-Task<Result<std::string>> ioDiscard(IoTarget target, IoCall call);
-Task<Result<std::string>> ioMap(IoTarget target, IoCall call);
-Task<Result<std::string>> ioAlloc(IoTarget target, IoCall call);
-Task<Result<std::string>> ioLength(IoTarget target, IoCall call);
-Task<Result<std::string>> ioInfo(IoTarget target, IoCall call);
-Task<Result<std::string>> ioTruncate(IoTarget target, IoCall call);
-Task<Result<std::string>> ioSleep(IoTarget target, IoCall call);
-Task<Result<std::string>> ioLoad(IoTarget target, IoCall call);
-Task<Result<std::string>> ioBreak(IoTarget target, IoCall call);
-Task<Result<std::string>> ioResume(IoTarget target, IoCall call);
-Task<Result<std::string>> ioWaitBreak(IoTarget target, IoCall call);
-Task<Result<std::string>> ioHelp(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioRead(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioWrite(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioReadVector(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioWriteVector(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioAioRead(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioAioWrite(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioAioFlush(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioFlush(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioDiscard(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioMap(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioAlloc(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioLength(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioInfo(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioTruncate(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioSleep(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioLoad(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioBreak(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioResume(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioWaitBreak(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioOpen(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioClose(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioReopen(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioQuit(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioAbort(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioRaise(IoTarget target, IoCall call);
+Task<Result<IoOutcome>> ioHelp(IoTarget target, IoCall call);
 
 // Page-aligned memory: what direct I/O takes without a bounce buffer.
 class IoMemory {
@@ -81,7 +105,7 @@ struct IoReport {
 };
 
 // "read failed: Input/output error".
-Error ioFailed(std::string_view operation, const Error& why);
+IoOutcome ioFailed(std::string_view operation, const Error& why);
 // Sixteen bytes a line, in hex and as letters, with offsets from `first`.
 std::string hexDump(std::span<const std::byte> bytes, std::uint64_t first);
 
