@@ -207,7 +207,7 @@ $(TESTS):
 
 FUZZ_NAMES := $(patsubst tests/fuzz/%.cc,%,$(filter-out tests/fuzz/driver.cc,$(wildcard tests/fuzz/*.cc)))
 FUZZERS := $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))
-$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZ_FLAGS),,$(BUILD)/obj/tests/fuzz/driver.o) $(LIBRARIES)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZ_FLAGS),,$(BUILD)/obj/tests/fuzz/driver.o) $(TEST_LIBRARY) $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(call link,$@,$^,$(FUZZ_FLAGS))
 

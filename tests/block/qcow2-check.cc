@@ -7,6 +7,7 @@
 namespace rhea::block::qcow2 {
 namespace {
 
+using rhea::test::keepsAll;
 using rhea::test::MemoryFile;
 using rhea::test::readableClusters;
 using rhea::test::TinyOptions;
@@ -37,7 +38,7 @@ class Qcow2Check : public testing::Test {
     file_.bytes() = damaged.bytes;
     const auto before = readableClusters(file_.bytes());
     const CheckReport report = check(wish);
-    EXPECT_EQ(readableClusters(file_.bytes()), before) << told(report);
+    EXPECT_TRUE(keepsAll(before, readableClusters(file_.bytes()))) << told(report);
     return report;
   }
   bool isClean(const CheckReport& report) {

@@ -177,7 +177,7 @@ class Reader {
     }
   }
 
-  std::vector<std::vector<std::byte>> out;
+  Readable out;
 
  private:
   // Hostile images can point to one table a million times.
@@ -187,7 +187,8 @@ class Reader {
   void readCluster(std::uint64_t at) {
     // The flag says who may write where, not what is read.
     const std::uint64_t word = get<std::uint64_t>(image_, static_cast<std::size_t>(at)) & ~kCopied;
-    std::vector<std::byte>& found = out.emplace_back(16);
+    std::vector<std::byte>& found = out[at];
+    found.assign(16, std::byte{0});
     put<std::uint64_t>(found, 0, word);
     if (header_.hasExtendedL2())
       put<std::uint64_t>(found, 8, get<std::uint64_t>(image_, static_cast<std::size_t>(at) + 8));
@@ -212,7 +213,7 @@ class Reader {
 
 }  // namespace
 
-std::vector<std::vector<std::byte>> readableClusters(std::span<const std::byte> image) {
+Readable readableClusters(std::span<const std::byte> image) {
   const Result<Header> header = Header::parse(image, image.size(), Header::Use::kCheck);
   if (!header.ok()) return {};
   Reader reader(image, *header);
@@ -226,6 +227,14 @@ std::vector<std::vector<std::byte>> readableClusters(std::span<const std::byte> 
         std::uint64_t{40} + get<std::uint32_t>(row, 36) + get<std::uint16_t>(row, 12) + get<std::uint16_t>(row, 14), 8);
   }
   return std::move(reader.out);
+}
+
+bool keepsAll(const Readable& before, const Readable& after) {
+  return std::ranges::all_of(before, [&](const auto& cluster) {
+    const auto found = after.find(cluster.first);
+    return found != after.end() && found->second.size() >= cluster.second.size() &&
+           std::ranges::equal(cluster.second, std::span(found->second).first(cluster.second.size()));
+  });
 }
 
 }  // namespace rhea::test

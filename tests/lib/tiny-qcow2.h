@@ -42,8 +42,11 @@ class TinyQcow2 {
   void write(std::uint64_t at, std::span<const std::byte> from);
 };
 
-// What a reader finds in each cluster of the disk and of every snapshot: the words that say what it is, and the bytes
-// in the file where they are in the file and not in its header. Empty: nothing that can be read.
-std::vector<std::vector<std::byte>> readableClusters(std::span<const std::byte> image);
+// What a reader finds in each cluster of the disk and of every snapshot, by the place of its L2 entry: the words that
+// say what it is, and the bytes where all of them are in the file and not in its header.
+using Readable = std::map<std::uint64_t, std::vector<std::byte>>;
+Readable readableClusters(std::span<const std::byte> image);
+// Whether all that could be read before still can, and is the same.
+bool keepsAll(const Readable& before, const Readable& after);
 
 }  // namespace rhea::test

@@ -33,7 +33,8 @@ Task<Result<CheckReport>> Checker::run(CheckWish wish) {
 Task<Result<void>> Checker::mend(std::unique_ptr<Scan>& now, CheckWish wish) {
   if (wish.repairLeaks && !now->isIncomplete()) RHEA_CO_CHECK(co_await dropBitmaps());
   if (wish.repairErrors) {
-    if (now->mustRebuild()) {
+    // Without all users known, counts made anew would be too low.
+    if (now->mustRebuild() && !now->isCutShort() && !now->isIncomplete()) {
       RHEA_CO_CHECK(co_await rebuild());
       RHEA_CO_CHECK(co_await scan(now, Scan::Refcounts::kCompare));
     }
@@ -43,7 +44,7 @@ Task<Result<void>> Checker::mend(std::unique_ptr<Scan>& now, CheckWish wish) {
   }
   // Where something cannot be followed, what seems unused may be what somebody wants to save.
   if (wish.repairLeaks && !now->isIncomplete()) RHEA_CO_CHECK(co_await fixCounts(*now, Counts::kLower));
-  if (wish.repairErrors) RHEA_CO_CHECK(co_await fixFlags(*now, true));
+  if (wish.repairErrors && !now->isIncomplete()) RHEA_CO_CHECK(co_await fixFlags(*now, true));
   co_return co_await file_.flush(FlushTo::kStable);
 }
 

@@ -1,11 +1,10 @@
 // Checker: looks an image over, and mends what a Scan found without ever making it worse: what can be read before can
 // be read after.
 //
-//
 // Each step leaves an image that is no worse than before, so it may be cut short at any point: flags that promise too
 // much go first, refcounts that are too low are raised, then what is too high comes down. Refcount structures that
 // cannot be trusted are made anew behind the end of everything, and the header is turned to them at the end. Nothing is
-// written into a cluster that is used for two things.
+// written into a cluster that is used for two things, and a file that was cut short does not grow.
 #pragma once
 
 #include "block/driver/qcow2/scan.h"

@@ -10,14 +10,14 @@
 namespace rhea::block::qcow2 {
 
 enum class ClusterUse : std::uint8_t {
-  kData,  // shared by snapshots, and by compressed clusters
-  kL2,    // shared by snapshots
-  kOwn,   // header, L1, refcounts, snapshot table, bitmaps: never shared
+  kData = 1,  // shared by snapshots, and by compressed clusters
+  kL2 = 2,    // shared by snapshots
+  kOwn = 4,   // header, L1, refcounts, snapshot table, bitmaps: never shared
 };
 
 class ClusterCounts {
  public:
-  static constexpr std::uint32_t kMostCount = (1U << 28U) - 1;  // counting stops there
+  static constexpr std::uint32_t kMostCount = (1U << 27U) - 1;  // counting stops there
 
   // `mostBytes`: of memory; counting beyond it fails.
   explicit ClusterCounts(std::uint64_t mostBytes = std::uint64_t{2} << 30U) : mostPages_(mostBytes / sizeof(Page)) {}
@@ -27,12 +27,11 @@ class ClusterCounts {
     std::uint32_t* word = wordToWrite(cluster);
     if (word == nullptr) return false;
     const std::uint32_t count = *word & kMostCount;
-    if (count == 0) {
-      *word = static_cast<std::uint32_t>(use) << kUseShift;
-    } else if (use == ClusterUse::kOwn || useOf(*word) != use) {
-      if ((*word & kCrossed) == 0) ++crossings_;
+    if (count != 0 && (use == ClusterUse::kOwn || !has(*word, use) || (*word & kCrossed) != 0)) {
+      ++crossings_;
       *word |= kCrossed;
     }
+    *word |= bitOf(use);
     *word += static_cast<std::uint32_t>(std::min<std::uint64_t>(times, kMostCount - count));
     end_ = std::max(end_, cluster + 1);
     return true;
@@ -42,6 +41,7 @@ class ClusterCounts {
   bool isUsed(std::uint64_t cluster) const { return count(cluster) != 0; }
   // Used for two things that exclude one another.
   bool isCrossed(std::uint64_t cluster) const { return (word(cluster) & kCrossed) != 0; }
+  // Uses that exclude another one.
   std::uint64_t crossings() const { return crossings_; }
   // Behind the last one used.
   std::uint64_t end() const { return end_; }
@@ -53,22 +53,24 @@ class ClusterCounts {
     return (std::exchange(*word, *word | kVisited) & kVisited) == 0;
   }
 
-  // The first cluster at or behind `from` that is used as `use` and not crossed. None: past the last.
+  // The first cluster at or behind `from` that is used as `use`, perhaps for something else as well. None: past the
+  // last.
   std::optional<std::uint64_t> next(std::uint64_t from, ClusterUse use) const {
-    return find(from, [use](std::uint32_t w) { return useOf(w) == use && (w & kCrossed) == 0; });
+    return find(from, [use](std::uint32_t w) { return has(w, use); });
   }
   std::optional<std::uint64_t> nextUsed(std::uint64_t from) const {
     return find(from, [](std::uint32_t) { return true; });
   }
 
  private:
-  static constexpr std::uint32_t kUseShift = 28;  // two bits
+  static constexpr std::uint32_t kUseShift = 27;  // three bits
   static constexpr std::uint32_t kCrossed = 1U << 30U;
   static constexpr std::uint32_t kVisited = 1U << 31U;
   static constexpr std::uint32_t kPageBits = 10;
   using Page = std::array<std::uint32_t, std::size_t{1} << kPageBits>;
 
-  static ClusterUse useOf(std::uint32_t word) { return static_cast<ClusterUse>(word >> kUseShift & 3U); }
+  static constexpr std::uint32_t bitOf(ClusterUse use) { return static_cast<std::uint32_t>(use) << kUseShift; }
+  static constexpr bool has(std::uint32_t word, ClusterUse use) { return (word & bitOf(use)) != 0; }
   static std::size_t inPage(std::uint64_t cluster) {
     return static_cast<std::size_t>(cluster & ((1U << kPageBits) - 1));
   }

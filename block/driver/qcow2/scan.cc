@@ -69,6 +69,7 @@ Result<void> Scan::use(std::uint64_t offset, std::uint64_t bytes, std::uint64_t 
   // The last cluster of a file may be there in part.
   const std::uint64_t end = offset + bytes;
   if (end < offset || end > kMostHostOffset || end > alignUp<std::uint64_t>(fileLength_, header_.clusterSize())) {
+    cutShort_ = true;
     corruption(
         fmt::format("{} refers to {} bytes at {}, behind the end of the file ({})", who(), bytes, offset, fileLength_));
     return success();
@@ -124,6 +125,7 @@ Task<Result<void>> Scan::countL1(std::string_view who, std::uint64_t offset, std
     corruption(
         fmt::format("{} (at {}, {} bytes) lies behind the end of the file ({})", name(), offset, bytes, fileLength_));
     incomplete_ = true;
+    cutShort_ = true;
     co_return success();
   }
   const std::uint64_t crossings = counts_.crossings();
@@ -151,6 +153,7 @@ Task<Result<void>> Scan::countL1(std::string_view who, std::uint64_t offset, std
       if (!isL2Place(table)) {
         corruption(fmt::format("entry {} of {} is {:#x}, which is no place of an L2 table", index, name(), word));
         incomplete_ = true;
+        cutShort_ = cutShort_ || table >= fileLength_;
         continue;
       }
       const std::function<std::string()> entry = [&] { return fmt::format("entry {} of {}", index, name()); };
@@ -166,6 +169,7 @@ Task<Result<void>> Scan::countSnapshots() {
   if (!table.ok()) {
     corruption(fmt::format("the snapshot table cannot be used: {}", table.error().message()));
     incomplete_ = true;
+    cutShort_ = cutShort_ || table.error().code() == ENODATA;
     co_return success();
   }
   const std::function<std::string()> name = [] { return std::string("the snapshot table"); };
@@ -174,6 +178,7 @@ Task<Result<void>> Scan::countSnapshots() {
     if (auto usable = checkSnapshot(entry, header_, fileLength_); !usable.ok()) {
       corruption(usable.error().message());
       incomplete_ = true;
+      cutShort_ = cutShort_ || entry.l1Offset + std::uint64_t{entry.l1Entries} * 8 > fileLength_;
       continue;
     }
     const std::string who = fmt::format("snapshot '{}' ({})", entry.id, entry.name);
@@ -189,6 +194,7 @@ Task<Result<void>> Scan::countBitmaps() {
   if (!directory.ok()) {
     corruption(fmt::format("the bitmaps cannot be used: {}", directory.error().message()));
     incomplete_ = true;
+    cutShort_ = cutShort_ || header_.bitmaps->directoryOffset + header_.bitmaps->directoryBytes > fileLength_;
     co_return success();
   }
   const std::function<std::string()> name = [] { return std::string("the bitmap directory"); };
@@ -207,6 +213,7 @@ Task<Result<void>> Scan::countBitmaps() {
     if (!table.ok()) {
       corruption(table.error().message());
       incomplete_ = true;
+      cutShort_ = true;  // perhaps: it leads somewhere
       continue;
     }
     for (const std::uint64_t word : *table) {
@@ -251,6 +258,7 @@ Result<void> Scan::countL2Entry(const L2Word& entry, std::uint64_t table, std::u
     const std::uint64_t clusterEnd = alignUp<std::uint64_t>(fileLength_, header_.clusterSize());
     if (place.offset < clusterEnd && place.end() > clusterEnd) {
       incomplete_ = true;
+      cutShort_ = true;
       corruption(
           fmt::format("{}, compressed, ends at {}, behind the end of the file ({})", who(), place.end(), fileLength_));
       return use(begin, clusterEnd - begin, times, ClusterUse::kData, who);
@@ -277,6 +285,7 @@ Result<void> Scan::countL2Entry(const L2Word& entry, std::uint64_t table, std::u
   if (!geometry_.isAligned(entry.offset())) {
     corruption(fmt::format("{} leads to {}, which is not aligned", who(), entry.offset()));
     incomplete_ = true;
+    cutShort_ = cutShort_ || entry.offset() >= fileLength_;
     return success();
   }
   return use(entry.offset(), header_.clusterSize(), times, ClusterUse::kData, who);

@@ -44,6 +44,9 @@ class Scan {
   const std::vector<std::uint64_t>& refcountTable() const { return refcountTable_; }
   // Something that points to clusters cannot be followed: what looks unused may be in use.
   bool isIncomplete() const { return incomplete_ || report_.checkErrors != 0; }
+  // Something points behind the end of the file: it was cut short. If it grew again, zeroes would be found there where
+  // now is an error.
+  bool isCutShort() const { return cutShort_; }
   // The refcount blocks themselves are not where they can be trusted; they must be made anew.
   bool mustRebuild() const { return mustRebuild_; }
   bool isClean() const { return report_.corruptions == 0 && report_.leaks == 0 && report_.checkErrors == 0; }
@@ -96,6 +99,7 @@ class Scan {
   std::vector<std::byte> scratch_;
   std::uint64_t highestInUse_ = 0;  // behind the last cluster that is used or counted on disk
   bool incomplete_ = false;
+  bool cutShort_ = false;
   bool mustRebuild_ = false;
 };
 

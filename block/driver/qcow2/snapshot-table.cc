@@ -35,8 +35,10 @@ Result<SnapshotEntry> parseEntry(std::span<const std::byte> from, std::size_t in
     return Error(fmt::format("entry {} of the snapshot table has {} bytes of extra data", index, extraBytes))
         .expected(fmt::format("{} at most", kMostSnapshotExtraBytes));
   }
-  used = alignUp<std::size_t>(kSnapshotEntryBytes + extraBytes + idBytes + nameBytes, 8);
+  used = kSnapshotEntryBytes + extraBytes + idBytes + nameBytes;
   if (used > from.size()) return cutShort(index);
+  // The last one may end the file, without its padding.
+  used = std::min(alignUp<std::size_t>(used, 8), from.size());
   const auto extra = from.subspan(kSnapshotEntryBytes, extraBytes);
   if (extraBytes >= 8) entry.vmStateBytes = get<std::uint64_t>(extra, 0);
   if (extraBytes >= kSnapshotExtraBytesV3) entry.diskBytes = get<std::uint64_t>(extra, 8);
