@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -21,12 +22,19 @@ Fd ownDescription(int fd, int mode) {
   return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
+// /dev/null as standard input says that nobody will type, and is no end of the conversation: scripts and services start
+// a guest so and read what it writes.
+Fd input() {
+  struct stat status = {};
+  if (fstat(STDIN_FILENO, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3)) return {};
+  return ownDescription(STDIN_FILENO, O_RDONLY);
+}
+
 class Stdio final : public SingleStream {
  public:
   Stdio(Outlet& outlet, const StdioOptions& options) : signal_(options.signal) {
-    auto made = std::make_shared<FdStream>(
-        outlet, FdStream::Ends(ownDescription(STDIN_FILENO, O_RDONLY), ownDescription(STDOUT_FILENO, O_WRONLY)),
-        "stdio", [this] { setRaw(false); });
+    auto made = std::make_shared<FdStream>(outlet, FdStream::Ends(input(), ownDescription(STDOUT_FILENO, O_WRONLY)),
+                                           "stdio", [this] { setRaw(false); });
     if (isatty(STDIN_FILENO) != 0 && tcgetattr(STDIN_FILENO, &before_) == 0) {
       made->setTerminal(STDIN_FILENO, [this](bool raw) { setRaw(raw); });
     }
