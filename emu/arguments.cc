@@ -83,7 +83,9 @@ std::string keyRow(const OptionParameter& parameter, std::string_view about) {
 
 std::string cpuHelp() {
   std::string text = "Available CPUs:\n";
-  for (const std::string& name : x86::modelNames()) text += fmt::format("  {}\n", name);
+  for (const x86::ModelName& model : x86::modelNames()) {
+    text += row(model.name, model.aliasOf.empty() ? model.description : fmt::format("(alias of {})", model.aliasOf));
+  }
   text += "\nFeatures that can be turned on (+NAME) or off (-NAME):\n";
   std::string names;
   for (const x86::Feature& feature : x86::features()) {

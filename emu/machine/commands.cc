@@ -75,13 +75,16 @@ Task<Result<std::vector<qapi::MachineInfo>>> Command<qapi::QueryMachines>::run(C
 Task<Result<std::vector<qapi::CpuDefinitionInfo>>> Command<qapi::QueryCpuDefinitions>::run(CommandContext,
                                                                                            qapi::QueryCpuDefinitions) {
   std::vector<qapi::CpuDefinitionInfo> list;
-  for (const std::string& name : x86::modelNames()) {
+  for (const x86::ModelName& known : x86::modelNames()) {
+    RHEA_CO_TRY(const x86::Model model, x86::modelNamed(known.name));
     qapi::CpuDefinitionInfo info;
-    info.name = name;
-    info.typename_ = name + "-x86_64-cpu";
-    info.static_ = false;
+    info.name = known.name;
+    info.typename_ = known.name + "-x86_64-cpu";
+    info.migrationSafe = known.migrationSafe;
+    info.static_ = known.name == "base";
+    if (!known.aliasOf.empty()) info.aliasOf = known.aliasOf;
     info.deprecated = false;
-    info.unavailableFeatures = std::vector<std::string>();
+    info.unavailableFeatures = model.unavailable();
     list.push_back(std::move(info));
   }
   co_return list;
@@ -105,25 +108,38 @@ Task<Result<void>> Command<qapi::SystemPowerdown>::run(CommandContext context, q
   co_return success();
 }
 
+// What a model says by its name, whether T0 has all of it or not: query-cpu-definitions tells what is unavailable.
 Task<Result<qapi::CpuModelExpansionInfo>> Command<qapi::QueryCpuModelExpansion>::run(
     CommandContext, qapi::QueryCpuModelExpansion arguments) {
-  std::string text = arguments.model.name;
+  RHEA_CO_TRY(x86::Model model, x86::modelNamed(arguments.model.name));
   if (arguments.model.props) {
     if (arguments.model.props->kind() != json::Kind::kObject)
       co_return Error("'props' is no object").where("model.props");
     for (const json::Member& member : arguments.model.props->members()) {
-      if (member.value.kind() != json::Kind::kBool) {
-        co_return Error(fmt::format("'{}' is neither true nor false", member.key)).where("model.props");
-      }
-      text += fmt::format(",{}={}", member.key, member.value.asBool() ? "on" : "off");
+      const json::Kind kind = member.value.kind();
+      if (kind != json::Kind::kBool && kind != json::Kind::kString && kind != json::Kind::kInt64)
+        co_return Error(fmt::format("'{}' is neither true nor false, nor a number or text", member.key))
+            .where("model.props");
+      const std::string value = kind == json::Kind::kBool     ? member.value.asBool() ? "on" : "off"
+                                : kind == json::Kind::kString ? std::string(member.value.asString())
+                                                              : fmt::format("{}", member.value.asInt64());
+      Result<void> set = model.set(member.key, value);
+      if (!set.ok()) co_return set.takeError().where("model.props");
     }
   }
-  RHEA_CO_TRY(const x86::Model model, x86::findModel(text));
+  model.raiseLevels();
   json::Writer props;
   props.beginObject();
   for (const x86::Feature& feature : x86::features()) {
-    props.member(std::string_view(feature.name), model.has(feature.word, feature.bit));
+    props.member(std::string_view(feature.name), model.has(feature.word, feature.bit) || model.lacks(feature));
   }
+  props.member("family", model.family);
+  props.member("model", model.modelNumber);
+  props.member("stepping", model.stepping);
+  props.member("level", model.level);
+  props.member("xlevel", model.extendedLevel);
+  props.member("vendor", std::string_view(model.vendor));
+  props.member("model-id", std::string_view(model.description));
   props.endObject();
   qapi::CpuModelExpansionInfo info;
   info.model.name = arguments.type == qapi::CpuModelExpansionType::static_ ? "base" : arguments.model.name;

@@ -1,5 +1,7 @@
 #include "emu/machine/pc.h"
 
+#include <fmt/format.h>
+
 #include "emu/base/files.h"
 #include "emu/io/offload.h"
 #include "emu/machine/boot-cpu.h"
@@ -174,6 +176,11 @@ Result<void> Pc::makeCpus() {
   Result<x86::Model> model = x86::findModel(options_.cpu.empty() ? "qemu64" : options_.cpu);
   if (!model.ok()) return model.takeError().context(fmt::format("-cpu {}", options_.cpu)).withExitCode(2);
   model_ = *std::move(model);
+  if (const std::vector<std::string> missing = model_.unavailable(); !options_.cpu.empty() && !missing.empty()) {
+    if (!model_.quiet) {
+      around_.log.warning("-cpu {}: the interpreter does not have {}", options_.cpu, fmt::join(missing, ", "));
+    }
+  }
   model_.cores = options_.cores;
   model_.threads = options_.threads;
   vcpus_ = std::make_unique<cpu::VcpuSet>(around_.runState, clock_);

@@ -53,11 +53,19 @@ bool Cpu::writeCr3(std::uint64_t value) {
 }
 
 bool Cpu::writeCr4(std::uint64_t value) {
-  std::uint64_t allowed = kCr4Vme | kCr4Pvi | kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce |
-                          kCr4Osfxsr | kCr4Osxmmexcpt;
+  std::uint64_t allowed = kCr4Pce;
   const auto also = [&](std::string_view feature, std::uint64_t bit) {
     if (model().has(feature)) allowed |= bit;
   };
+  also("vme", kCr4Vme | kCr4Pvi);
+  also("tsc", kCr4Tsd);
+  also("de", kCr4De);
+  also("pse", kCr4Pse);
+  also("pae", kCr4Pae);
+  also("mce", kCr4Mce);
+  also("pge", kCr4Pge);
+  also("fxsr", kCr4Osfxsr);
+  also("sse", kCr4Osxmmexcpt);
   also("umip", kCr4Umip);
   also("fsgsbase", kCr4Fsgsbase);
   also("pcid", kCr4Pcide);

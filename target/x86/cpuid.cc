@@ -50,7 +50,7 @@ void Cpu::cpuid(std::uint32_t leaf, std::uint32_t subleaf, Registers& r) const {
   const auto word = [&](Word w) { return m.words[static_cast<std::size_t>(w)]; };
   r = {};
   if (leaf >= 0x40000000 && leaf < 0x40000100) {
-    if (m.hypervisor && leaf == 0x40000000)
+    if (m.has("hypervisor") && leaf == 0x40000000)
       r = {0x40000001, textWord("RheaRheaRhea", 0), textWord("RheaRheaRhea", 4), textWord("RheaRheaRhea", 8)};
     return;
   }
@@ -112,7 +112,7 @@ void Cpu::cpuid(std::uint32_t leaf, std::uint32_t subleaf, Registers& r) const {
     case 0x80000001: {
       std::uint32_t edx = word(Word::k80000001Edx);
       // AMD repeats leaf 1 there.
-      if (m.vendor != "GenuineIntel") edx |= word(Word::k1Edx) & 0x0183f3ff;
+      if (m.vendor == "AuthenticAMD") edx |= word(Word::k1Edx) & 0x0183f3ff;
       r = {signature(), 0, word(Word::k80000001Ecx), edx};
       break;
     }

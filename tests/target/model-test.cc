@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "target/x86/cpu.h"
 #include "target/x86/decode.h"
 
@@ -44,6 +47,67 @@ TEST(Model, UnknownNamesAreAnsweredWithNearOnes) {
   ASSERT_FALSE(feature.ok());
   EXPECT_NE(feature.error().describe().find("avx"), std::string::npos) << feature.error().describe();
   EXPECT_FALSE(findModel("max,+avx512f").ok());
+}
+
+// Every name, version and alias, by its CPUID words.
+TEST(Model, IsBitForBitTheModelOfQemu72) {
+  std::ifstream lines("tests/data/cpu-models-7.2.txt");
+  unsigned count = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#')) continue;
+    ++count;
+    std::istringstream fields(line);
+    std::string name, vendor, description;
+    unsigned family, number, stepping, bits;
+    std::uint32_t level, extendedLevel;
+    fields >> name >> vendor >> family >> number >> stepping >> std::hex >> level >> extendedLevel >> std::dec >> bits;
+    SCOPED_TRACE(name);
+    const Result<Model> model = findModel(name);
+    ASSERT_TRUE(model.ok()) << model.error().describe();
+    for (std::size_t word = 0; word <= static_cast<std::size_t>(Word::k8000000aEdx); ++word) {
+      std::uint32_t expected;
+      fields >> std::hex >> expected;
+      std::uint32_t whole = model->words[word] | model->missing[word];
+      EXPECT_EQ(model->words[word] & model->missing[word], 0U);
+      // AMD repeats leaf 1 there, which cpuid() adds.
+      if (word == static_cast<std::size_t>(Word::k80000001Edx) && vendor == "AuthenticAMD")
+        whole |= model->words[0] & 0x0183f3ff;
+      EXPECT_EQ(whole, expected) << "word " << word;
+    }
+    ASSERT_TRUE(fields);
+    std::getline(fields >> std::ws, description);
+    EXPECT_EQ(model->vendor, vendor);
+    EXPECT_EQ(model->family, family);
+    EXPECT_EQ(model->modelNumber, number);
+    EXPECT_EQ(model->stepping, stepping);
+    EXPECT_EQ(model->level, level);
+    EXPECT_EQ(model->extendedLevel, extendedLevel);
+    EXPECT_EQ(model->physicalBits, bits);
+    EXPECT_EQ(model->description, description);
+  }
+  EXPECT_EQ(count, 129U);
+  EXPECT_EQ(count + 3, modelNames().size()) << "max, host and base are the others";
+}
+
+TEST(Model, TellsWhichOfItsFeaturesAreNotThere) {
+  EXPECT_EQ(findModel("qemu64")->unavailable(), std::vector<std::string>{"svm"});
+  EXPECT_EQ(findModel("qemu64,-svm")->unavailable(), std::vector<std::string>());
+  EXPECT_EQ(findModel("max")->unavailable(), std::vector<std::string>());
+  EXPECT_EQ(findModel("Haswell")->unavailable(), (std::vector<std::string>{"hle", "rtm"}));
+  const Result<Model> strict = findModel("Haswell,enforce=on");
+  ASSERT_FALSE(strict.ok());
+  EXPECT_NE(strict.error().describe().find("hle, rtm"), std::string::npos) << strict.error().describe();
+  EXPECT_TRUE(findModel("Haswell-noTSX,enforce").ok());
+}
+
+TEST(Model, NumbersAreSetAndLeavesFollowTheFeatures) {
+  const Model model = *findModel("pentium3,family=0x10,stepping=2,+avx2,+invtsc");
+  EXPECT_EQ(model.family, 16U);
+  EXPECT_EQ(model.stepping, 2U);
+  EXPECT_EQ(model.level, 7U);
+  EXPECT_EQ(model.extendedLevel, 0x80000007U);
+  EXPECT_FALSE(findModel("max,stepping=16").ok());
+  EXPECT_FALSE(findModel("max,avx2=perhaps").ok());
 }
 
 TEST(RowSet, WithoutTheFeatureTheOlderReadingOfTheBytesCounts) {
