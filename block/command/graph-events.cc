@@ -63,6 +63,18 @@ void GraphEvents::flushLatched(std::string_view nodeName, const std::string& why
       nodeName, why);
 }
 
+void GraphEvents::imageCorrupted(const ImageCorrupted& report) {
+  qapi::BlockImageCorruptedEvent event;
+  event.nodeName = report.nodeName;
+  event.msg = report.message;
+  if (report.offset) event.offset = static_cast<std::int64_t>(*report.offset);
+  if (report.size) event.size = static_cast<std::int64_t>(*report.size);
+  event.fatal = report.fatal;
+  qapi::emit(events_, event);
+  log_.error("image of node '{}' is damaged: {}{}", report.nodeName, report.message,
+             report.fatal ? "; writes are refused until it is repaired" : "");
+}
+
 void GraphEvents::note(const std::string& line) { log_.warning("{}", line); }
 
 }  // namespace rhea::block

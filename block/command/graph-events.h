@@ -14,6 +14,7 @@ class GraphEvents final : public GraphObserver {
   void ioError(const IoErrorReport& report) override;
   void writeThreshold(std::string_view nodeName, std::uint64_t exceededBy, std::uint64_t threshold) override;
   void flushLatched(std::string_view nodeName, const std::string& why) override;
+  void imageCorrupted(const ImageCorrupted& report) override;
   void note(const std::string& line) override;
 
  private:

@@ -15,19 +15,72 @@ qapi::BlockdevDetectZeroesOptions toSchema(DetectZeroes policy) {
   return static_cast<qapi::BlockdevDetectZeroesOptions>(policy);
 }
 
+using Images = std::map<const Node*, std::optional<ImageInfo>>;
+
+// The next image down the chain: the backing file's, through filters and raw windows.
+const Node* imageBehind(const Node& node) {
+  if (const Child* backing = node.child("backing")) return backing->isAttached() ? &backing->node() : nullptr;
+  const Child* below = node.info().kind == DriverKind::kFilter ? node.passThroughChild() : nullptr;
+  return below == nullptr ? nullptr : imageBehind(below->node());
+}
+
+qapi::SnapshotInfo toSchema(const SnapshotInfo& snapshot) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  qapi::SnapshotInfo info;
+  info.id = snapshot.id;
+  info.name = snapshot.name;
+  info.vmStateSize = static_cast<std::int64_t>(snapshot.vmStateBytes);
+  info.dateSec = snapshot.dateSeconds;
+  info.dateNsec = snapshot.dateNanoseconds;
+  info.vmClockSec = static_cast<std::int64_t>(snapshot.vmClock / kSecond);
+  info.vmClockNsec = static_cast<std::int64_t>(snapshot.vmClock % kSecond);
+  if (snapshot.instructions) info.icount = static_cast<std::int64_t>(*snapshot.instructions);
+  return info;
+}
+
+// `depth`: how many images behind this one are described with it.
+qapi::ImageInfo describeImage(const Node& node, const Images& images, int depth) {
+  qapi::ImageInfo info;
+  info.filename = node.fileName();
+  info.format = node.info().name;
+  info.virtualSize = node.length();
+  const auto found = images.find(&node);
+  if (found == images.end() || !found->second) return info;
+  const ImageInfo& image = *found->second;
+  info.actualSize = image.actualSize;
+  info.dirtyFlag = image.dirty;
+  if (image.clusterSize) info.clusterSize = static_cast<std::int64_t>(*image.clusterSize);
+  if (image.encrypted) info.encrypted = true;
+  if (image.compressed) info.compressed = true;
+  if (!image.backingFile.empty()) info.backingFilename = image.backingFile;
+  if (!image.fullBackingFile.empty()) info.fullBackingFilename = image.fullBackingFile;
+  if (!image.backingFormat.empty()) info.backingFilenameFormat = image.backingFormat;
+  if (!image.snapshots.empty()) {
+    info.snapshots.emplace();
+    for (const SnapshotInfo& snapshot : image.snapshots) info.snapshots->push_back(toSchema(snapshot));
+  }
+  if (const auto* specific = image.specific.find<qapi::ImageInfoSpecific>()) info.formatSpecific = *specific;
+  if (const Node* behind = imageBehind(node); behind != nullptr && depth > 0) {
+    info.backingImage = json::Box<qapi::ImageInfo>(describeImage(*behind, images, depth - 1));
+  }
+  return info;
+}
+
 // A node as both commands show it; `disk` where it is asked about as that disk's medium.
-qapi::BlockDeviceInfo describeNode(const Node& node, const Disk* disk, const std::optional<ImageInfo>& image) {
+qapi::BlockDeviceInfo describeNode(const Node& node, const Disk* disk, const Images& images) {
   qapi::BlockDeviceInfo info;
   info.file = node.fileName();
   info.nodeName = node.name();
   info.ro = node.isReadOnly();
   info.drv = node.info().name;
   info.detectZeroes = toSchema(node.detectZeroes());
-  info.encrypted = image && image->encrypted;
-  info.image.filename = info.file;
-  info.image.format = node.info().name;
-  info.image.virtualSize = node.length();
-  if (image) info.image.actualSize = image->actualSize;
+  // The reply is as deep as JSON readers of the usual kind go.
+  constexpr int kDeepest = 100;
+  info.image = describeImage(node, images, kDeepest);
+  info.encrypted = info.image.encrypted.value_or(false);
+  for (const Node* behind = imageBehind(node); behind != nullptr; behind = imageBehind(*behind)) {
+    ++info.backingFileDepth;
+  }
   info.cache.writeback = disk == nullptr || disk->hostWriteback();
   info.cache.direct = node.isDirect();
   info.cache.noFlush = node.isNoFlush();
@@ -39,6 +92,13 @@ qapi::BlockDeviceInfo describeNode(const Node& node, const Disk* disk, const std
     }
   }
   return info;
+}
+
+Task<Images> allImages(std::vector<NodePtr> nodes) {
+  const std::vector<std::optional<ImageInfo>> answers = co_await imagesOf(nodes, kPatience);
+  Images images;
+  for (std::size_t i = 0; i < nodes.size(); ++i) images.emplace(nodes[i].get(), answers[i]);
+  co_return images;
 }
 
 qapi::BlockInfo describeDisk(const Disk& disk) {
@@ -58,20 +118,11 @@ qapi::BlockInfo describeDisk(const Disk& disk) {
 using block::BlockGraph;
 
 Task<Result<std::vector<qapi::BlockInfo>>> Command<qapi::QueryBlock>::run(CommandContext context, qapi::QueryBlock) {
-  const std::vector<block::DiskPtr> disks = context.get<BlockGraph>().disks();
-  std::vector<block::NodePtr> roots;
-  for (const block::DiskPtr& disk : disks) {
-    if (disk->hasRoot()) roots.push_back(context.get<BlockGraph>().findNode(disk->root().name()));
-  }
-  const std::vector<std::optional<block::ImageInfo>> images = co_await block::imagesOf(roots, block::kPatience);
+  const block::Images images = co_await block::allImages(context.get<BlockGraph>().nodes());
   std::vector<qapi::BlockInfo> list;
-  std::size_t next = 0;
-  for (const block::DiskPtr& disk : disks) {
+  for (const block::DiskPtr& disk : context.get<BlockGraph>().disks()) {
     qapi::BlockInfo info = block::describeDisk(*disk);
-    if (next < roots.size() && disk->hasRoot() && &disk->root() == roots[next].get()) {
-      info.inserted = block::describeNode(*roots[next], disk.get(), images[next]);
-      ++next;
-    }
+    if (disk->hasRoot()) info.inserted = block::describeNode(disk->root(), disk.get(), images);
     list.push_back(std::move(info));
   }
   co_return list;
@@ -79,12 +130,10 @@ Task<Result<std::vector<qapi::BlockInfo>>> Command<qapi::QueryBlock>::run(Comman
 
 Task<Result<std::vector<qapi::BlockDeviceInfo>>> Command<qapi::QueryNamedBlockNodes>::run(CommandContext context,
                                                                                           qapi::QueryNamedBlockNodes) {
-  const BlockGraph& graph = context.get<BlockGraph>();
-  const std::vector<block::NodePtr> nodes = graph.nodes();
-  const std::vector<std::optional<block::ImageInfo>> images = co_await block::imagesOf(nodes, block::kPatience);
+  const block::Images images = co_await block::allImages(context.get<BlockGraph>().nodes());
   std::vector<qapi::BlockDeviceInfo> list;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    list.push_back(block::describeNode(*nodes[i], nullptr, images[i]));
+  for (const block::NodePtr& node : context.get<BlockGraph>().nodes()) {
+    list.push_back(block::describeNode(*node, nullptr, images));
   }
   co_return list;
 }

@@ -15,6 +15,8 @@ class Loop;
 namespace rhea::block {
 
 class Child;
+class DriverRegistry;
+class GraphObserver;
 class ThrottleGroups;
 
 enum class DriverKind : std::uint8_t {
@@ -57,6 +59,8 @@ struct OpenContext {
   ThrottleGroups& throttleGroups;  // of this graph; outlives the driver
   std::string nodeName;
   OpenFlags flags;
+  GraphObserver* observer = nullptr;        // outlives the driver; null where nobody listens
+  const DriverRegistry* drivers = nullptr;  // for a driver that has to find out what its children are
   CancelToken cancel;
 };
 
@@ -88,6 +92,10 @@ struct DriverInfo {
                                                 Children children) = nullptr;
 
   // Optional, null where the answer is the usual one.
+  // Children that the image itself names; asked when those that the options give are open. They are opened and attached
+  // next, but for those of which the options say something (if only that there is to be none).
+  Task<Result<std::vector<ChildOptions>>> (*impliedChildren)(OpenContext context, DriverOptions options,
+                                                             Children children) = nullptr;
   // Rights that the edge to the child takes, for the rights that the node's own users have in sum.
   Rights (*childRights)(const ChildSpec& child, Rights ofParent, const DriverOptions& options) = nullptr;
   // For a driver without Reopener: the first of its own options that a reopen would change, which is refused; "" where

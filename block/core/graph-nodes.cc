@@ -1,6 +1,8 @@
 // Opening, closing and removing nodes.
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "block/core/graph-internal.h"
 #include "emu/base/bug.h"
 #include "emu/base/names.h"
@@ -52,6 +54,12 @@ Result<void> checkChildNames(const DriverInfo& info, const std::vector<ChildOpti
   return success();
 }
 
+Children childrenOf(const Node& node) {
+  Children children;
+  for (const auto& child : node.children()) children.add(child->name(), child.get());
+  return children;
+}
+
 }  // namespace
 
 Task<Result<NodePtr>> BlockGraph::addNode(NodeOptions options, ChangeContext context) {
@@ -66,7 +74,7 @@ Task<Result<NodePtr>> BlockGraph::doAddNode(NodeOptions options, ChangeContext c
 Task<Result<NodePtr>> BlockGraph::openTree(NodeOptions options, OpenFlags inherited, bool monitorOwned,
                                            ChangeContext context) {
   const CancelToken cancel = context.cancel;
-  RHEA_CO_TRY(NodePtr node, co_await openNode(std::move(options), inherited, std::move(context)));
+  RHEA_CO_TRY(NodePtr node, co_await openNode(std::move(options), inherited, std::move(context), nullptr));
   Result<void> outcome = co_await applyRights(*node);
   // The client went, or its deadline passed, while the host worked: nobody would know of the node.
   if (outcome.ok()) outcome = cancel.check();
@@ -86,7 +94,46 @@ Task<Result<void>> BlockGraph::applyRights(Node& top) {
   co_return success();
 }
 
-Task<Result<NodePtr>> BlockGraph::openNode(NodeOptions options, OpenFlags inherited, ChangeContext context) {
+// The images above one that is being opened, each in the frame of its opening: a chain that comes back to itself would
+// never end.
+struct BlockGraph::OpenPath {
+  OpenPath(const OpenPath* from, std::string name)
+      : above(from), file(std::move(name)), depth(from == nullptr ? 1 : from->depth + 1) {}
+  const OpenPath* above;
+  std::string file;
+  std::size_t depth;
+
+  static constexpr std::size_t kDeepest = 256;
+
+  Result<void> check() const {
+    if (depth > kDeepest) {
+      return Error(fmt::format("the chain of images is longer than {}; '{}' is one too many", kDeepest, file))
+          .hint("give backing=null to open the image without what is behind it");
+    }
+    std::vector<std::string_view> names = {file};
+    for (const OpenPath* each = above; each != nullptr; each = each->above) {
+      names.push_back(each->file);
+      if (each->file != file) continue;
+      std::reverse(names.begin(), names.end());
+      return Error(fmt::format("the chain of images comes back to itself: '{}'", fmt::join(names, "' -> '")))
+          .hint("one of these images names the wrong backing file; backing=null opens it without");
+    }
+    return success();
+  }
+};
+
+OpenContext BlockGraph::openContextOf(const Node& node, OpenFlags flags, CancelToken cancel) {
+  OpenContext open(node.home(), context_.services, throttleGroups_);
+  open.nodeName = node.name();
+  open.flags = flags;
+  open.observer = &context_.observer;
+  open.drivers = &context_.drivers;
+  open.cancel = std::move(cancel);
+  return open;
+}
+
+Task<Result<NodePtr>> BlockGraph::openNode(NodeOptions options, OpenFlags inherited, ChangeContext context,
+                                           const OpenPath* above) {
   if (closing_) co_return Error("the block layer is shutting down");
   RHEA_CO_TRY(const DriverInfo* info, context_.drivers.find(options.driver));
   RHEA_CO_CHECK(checkChildNames(*info, options.children));
@@ -96,16 +143,11 @@ Task<Result<NodePtr>> BlockGraph::openNode(NodeOptions options, OpenFlags inheri
   const NodePtr node = std::make_shared<Node>(name, *info, std::move(options), flags, context_.loop, context_.observer);
   opening_.push_back(node);
 
-  Result<void> outcome = co_await openChildren(*node, flags, context);
+  Result<void> outcome = co_await openChildren(*node, flags, context, above);
   if (outcome.ok()) {
     const Operation operation(*this, "open", name);
-    OpenContext open(node->home(), context_.services, throttleGroups_);
-    open.nodeName = name;
-    open.flags = flags;
-    open.cancel = context.cancel;
-    Children children;
-    for (const auto& child : node->children_) children.add(child->name(), child.get());
-    Result<std::unique_ptr<Driver>> driver = co_await info->open(open, node->options_.specific, children);
+    Result<std::unique_ptr<Driver>> driver = co_await info->open(openContextOf(*node, flags, context.cancel),
+                                                                 node->options_.specific, childrenOf(*node));
     if (driver.ok()) {
       node->setDriver(*std::move(driver));
     } else {
@@ -122,7 +164,8 @@ Task<Result<NodePtr>> BlockGraph::openNode(NodeOptions options, OpenFlags inheri
   co_return node;
 }
 
-Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeContext context) {
+Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeContext context,
+                                            const OpenPath* above) {
   for (const ChildSpec& spec : node.info_.children) {
     const ChildOptions* const asked = find(node.options_.children, spec.name);
     const bool none = asked == nullptr || (asked->referenced.empty() && asked->inlined == nullptr);
@@ -137,15 +180,43 @@ Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeC
     }
     NodePtr below;
     if (asked->inlined != nullptr) {
-      Task<Result<NodePtr>> open = openNode(*asked->inlined, inheritedBy(spec.role, flags), context);
+      Task<Result<NodePtr>> open = openNode(*asked->inlined, inheritedBy(spec.role, flags), context, above);
       RHEA_CO_TRY(below, co_await open);
     } else {
       RHEA_CO_TRY(below, this->node(asked->referenced));
       if (below->closing_) co_return Error(fmt::format("node '{}' is being closed", asked->referenced));
     }
-    Result<void> attached = co_await attachChild(node, spec, below);
+    Result<void> attached = co_await attachChild(addEdge(node, spec), below);
     if (!attached.ok()) {
       if (asked->inlined != nullptr) co_await closeNode(below);
+      co_return attached;
+    }
+  }
+  if (node.info_.impliedChildren == nullptr) co_return success();
+  co_return co_await openImplied(node, flags, std::move(context), above);
+}
+
+Task<Result<void>> BlockGraph::openImplied(Node& node, OpenFlags flags, ChangeContext context, const OpenPath* above) {
+  std::string file = "[" + node.name_ + "]";
+  for (const auto& child : node.children_) {
+    if (!child->isAttached() || child->role() != ChildRole::kData) continue;
+    file = std::filesystem::path(child->node().fileName()).lexically_normal();
+    break;
+  }
+  const OpenPath path(above, std::move(file));
+  RHEA_CO_CHECK(path.check());
+  RHEA_CO_TRY(const std::vector<ChildOptions> implied,
+              co_await node.info_.impliedChildren(openContextOf(node, flags, context.cancel), node.options_.specific,
+                                                  childrenOf(node)));
+  for (const ChildOptions& child : implied) {
+    if (find(node.options_.children, child.name) != nullptr) continue;
+    Child& edge = *node.child(child.name);
+    Task<Result<NodePtr>> open = openNode(*child.inlined, inheritedBy(edge.role(), flags), context, &path);
+    Result<NodePtr> below = co_await open;
+    if (!below.ok()) co_return below.takeError().context(fmt::format("{} of '{}'", child.name, path.file));
+    Result<void> attached = co_await attachChild(edge, *below);
+    if (!attached.ok()) {
+      co_await closeNode(*below);
       co_return attached;
     }
   }
@@ -153,9 +224,9 @@ Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeC
 }
 
 // While the parent opens, it only reads, and minds nobody.
-Task<Result<void>> BlockGraph::attachChild(Node& parent, const ChildSpec& spec, NodePtr child) {
+Task<Result<void>> BlockGraph::attachChild(Child& edge, NodePtr child) {
   GraphChange change;
-  change.attach(addEdge(parent, spec), *child, Rights(Permissions::consistentRead(), Permissions::all()));
+  change.attach(edge, *child, Rights(Permissions::consistentRead(), Permissions::all()));
   RHEA_CO_CHECK(co_await change.prepare());
   change.commit();
   co_return success();

@@ -174,9 +174,13 @@ class BlockGraph {
   Result<std::string> reserve(const std::string& name);
   void release(const std::string& name);
   Task<Result<NodePtr>> openTree(NodeOptions options, OpenFlags inherited, bool monitorOwned, ChangeContext context);
-  Task<Result<NodePtr>> openNode(NodeOptions options, OpenFlags inherited, ChangeContext context);
-  Task<Result<void>> openChildren(Node& node, OpenFlags flags, ChangeContext context);
-  Task<Result<void>> attachChild(Node& parent, const ChildSpec& spec, NodePtr child);
+  struct OpenPath;
+  Task<Result<NodePtr>> openNode(NodeOptions options, OpenFlags inherited, ChangeContext context,
+                                 const OpenPath* above);
+  OpenContext openContextOf(const Node& node, OpenFlags flags, CancelToken cancel);
+  Task<Result<void>> openChildren(Node& node, OpenFlags flags, ChangeContext context, const OpenPath* above);
+  Task<Result<void>> openImplied(Node& node, OpenFlags flags, ChangeContext context, const OpenPath* above);
+  Task<Result<void>> attachChild(Child& edge, NodePtr child);
   static Child& addEdge(Node& parent, const ChildSpec& spec);
   Task<void> closeNode(NodePtr node);
   Task<Result<void>> closeReporting(NodePtr node);

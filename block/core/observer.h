@@ -35,6 +35,14 @@ struct IoErrorReport {
   bool needsReopen = false;  // a latched flush: `cont` retries the request, only a reopen clears the latch
 };
 
+struct ImageCorrupted {
+  std::string nodeName;
+  std::string message;  // what was found
+  std::optional<std::uint64_t> offset;
+  std::optional<std::uint64_t> size;
+  bool fatal = false;  // writes are refused from now on
+};
+
 // Called on any loop, must not block; strings are only built when there is an observer.
 class GraphObserver {
  public:
@@ -44,6 +52,7 @@ class GraphObserver {
   virtual void writeThreshold(std::string_view /*nodeName*/, std::uint64_t /*exceededBy*/,
                               std::uint64_t /*threshold*/) {}
   virtual void flushLatched(std::string_view /*nodeName*/, const std::string& /*why*/) {}
+  virtual void imageCorrupted(const ImageCorrupted&) {}
   // One line for the log, of what an administrator should know.
   virtual void note(const std::string& /*line*/) {}
 };

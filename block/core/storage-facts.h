@@ -1,6 +1,8 @@
 // What a driver tells about its image and the storage behind it.
 #pragma once
 
+#include "block/core/image.h"
+#include "block/core/node-options.h"
 #include "emu/base/base.h"
 
 namespace rhea::block {
@@ -34,8 +36,11 @@ struct ImageInfo {
   std::uint64_t virtualSize = 0;
   std::optional<std::uint64_t> actualSize;  // bytes allocated on the host
   std::optional<std::uint64_t> clusterSize;
-  std::string backingFile;
+  std::string backingFile;      // as the image names it; empty: none
+  std::string fullBackingFile;  // the same, from the image's folder on
   std::string backingFormat;
+  std::vector<SnapshotInfo> snapshots;
+  DriverOptions specific;  // qapi::ImageInfoSpecific, where the format has something to say besides
   bool encrypted = false;
   bool compressed = false;
   std::optional<bool> dirty;

@@ -9,6 +9,8 @@ namespace rhea::block {
 // Not given: off.
 inline Preallocation preallocationOf(const std::optional<qapi::PreallocMode>& mode) {
   switch (mode.value_or(qapi::PreallocMode::off)) {
+    case qapi::PreallocMode::metadata:
+      return Preallocation::kMetadata;
     case qapi::PreallocMode::falloc:
       return Preallocation::kFalloc;
     case qapi::PreallocMode::full:

@@ -61,7 +61,7 @@ class CreateJob final : public Job {
 Result<std::string> existing(const qapi::BlockdevRef& reference) {
   if (const std::string* name = std::get_if<std::string>(&reference.u)) return *name;
   return Error("the node that takes the image is described in place")
-      .where("arguments.options.file")
+      .where("arguments.options")
       .expected("the name of a node that exists")
       .hint("add it by blockdev-add first");
 }
@@ -79,6 +79,14 @@ Result<std::unique_ptr<Job>> makeCreateJob(BlockGraph& graph, const Services& se
     RHEA_TRY(std::string nodeName, existing(raw->file));
     job->addChild("file", std::move(nodeName));
     job->setOptions(DriverOptions::of(*raw));
+  } else if (const auto* qcow2 = std::get_if<qapi::BlockdevCreateOptionsQcow2>(&options.u)) {
+    RHEA_TRY(std::string nodeName, existing(qcow2->file));
+    job->addChild("file", std::move(nodeName));
+    if (qcow2->dataFile) {
+      RHEA_TRY(std::string dataNode, existing(*qcow2->dataFile));
+      job->addChild("data-file", std::move(dataNode));
+    }
+    job->setOptions(DriverOptions::of(*qcow2));
   } else if (const auto* file = std::get_if<qapi::BlockdevCreateOptionsFile>(&options.u)) {
     job->setOptions(DriverOptions::of(*file));
   }

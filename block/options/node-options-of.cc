@@ -4,9 +4,14 @@ namespace rhea::block {
 
 namespace {
 
-ChildOptions childOf(std::string name, const qapi::BlockdevRef& reference) {
+// BlockdevRef, BlockdevRefOrNull.
+template <class Reference>
+ChildOptions childOf(std::string name, const Reference& reference) {
   if (const std::string* nodeName = std::get_if<std::string>(&reference.u)) {
     return ChildOptions::reference(std::move(name), *nodeName);
+  }
+  if constexpr (std::is_same_v<Reference, qapi::BlockdevRefOrNull>) {
+    if (std::holds_alternative<std::monostate>(reference.u)) return ChildOptions::none(std::move(name));
   }
   return ChildOptions::inlineNode(std::move(name),
                                   nodeOptionsOf(*std::get<json::Box<qapi::BlockdevOptions>>(reference.u)));
@@ -19,6 +24,12 @@ struct Specific {
   void operator()(const qapi::Empty&) const {}
   void operator()(const qapi::BlockdevOptionsFile& own) const { keep(own); }
   void operator()(const qapi::BlockdevOptionsNull& own) const { keep(own); }
+  void operator()(const qapi::BlockdevOptionsQcow2& own) const {
+    add("file", own.file);
+    if (own.backing) add("backing", *own.backing);
+    if (own.dataFile) add("data-file", *own.dataFile);
+    keep(own);
+  }
   void operator()(const qapi::BlockdevOptionsRaw& own) const {
     add("file", own.file);
     keep(own);
@@ -42,7 +53,8 @@ struct Specific {
   }
 
  private:
-  void add(std::string name, const qapi::BlockdevRef& reference) const {
+  template <class Reference>
+  void add(std::string name, const Reference& reference) const {
     node.children.push_back(childOf(std::move(name), reference));
   }
   template <class T>
