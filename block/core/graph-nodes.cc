@@ -146,8 +146,8 @@ Task<Result<NodePtr>> BlockGraph::openNode(NodeOptions options, OpenFlags inheri
   Result<void> outcome = co_await openChildren(*node, flags, context, above);
   if (outcome.ok()) {
     const Operation operation(*this, "open", name);
-    Result<std::unique_ptr<Driver>> driver = co_await info->open(openContextOf(*node, flags, context.cancel),
-                                                                 node->options_.specific, childrenOf(*node));
+    Result<std::unique_ptr<Driver>> driver =
+        co_await info->open(openContextOf(*node, flags, context.cancel), node->options_.specific, childrenOf(*node));
     if (driver.ok()) {
       node->setDriver(*std::move(driver));
     } else {
@@ -164,8 +164,7 @@ Task<Result<NodePtr>> BlockGraph::openNode(NodeOptions options, OpenFlags inheri
   co_return node;
 }
 
-Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeContext context,
-                                            const OpenPath* above) {
+Task<Result<void>> BlockGraph::openChildren(Node& node, OpenFlags flags, ChangeContext context, const OpenPath* above) {
   for (const ChildSpec& spec : node.info_.children) {
     const ChildOptions* const asked = find(node.options_.children, spec.name);
     const bool none = asked == nullptr || (asked->referenced.empty() && asked->inlined == nullptr);

@@ -5,6 +5,7 @@
 #include "block/driver/file/file.h"
 #include "block/driver/host-device/host-device.h"
 #include "block/driver/null/null.h"
+#include "block/driver/qcow2/qcow2.h"
 #include "block/driver/raw/raw.h"
 #include "block/driver/throttle/throttle.h"
 #include "block/driver/write-log/write-log.h"
@@ -13,8 +14,8 @@ namespace rhea::block {
 
 std::span<const DriverInfo* const> allDrivers() {
   static const std::array kDrivers = {
-      &blkdebugDriver(), &copyOnReadDriver(), &fileDriver(), &hostCdromDriver(), &hostDeviceDriver(),
-      &nullAioDriver(),  &nullCoDriver(),     &rawDriver(),  &throttleDriver(),  &writeLogDriver(),
+      &blkdebugDriver(), &copyOnReadDriver(), &fileDriver(), &hostCdromDriver(), &hostDeviceDriver(), &nullAioDriver(),
+      &nullCoDriver(),   &qcow2Driver(),      &rawDriver(),  &throttleDriver(),  &writeLogDriver(),
   };
   return kDrivers;
 }
