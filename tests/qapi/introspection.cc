@@ -131,6 +131,7 @@ TEST_F(Introspection, AnswersWhatLibvirtAsks) {
            "blockdev-add/arg-type/+file/aio",
            "blockdev-add/arg-type/+file/aio/^threads",
            "blockdev-add/arg-type/+file/filename",
+           "blockdev-add/arg-type/+qcow2/l2-cache-size",
            "blockdev-add/arg-type/cache/direct",
            "object-add/arg-type/qom-type/^secret",
            "query-iothreads/ret-type/poll-max-ns",
@@ -140,8 +141,8 @@ TEST_F(Introspection, AnswersWhatLibvirtAsks) {
        }) {
     EXPECT_TRUE(has(query)) << query;
   }
-  for (const char* query : {"dump-guest-memory", "blockdev-add/arg-type/+qcow2",
-                            "object-add/arg-type/qom-type/^nothing", "query-status/$nothing", "migrate"}) {
+  for (const char* query : {"dump-guest-memory", "blockdev-add/arg-type/+vmdk", "object-add/arg-type/qom-type/^nothing",
+                            "query-status/$nothing", "migrate"}) {
     EXPECT_FALSE(has(query)) << query;
   }
 }
