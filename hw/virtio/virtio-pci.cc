@@ -328,7 +328,7 @@ Result<void> VirtioPci::loadQueue(migrate::StateReader& from, std::size_t index,
                              shapes_[index].size));
   }
   state.underWay.resize(heads.size() / 2);
-  std::memcpy(state.underWay.data(), heads.data(), state.underWay.size() * 2);
+  if (!heads.empty()) std::memcpy(state.underWay.data(), heads.data(), state.underWay.size() * 2);
   registers.vector = checkedVector(registers.vector);
   vectors_[index].store(registers.vector, std::memory_order_release);
   state.place = placeOf(registers);

@@ -68,6 +68,17 @@ inline void storeHost(void* to, T value) {
   *static_cast<typename Raw<T>::Type*>(to) = value;
 }
 
+// An operand in guest memory, at any address, as instructions see it that change it in place.
+template <class T>
+struct [[gnu::packed, gnu::may_alias]] InPlace {
+  volatile T value;
+  // For the host's atomic instructions, which take any address too.
+  T* host() {
+    void* const place = this;
+    return static_cast<T*>(place);
+  }
+};
+
 struct Block;
 class BlockCache;
 
@@ -212,13 +223,13 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     if (host == nullptr) [[unlikely]] {
       if (!writable(address, sizeof(T), segment, host)) return Outcome::kFault;
       if (host == nullptr) {
-        T copy;
+        InPlace<T> copy;
         if (!loadSlow(address, &copy, sizeof(T), segment)) return Outcome::kFault;
         change(copy);
         return storeSlow(address, &copy, sizeof(T), segment) ? Outcome::kNext : Outcome::kFault;
       }
     }
-    change(*reinterpret_cast<T*>(host));  // NOLINT: x86 hosts take any alignment
+    change(*reinterpret_cast<InPlace<T>*>(host));
     return Outcome::kNext;
   }
   // Whether `size` bytes may be written; `host` is their place where they lie in one piece of RAM, else nullptr.

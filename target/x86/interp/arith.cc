@@ -19,10 +19,10 @@ namespace {
       st.arith = flags;                                                                \
     }                                                                                  \
     template <class T>                                                                 \
-    static void locked(State& st, T& to, T from) {                                     \
+    static void locked(State& st, InPlace<T>& to, T from) {                            \
       std::uint16_t flags;                                                             \
       asm volatile(carry "lock " mnemonic " %[from], %[to]" RHEA_FLAGS_TO_AX           \
-                   : [to] "+m"(to), "=&a"(flags)                                       \
+                   : [to] "+m"(to.value), "=&a"(flags)                                 \
                    : [from] "r"(from), [old] "r"(static_cast<std::uint32_t>(st.arith)) \
                    : "cc", "memory");                                                  \
       st.arith = flags;                                                                \
@@ -53,11 +53,11 @@ struct Binary {
     } else {
       const T from = kForm == Form::kRmReg ? cpu.gpr<T>(i.reg) : static_cast<T>(i.imm);
       if constexpr (kMemory) {
-        if (i.has(Insn::kLock)) return cpu.modify<T>(i, [&](T& place) { Op::locked(cpu.st, place, from); });
-        return cpu.modify<T>(i, [&](T& place) {
-          T value = place;
+        if (i.has(Insn::kLock)) return cpu.modify<T>(i, [&](InPlace<T>& place) { Op::locked(cpu.st, place, from); });
+        return cpu.modify<T>(i, [&](InPlace<T>& place) {
+          T value = place.value;
           Op::apply(cpu.st, value, from);
-          storeHost(&place, value);
+          place.value = value;
         });
       }
       T to = cpu.gpr<T>(i.rm);
@@ -102,20 +102,23 @@ struct Comparison {
 };
 
 // inc and dec keep CF, not keeps all.
-#define RHEA_UNARY(Name, mnemonic, before, after)                                                                  \
-  struct Name {                                                                                                    \
-    template <class T>                                                                                             \
-    static void apply(State& st, T& to) {                                                                          \
-      std::uint16_t flags = st.arith;                                                                              \
-      asm(before mnemonic " %[to]" after : [to] "+r"(to), "+&a"(flags) : : "cc");                                  \
-      st.arith = flags;                                                                                            \
-    }                                                                                                              \
-    template <class T>                                                                                             \
-    static void locked(State& st, T& to) {                                                                         \
-      std::uint16_t flags = st.arith;                                                                              \
-      asm volatile(before "lock " mnemonic "%z[to] %[to]" after : [to] "+m"(to), "+&a"(flags) : : "cc", "memory"); \
-      st.arith = flags;                                                                                            \
-    }                                                                                                              \
+#define RHEA_UNARY(Name, mnemonic, before, after)                                 \
+  struct Name {                                                                   \
+    template <class T>                                                            \
+    static void apply(State& st, T& to) {                                         \
+      std::uint16_t flags = st.arith;                                             \
+      asm(before mnemonic " %[to]" after : [to] "+r"(to), "+&a"(flags) : : "cc"); \
+      st.arith = flags;                                                           \
+    }                                                                             \
+    template <class T>                                                            \
+    static void locked(State& st, InPlace<T>& to) {                               \
+      std::uint16_t flags = st.arith;                                             \
+      asm volatile(before "lock " mnemonic "%z[to] %[to]" after                   \
+                   : [to] "+m"(to.value), "+&a"(flags)                            \
+                   :                                                              \
+                   : "cc", "memory");                                             \
+      st.arith = flags;                                                           \
+    }                                                                             \
   };
 
 RHEA_UNARY(Inc, "inc", "btw $8, %w1\n\t", RHEA_FLAGS_TO_AX)
@@ -128,11 +131,11 @@ struct Unary {
   template <class T, Form, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (kMemory) {
-      if (i.has(Insn::kLock)) return cpu.modify<T>(i, [&](T& place) { Op::locked(cpu.st, place); });
-      return cpu.modify<T>(i, [&](T& place) {
-        T value = place;
+      if (i.has(Insn::kLock)) return cpu.modify<T>(i, [&](InPlace<T>& place) { Op::locked(cpu.st, place); });
+      return cpu.modify<T>(i, [&](InPlace<T>& place) {
+        T value = place.value;
         Op::apply(cpu.st, value);
-        storeHost(&place, value);
+        place.value = value;
       });
     }
     T value = cpu.gpr<T>(i.rm);

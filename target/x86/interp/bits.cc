@@ -36,15 +36,16 @@ T changeBit(State& st, T value, T bit) {
 }
 
 template <BitOp kOp, class T>
-void changeBitLocked(State& st, T& place, T bit) {
+void changeBitLocked(State& st, InPlace<T>& operand, T bit) {
   bit &= sizeof(T) * 8 - 1;
   const T mask = static_cast<T>(T{1} << bit);
-  // The guest's operand may lie at any address, which std::atomic_ref does not allow.
+  // Not std::atomic_ref, which allows aligned objects only.
+  T* const place = operand.host();
   T old = 0;
-  if constexpr (kOp == BitOp::kTest) old = __atomic_load_n(&place, __ATOMIC_SEQ_CST);
-  if constexpr (kOp == BitOp::kSet) old = __atomic_fetch_or(&place, mask, __ATOMIC_SEQ_CST);
-  if constexpr (kOp == BitOp::kReset) old = __atomic_fetch_and(&place, static_cast<T>(~mask), __ATOMIC_SEQ_CST);
-  if constexpr (kOp == BitOp::kComplement) old = __atomic_fetch_xor(&place, mask, __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kTest) old = __atomic_load_n(place, __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kSet) old = __atomic_fetch_or(place, mask, __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kReset) old = __atomic_fetch_and(place, static_cast<T>(~mask), __ATOMIC_SEQ_CST);
+  if constexpr (kOp == BitOp::kComplement) old = __atomic_fetch_xor(place, mask, __ATOMIC_SEQ_CST);
   changeBit<BitOp::kTest>(st, old, bit);
 }
 
@@ -70,10 +71,11 @@ struct Bit {
           return Outcome::kNext;
         } else {
           if (i.has(Insn::kLock)) {
-            return cpu.modifyAt<T>(address, i.segment(), [&](T& word) { changeBitLocked<kOp>(cpu.st, word, bit); });
+            return cpu.modifyAt<T>(address, i.segment(),
+                                   [&](InPlace<T>& word) { changeBitLocked<kOp>(cpu.st, word, bit); });
           }
           return cpu.modifyAt<T>(address, i.segment(),
-                                 [&](T& word) { storeHost(&word, changeBit<kOp, T>(cpu.st, word, bit)); });
+                                 [&](InPlace<T>& word) { word.value = changeBit<kOp, T>(cpu.st, word.value, bit); });
         }
       }
     }

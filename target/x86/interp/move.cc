@@ -73,9 +73,9 @@ struct Exchange {
     const T value = cpu.gpr<T>(i.reg);
     if constexpr (kMemory) {
       T old;
-      const Outcome outcome = cpu.modify<T>(i, [&](T& place) {
+      const Outcome outcome = cpu.modify<T>(i, [&](InPlace<T>& place) {
         old = value;
-        asm volatile("xchg %0, %1" : "+r"(old), "+m"(place) : : "memory");
+        asm volatile("xchg %0, %1" : "+r"(old), "+m"(place.value) : : "memory");
       });
       if (outcome == Outcome::kNext) cpu.setGpr<T>(i.reg, old);
       return outcome;
@@ -88,11 +88,11 @@ struct Exchange {
 
 struct CompareExchange {
   template <class T>
-  static void onHost(State& st, T& accumulator, T& place, T from) {
+  static void onHost(State& st, T& accumulator, InPlace<T>& place, T from) {
     std::uint16_t flags;
     std::uint64_t old = accumulator;
     asm volatile("mov %[old], %%rax\n\tlock cmpxchg %[from], %[place]\n\tmov %%rax, %[old]" RHEA_FLAGS_TO_AX
-                 : [old] "+&r"(old), "=&a"(flags), [place] "+m"(place)
+                 : [old] "+&r"(old), "=&a"(flags), [place] "+m"(place.value)
                  : [from] "r"(from)
                  : "cc", "memory");
     accumulator = static_cast<T>(old);
@@ -104,17 +104,17 @@ struct CompareExchange {
     const T from = cpu.gpr<T>(i.reg);
     T found = expected;
     if constexpr (kMemory) {
-      const Outcome outcome = cpu.modify<T>(i, [&](T& place) { onHost(cpu.st, found, place, from); });
+      const Outcome outcome = cpu.modify<T>(i, [&](InPlace<T>& place) { onHost(cpu.st, found, place, from); });
       if (outcome != Outcome::kNext) return outcome;
       if (found != expected) cpu.setGpr<T>(0, found);
       return Outcome::kNext;
     }
-    T value = cpu.gpr<T>(i.rm);
-    onHost(cpu.st, found, value, from);
+    InPlace<T> place{cpu.gpr<T>(i.rm)};
+    onHost(cpu.st, found, place, from);
     if (found != expected)
       cpu.setGpr<T>(0, found);
     else
-      cpu.setGpr<T>(i.rm, value);
+      cpu.setGpr<T>(i.rm, place.value);
     return Outcome::kNext;
   }
 };
@@ -125,9 +125,9 @@ struct ExchangeAdd {
     T value = cpu.gpr<T>(i.reg);
     std::uint16_t flags;
     if constexpr (kMemory) {
-      const Outcome outcome = cpu.modify<T>(i, [&](T& place) {
+      const Outcome outcome = cpu.modify<T>(i, [&](InPlace<T>& place) {
         asm volatile("lock xadd %[value], %[place]" RHEA_FLAGS_TO_AX
-                     : [value] "+r"(value), "=&a"(flags), [place] "+m"(place)
+                     : [value] "+r"(value), "=&a"(flags), [place] "+m"(place.value)
                      :
                      : "cc", "memory");
         cpu.st.arith = flags;
@@ -210,9 +210,9 @@ RHEA_EXEC(cmpxchg8b) {
   std::uint64_t expected = (st.gpr[kRdx] << 32) | (st.gpr[kRax] & 0xffffffff);
   const std::uint64_t desired = (st.gpr[kRcx] << 32) | (st.gpr[kRbx] & 0xffffffff);
   const std::uint64_t before = expected;
-  const Outcome outcome = cpu.modify<std::uint64_t>(i, [&](std::uint64_t& place) {
+  const Outcome outcome = cpu.modify<std::uint64_t>(i, [&](InPlace<std::uint64_t>& place) {
     asm volatile("lock cmpxchg %[desired], %[place]"
-                 : "+a"(expected), [place] "+m"(place)
+                 : "+a"(expected), [place] "+m"(place.value)
                  : [desired] "r"(desired)
                  : "cc", "memory");
   });
@@ -233,13 +233,13 @@ RHEA_EXEC(cmpxchg16b) {
   std::uint64_t low = st.gpr[kRax];
   std::uint64_t high = st.gpr[kRdx];
   bool equal = false;
-  const Outcome outcome = cpu.modifyAt<unsigned __int128>(address, i.segment(), [&](unsigned __int128& place) {
+  const Outcome outcome = cpu.modifyAt<unsigned __int128>(address, i.segment(), [&](InPlace<unsigned __int128>& place) {
     alignas(16) unsigned __int128 aligned;
     const bool direct = (reinterpret_cast<std::uintptr_t>(&place) & 15) == 0;
-    unsigned __int128& at = direct ? place : aligned;
+    unsigned __int128* const at = direct ? place.host() : &aligned;
     if (!direct) std::memcpy(&aligned, &place, 16);
     asm volatile("lock cmpxchg16b %[place]"
-                 : "+a"(low), "+d"(high), [place] "+m"(at), "=@ccz"(equal)
+                 : "+a"(low), "+d"(high), [place] "+m"(*at), "=@ccz"(equal)
                  : "b"(st.gpr[kRbx]), "c"(st.gpr[kRcx])
                  : "memory");
     if (!direct) std::memcpy(&place, &aligned, 16);

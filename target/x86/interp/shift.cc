@@ -51,7 +51,7 @@ struct Shift {
   template <class T, Form, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (kMemory) {
-      return cpu.modify<T>(i, [&](T& place) { storeHost(&place, apply<T>(cpu, i, place)); });
+      return cpu.modify<T>(i, [&](InPlace<T>& place) { place.value = apply<T>(cpu, i, place.value); });
     }
     cpu.setGpr<T>(i.rm, apply<T>(cpu, i, cpu.gpr<T>(i.rm)));
     return Outcome::kNext;
@@ -86,7 +86,7 @@ struct DoubleShift {
       return cpu.undefined();
     } else {
       if constexpr (kMemory) {
-        return cpu.modify<T>(i, [&](T& place) { storeHost(&place, apply<T>(cpu, i, place)); });
+        return cpu.modify<T>(i, [&](InPlace<T>& place) { place.value = apply<T>(cpu, i, place.value); });
       }
       cpu.setGpr<T>(i.rm, apply<T>(cpu, i, cpu.gpr<T>(i.rm)));
       return Outcome::kNext;

@@ -183,16 +183,16 @@ RHEA_EXEC(lsl) {
 RHEA_EXEC(arpl) {
   const auto from = cpu.gpr<std::uint16_t>(i.reg);
   bool changed = false;
-  const auto adjust = [&](std::uint16_t& value) {
-    changed = (value & 3) < (from & 3);
-    if (changed) value = static_cast<std::uint16_t>((value & ~3) | (from & 3));
+  const auto adjust = [&](InPlace<std::uint16_t>& to) {
+    changed = (to.value & 3) < (from & 3);
+    if (changed) to.value = static_cast<std::uint16_t>((to.value & ~3) | (from & 3));
   };
   if (i.memory()) {
     if (const Outcome outcome = cpu.modify<std::uint16_t>(i, adjust); outcome != Outcome::kNext) return outcome;
   } else {
-    auto value = cpu.gpr<std::uint16_t>(i.rm);
+    InPlace<std::uint16_t> value{cpu.gpr<std::uint16_t>(i.rm)};
     adjust(value);
-    cpu.setGpr<std::uint16_t>(i.rm, value);
+    cpu.setGpr<std::uint16_t>(i.rm, value.value);
   }
   setZero(cpu.st, changed);
   return Outcome::kNext;
