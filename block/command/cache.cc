@@ -13,6 +13,7 @@ qapi::CacheGuestNotice noticeOf(const CacheChange& change, bool forced) {
   if (change.guest == GuestView::kNoGuest) return Notice::noGuest;
   if (change.pendingGuest) return Notice::pendingGuest;
   if (change.guestTold) return Notice::told;
+  if (change.guestNotified) return Notice::notified;
   const bool weakened = change.to.writeback && !change.from.writeback;
   return weakened && forced ? Notice::forced : Notice::notNeeded;
 }

@@ -24,6 +24,7 @@ struct CacheChange {
   CacheSwitches to;  // what holds now; differs from what was asked where pendingGuest
   GuestView guest = GuestView::kNoGuest;
   bool guestTold = false;              // the guest knows of the new state
+  bool guestNotified = false;          // it was announced to a guest that keeps its promise whether it looks or not
   bool pendingGuest = false;           // write-back takes effect at the guest's next reset or own toggle
   std::uint64_t requestsInFlight = 0;  // at the switch
   Duration took{};

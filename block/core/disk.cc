@@ -38,6 +38,7 @@ Disk::Disk(DiskOptions options, GraphObserver& observer, RunStateHook* runState)
       runState_(runState),
       root_("root", ChildRole::kFiltered),
       hostWriteback_(options_.writeback),
+      announcedWriteback_(options_.writeback),
       writeError_(options_.writeError),
       readError_(options_.readError) {
   root_.disk_ = this;
@@ -75,6 +76,7 @@ void Disk::setDevice(std::string deviceId, std::string qomPath, GuestLink* link)
     forced_ = false;
   }
   applyWriteback(gate_.epoch());
+  if (link == nullptr) announcedWriteback_ = wantsWriteback();
 }
 
 GuestView Disk::guestView() const {

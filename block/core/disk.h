@@ -50,7 +50,7 @@ class GuestLink {
   virtual ~GuestLink() = default;
   virtual bool canFlush() const = 0;          // negotiated a way to flush
   virtual bool believesVolatile() const = 0;  // was told that the cache is volatile
-  // Tells about a new write-back state; false: this guest learns it at its next reset or look only.
+  // Announces a new write-back state; false: whether this guest looks before its next reset is its own matter.
   virtual bool tell(bool writeback) = 0;
   // The disk has another length now.
   virtual void resized() {}
@@ -157,6 +157,7 @@ class Disk {
   std::array<std::atomic<bool>, 2> writeThrough_{};  // by epoch: what its requests run under
   Mutex modeChanges_;                                // one change of mode at a time
   bool hostWriteback_;
+  bool announcedWriteback_;  // the effective mode that observers know: a driver that starts or stops is no news
   bool guestWriteback_ = true;
   bool pendingGuest_ = false;
   bool forced_ = false;

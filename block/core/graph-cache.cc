@@ -9,6 +9,8 @@ namespace rhea::block {
 
 namespace {
 
+constexpr std::string_view kReset = "reset";  // who changed the mode, where a reset of the device did
+
 Result<CacheSwitches> wanted(const CacheRequest& request, CacheSwitches now) {
   const bool single = request.writeback || request.direct || request.noFlush;
   if (request.mode) {
@@ -73,30 +75,51 @@ Task<Result<CacheChange>> BlockGraph::doSetDiskCache(DiskPtr disk, CacheRequest 
 
   bool pending = false;
   bool forced = false;
-  if (to.writeback && disk->guest_ != nullptr && !disk->effectiveWriteback()) {
+  const bool chainChanges = to.direct != from.direct || to.noFlush != from.noFlush || chainDiffers(disk->root(), to);
+  CacheSwitcher switcher(*this, context.cancel);
+  switcher.addDisk(disk);
+  if (chainChanges) RHEA_CO_CHECK(switcher.planChain(disk->root(), to.direct, to.noFlush));
+
+  GuestLink* guest = disk->guest_;
+  const bool weaker = to.writeback && !from.writeback;
+  const bool listens = guest != nullptr && guest->canFlush();
+  if (weaker && guest != nullptr) {
     // Weaker: the guest hears of it first. One that cannot be told would not flush what it believes to be stable.
-    change.guestTold = disk->guest_->believesVolatile() || disk->guest_->tell(true);
-    pending = !change.guestTold && !request.force;
-    forced = !change.guestTold && request.force;
+    const bool knows = guest->believesVolatile();
+    const bool hears = guest->tell(true);
+    change.guestTold = listens && (knows || hears);
+    // A guest that turned its own cache off, or has no driver yet, is served write-through until it says otherwise.
+    const bool trusts = listens && disk->guestWriteback_ && !change.guestTold;
+    pending = trusts && !request.force;
+    forced = trusts && request.force;
   } else if (to.writeback) {
     pending = disk->pendingGuest_ && !request.force;
     forced = disk->forced_ || (disk->pendingGuest_ && request.force);
   }
-  CacheSwitcher switcher(*this, context.cancel);
-  switcher.addDisk(disk);
-  if (to.direct != from.direct || to.noFlush != from.noFlush || chainDiffers(disk->root(), to)) {
-    RHEA_CO_CHECK(switcher.planChain(disk->root(), to.direct, to.noFlush));
-  }
+  const bool sameGuest = pending == disk->pendingGuest_ && forced == disk->forced_;
+  const bool pendingBefore = disk->pendingGuest_;
   switcher.planDisk(*disk, to.writeback, pending, forced);
-  RHEA_CO_CHECK(co_await switcher.run());
-  if (!to.writeback && disk->guest_ != nullptr) change.guestTold = disk->guest_->tell(false);
+  Result<void> switched = co_await switcher.run();
+  guest = disk->guest_;
+  if (!switched.ok()) {
+    if (weaker && guest != nullptr) guest->tell(false);
+    co_return switched.takeError();
+  }
+  if (from.writeback && !to.writeback && guest != nullptr) {
+    change.guestTold = guest->tell(false);
+    change.guestNotified = !change.guestTold && guest->canFlush();
+  }
 
+  // What waits for the guest does not hold yet.
+  change.from.writeback = from.writeback && !pendingBefore;
   change.to = cacheOf(*disk);
+  change.to.writeback = change.to.writeback && !pending;
   change.guest = disk->guestView();
   change.pendingGuest = pending;
   change.requestsInFlight = switcher.requestsInFlight();
   change.took = Clock::now() - start;
-  tellChange(change, disk->qomPath(), context.who, forced);
+  disk->announcedWriteback_ = disk->wantsWriteback();
+  if (from != to || chainChanges || !sameGuest) tellChange(change, disk->qomPath(), context.who, forced);
   co_return change;
 }
 
@@ -109,13 +132,14 @@ Task<Result<CacheChange>> BlockGraph::doSetNodeCache(NodePtr node, CacheRequest 
   change.nodeName = node->name();
   change.from = from;
   const TimePoint start = Clock::now();
+  const bool chainDiffered = chainDiffers(*node, to);
   CacheSwitcher switcher(*this, context.cancel);
   RHEA_CO_CHECK(checkWriteThroughAbove(*node, to.noFlush));
   RHEA_CO_CHECK(switcher.planChain(*node, to.direct, to.noFlush));
   RHEA_CO_CHECK(co_await switcher.run());
   change.to = to;
   change.took = Clock::now() - start;
-  tellChange(change, "", context.who, false);
+  if (from != to || chainDiffered) tellChange(change, "", context.who, false);
   co_return change;
 }
 
@@ -158,7 +182,22 @@ Task<Result<void>> BlockGraph::guestSetWriteback(DiskPtr disk, bool writeback) {
   return guestChange(std::move(disk), writeback, "guest");
 }
 
-Task<Result<void>> BlockGraph::guestReset(DiskPtr disk) { return guestChange(std::move(disk), true, "reset"); }
+Task<Result<void>> BlockGraph::guestReset(DiskPtr disk) {
+  return guestChange(std::move(disk), true, std::string(kReset));
+}
+
+// New requests take the mode that the disk's switches ask for; `stronger`: those of the old one complete and are
+// flushed.
+Task<Result<void>> BlockGraph::turnGuestWriteback(DiskPtr disk, bool stronger, CacheChange& change) {
+  RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(disk->gate_.epoch() ^ 1U, CancelToken()));
+  change.requestsInFlight = disk->gate_.inside();
+  disk->applyWriteback(disk->gate_.epoch() ^ 1U);
+  const unsigned old = disk->gate_.turn();
+  if (!stronger) co_return success();
+  RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(old, CancelToken()));
+  if (!disk->hasRoot() || disk->isReadOnly()) co_return success();
+  co_return co_await disk->root().flush(FlushTo::kStable);
+}
 
 Task<Result<void>> BlockGraph::guestChange(DiskPtr disk, bool writeback, std::string who) {
   const Mutex::Lock mode = co_await disk->modeChanges_.lock();
@@ -167,36 +206,35 @@ Task<Result<void>> BlockGraph::guestChange(DiskPtr disk, bool writeback, std::st
   const bool pendingBefore = disk->pendingGuest_;
   const bool forcedBefore = disk->forced_;
   const TimePoint start = Clock::now();
+  const bool listens = disk->guest_ == nullptr || disk->guest_->canFlush();
   disk->guestWriteback_ = writeback;
-  if (writeback) {
+  // Without a driver nobody has read the new state: what waits for the guest waits for its next driver.
+  if (writeback && listens) {
     disk->pendingGuest_ = false;
     disk->forced_ = false;
   }
   const bool after = disk->wantsWriteback();
-  if (before == after) co_return success();
-
-  RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(disk->gate_.epoch() ^ 1U, CancelToken()));
   CacheChange change;
-  change.requestsInFlight = disk->gate_.inside();
-  disk->applyWriteback(disk->gate_.epoch() ^ 1U);
-  const unsigned old = disk->gate_.turn();
-  if (before) {
-    RHEA_CO_CHECK(co_await disk->gate_.waitUntilLeft(old, CancelToken()));
-    Result<void> flushed = success();
-    if (disk->hasRoot() && !disk->isReadOnly()) flushed = co_await disk->root().flush(FlushTo::kStable);
-    if (!flushed.ok()) {
+  if (before != after) {
+    Result<void> turned = co_await turnGuestWriteback(disk, before, change);
+    if (!turned.ok()) {
       disk->guestWriteback_ = choiceBefore;
       disk->pendingGuest_ = pendingBefore;
       disk->forced_ = forcedBefore;
       disk->applyWriteback(0);
       disk->applyWriteback(1);
-      co_return flushed;
+      co_return turned;
     }
   }
+  // While a driver is away the disk is write-through for safety alone; who comes back to the same mode changes nothing.
+  const bool known = disk->announcedWriteback_;
+  const bool isNews = known != after && (listens || who != kReset);
+  if (!isNews) co_return success();
+  disk->announcedWriteback_ = after;
   const CacheSwitches host = cacheOf(*disk);
   change.disk = disk->name();
   if (disk->hasRoot()) change.nodeName = disk->root().name();
-  change.from = CacheSwitches(before, host.direct, host.noFlush);
+  change.from = CacheSwitches(known, host.direct, host.noFlush);
   change.to = CacheSwitches(after, host.direct, host.noFlush);
   change.took = Clock::now() - start;
   tellChange(change, disk->qomPath(), who, false);

@@ -209,6 +209,7 @@ class BlockGraph {
   static bool chainDiffers(Node& top, CacheSwitches to);
   Result<void> checkWriteThroughAbove(const Node& node, bool noFlush) const;
   void tellChange(const CacheChange& change, const std::string& qomPath, const std::string& who, bool forced) const;
+  Task<Result<void>> turnGuestWriteback(DiskPtr disk, bool stronger, CacheChange& change);
   Task<Result<void>> guestChange(DiskPtr disk, bool writeback, std::string who);
   Task<void> fillChain(Node& top, DiskDurability& durability, Duration wait);
   struct Reopening;

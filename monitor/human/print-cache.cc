@@ -25,6 +25,8 @@ std::string_view noticeText(qapi::CacheGuestNotice notice) {
       return "nothing to tell the guest";
     case Notice::told:
       return "the guest has been told";
+    case Notice::notified:
+      return "the guest has been notified";
     case Notice::pendingGuest:
       return "write-back waits for the guest's next reset or request (block_set_cache -f turns it on at once)";
     case Notice::forced:
@@ -35,9 +37,12 @@ std::string_view noticeText(qapi::CacheGuestNotice notice) {
 
 Result<std::string> printCacheChange(const PrintRequest& request) {
   RHEA_TRY(const auto change, json::readJson<qapi::BlockCacheChange>(request.reply));
-  std::string text = fmt::format("{}: {} -> {} in {}, {} requests in flight at the switch; {}\n",
-                                 change.device.value_or(change.nodeName), modeName(change.from), modeName(change.to),
-                                 microseconds(change.durationUs), change.inFlight, noticeText(change.guest));
+  const std::string& target = change.device ? *change.device : change.nodeName;
+  if (modeName(change.from) == modeName(change.to) && !change.pending)
+    return fmt::format("{}: {} as before\n", target, modeName(change.to));
+  std::string text =
+      fmt::format("{}: {} -> {} in {}, {} requests in flight at the switch; {}\n", target, modeName(change.from),
+                  modeName(change.to), microseconds(change.durationUs), change.inFlight, noticeText(change.guest));
   if (change.pending) text += fmt::format("  pending: {}\n", modeName(*change.pending));
   return text;
 }

@@ -315,6 +315,83 @@ TEST_F(Cache, TheGuestCannotUndoTheAdministratorsWriteThrough) {
   disk->setDevice("", "", nullptr);
 }
 
+TEST_F(Cache, AGuestIsNotifiedOfStrongerModesAndOfNothingElse) {
+  const DiskPtr disk = chain(image());
+  FakeGuest guest;
+  disk->setDevice("virtio0", "/machine/peripheral/virtio0", &guest);
+  Result<CacheChange> change = set("d0", mode("none"));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(guest.told, 0) << "write-back is as it was";
+  EXPECT_FALSE(change->guestNotified);
+  change = set("d0", mode("directsync"));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(guest.told, 1);
+  EXPECT_TRUE(change->guestNotified);
+  EXPECT_FALSE(change->guestTold) << "whether it looks is its own matter";
+  change = set("d0", mode("writethrough"));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(guest.told, 1);
+  change = set("d0", mode("writeback"));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(guest.told, 2) << "a guest that still believes in its cache has to find write-back when it looks again";
+  EXPECT_TRUE(change->guestTold);
+  disk->setDevice("", "", nullptr);
+}
+
+TEST_F(Cache, AModeThatWaitsIsNotToldAsOneThatHolds) {
+  const DiskPtr disk = chain(image());
+  ASSERT_TRUE(set("d0", mode("writethrough")).ok());
+  FakeGuest guest;
+  guest.believes = false;
+  disk->setDevice("virtio0", "/machine/peripheral/virtio0", &guest);
+  Result<CacheChange> change = set("d0", mode("writeback"));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(describe(change->to), "writethrough");
+  CacheRequest direct;
+  direct.direct = true;
+  change = set("d0", direct);
+  ASSERT_TRUE(change.ok());
+  EXPECT_TRUE(change->pendingGuest) << "what waits goes on waiting";
+  EXPECT_EQ(describe(change->from), "writethrough");
+  EXPECT_EQ(describe(change->to), "directsync");
+  disk->setDevice("", "", nullptr);
+}
+
+TEST_F(Cache, AGuestThatTurnedItsCacheOffIsNotWaitedFor) {
+  const DiskPtr disk = chain(image());
+  FakeGuest guest;
+  disk->setDevice("virtio0", "/machine/peripheral/virtio0", &guest);
+  ASSERT_TRUE(run(graph_->guestSetWriteback(disk, false)).ok());
+  guest.believes = false;
+  const Result<CacheChange> change = set("d0", mode("none"));
+  ASSERT_TRUE(change.ok());
+  EXPECT_FALSE(change->pendingGuest);
+  EXPECT_FALSE(disk->effectiveWriteback());
+  disk->setDevice("", "", nullptr);
+}
+
+TEST_F(Cache, WhatChangesNothingIsNotAnnounced) {
+  const DiskPtr disk = chain(image());
+  ASSERT_TRUE(set("d0", mode("writeback")).ok());
+  EXPECT_TRUE(observer_.changes().empty());
+  FakeGuest guest;
+  guest.flushes = false;  // no driver yet
+  disk->setDevice("virtio0", "/machine/peripheral/virtio0", &guest);
+  for (int start = 0; start < 2; ++start) {
+    guest.flushes = true;
+    ASSERT_TRUE(run(graph_->guestSetWriteback(disk, true)).ok());
+    EXPECT_TRUE(disk->effectiveWriteback());
+    guest.flushes = false;
+    ASSERT_TRUE(run(graph_->guestReset(disk)).ok());
+    EXPECT_FALSE(disk->effectiveWriteback());
+  }
+  EXPECT_TRUE(observer_.changes().empty()) << "a driver that starts and stops";
+  ASSERT_TRUE(run(graph_->guestSetWriteback(disk, true)).ok());
+  ASSERT_EQ(observer_.changes().size(), 1U) << "a driver that cannot flush";
+  EXPECT_EQ(describe(observer_.changes().back().to), "writethrough");
+  disk->setDevice("", "", nullptr);
+}
+
 // --- Under load.
 
 struct LoadState {
