@@ -6,6 +6,7 @@
 #include "block/command/throttle-object.h"
 #include "emu/arguments.h"
 #include "emu/daemon.h"
+#include "emu/machine/chardev-objects.h"
 #include "emu/mem/memory-backend.h"
 #include "emu/object/iothread.h"
 #include "emu/object/secret.h"
@@ -21,6 +22,7 @@ void addClasses(object::ClassTable& classes) {
   object::Secret::addClass(classes);
   block::ThrottleGroupObject::addClass(classes);
   mem::MemoryBackend::addClasses(classes);
+  machine::ChardevObjects::addClasses(classes);
   machine::addBoardClasses(classes);
   hw::addDeviceClasses(classes);
 }

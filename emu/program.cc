@@ -77,6 +77,7 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
       events_(*loop_),
       fileEngine_(log),
       tree_(given_.classes, services_),
+      chardevObjects_(tree_),
       runState_(*loop_, events_, given_.settings.startStopped),
       devices_(tree_, services_, *loop_, events_),
       disks_(runState_),
@@ -109,6 +110,7 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
     loop_->spawn(flush(disks_));
   };
   chardevs_->setMuxActions(std::move(actions));
+  chardevs_->setObserver(chardevObjects_);
 }
 
 Program::~Program() = default;

@@ -6,6 +6,7 @@
 #include "emu/chardev/table.h"
 #include "emu/daemon.h"
 #include "emu/io/file-engine.h"
+#include "emu/machine/chardev-objects.h"
 #include "emu/machine/disks.h"
 #include "emu/machine/ending.h"
 #include "emu/machine/pc.h"
@@ -61,6 +62,7 @@ class Program {
   FdSets fdSets_;
   DefaultFileEngine fileEngine_;
   object::ObjectTree tree_;
+  machine::ChardevObjects chardevObjects_;
   object::RunState runState_;
   net::NetTable networks_;
   hw::DeviceTree devices_;

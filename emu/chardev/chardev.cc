@@ -35,8 +35,9 @@ void Chardev::detach(FrontEnd& frontEnd) {
   if (std::erase(frontEnds_, &frontEnd) > 0) backend_->detach(frontEnd);
 }
 
-void Chardev::change(std::unique_ptr<Backend> backend) {
+void Chardev::change(std::string_view kind, std::unique_ptr<Backend> backend) {
   for (FrontEnd* frontEnd : frontEnds_) backend_->detach(*frontEnd);
+  kind_ = kind;
   backend_ = std::move(backend);
   for (FrontEnd* frontEnd : frontEnds_) backend_->attach(*frontEnd);
 }

@@ -50,12 +50,15 @@ class Backend {
 
 class Chardev {
  public:
-  Chardev(std::string id, std::unique_ptr<Backend> backend) : id_(std::move(id)), backend_(std::move(backend)) {}
+  // `kind` as kindOf() says it.
+  Chardev(std::string id, std::string_view kind, std::unique_ptr<Backend> backend)
+      : id_(std::move(id)), kind_(kind), backend_(std::move(backend)) {}
   ~Chardev();
   Chardev(const Chardev&) = delete;
   Chardev& operator=(const Chardev&) = delete;
 
   const std::string& id() const { return id_; }
+  std::string_view kind() const { return kind_; }
   Backend& backend() const { return *backend_; }
   const std::vector<FrontEnd*>& frontEnds() const { return frontEnds_; }
   bool frontEndOpen() const;
@@ -68,10 +71,11 @@ class Chardev {
   // Ends the conversations. Nothing where it is not attached.
   void detach(FrontEnd& frontEnd);
   // Puts a new outside under the front ends; conversations over the old one end.
-  void change(std::unique_ptr<Backend> backend);
+  void change(std::string_view kind, std::unique_ptr<Backend> backend);
 
  private:
   std::string id_;
+  std::string_view kind_;
   std::unique_ptr<Backend> backend_;
   std::vector<FrontEnd*> frontEnds_;
   Role role_ = Role::kFull;

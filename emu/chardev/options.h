@@ -73,6 +73,8 @@ struct MuxOptions {
 
 using BackendOptions = std::variant<SocketOptions, StdioOptions, PtyOptions, NullOptions, FileOptions, PipeOptions,
                                     RingbufOptions, MuxOptions, UdpOptions>;
+// "socket", "stdio": as -chardev names it.
+std::string_view kindOf(const BackendOptions& options);
 
 // A copy of what is written.
 struct LogOptions {

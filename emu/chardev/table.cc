@@ -31,6 +31,21 @@ Task<Opened> ready(Opened opened) { co_return opened; }
 
 }  // namespace
 
+std::string_view kindOf(const BackendOptions& options) {
+  return std::visit(Overloaded{
+                        [](const SocketOptions&) { return std::string_view("socket"); },
+                        [](const UdpOptions&) { return std::string_view("udp"); },
+                        [](const StdioOptions&) { return std::string_view("stdio"); },
+                        [](const PtyOptions&) { return std::string_view("pty"); },
+                        [](const NullOptions&) { return std::string_view("null"); },
+                        [](const FileOptions&) { return std::string_view("file"); },
+                        [](const PipeOptions&) { return std::string_view("pipe"); },
+                        [](const RingbufOptions&) { return std::string_view("ringbuf"); },
+                        [](const MuxOptions&) { return std::string_view("mux"); },
+                    },
+                    options);
+}
+
 ChardevTable::ChardevTable(Loop& loop, FdSets& fdSets) : outlet_(std::make_unique<Outlet>(loop)), fdSets_(fdSets) {}
 
 ChardevTable::~ChardevTable() {
@@ -123,14 +138,16 @@ Task<Result<Chardev*>> ChardevTable::add(Options options) {
   }
   const auto* socket = std::get_if<SocketOptions>(&options.backend);
   const bool waits = socket != nullptr && socket->server && socket->wait;
+  const std::string_view kind = kindOf(options.backend);
   RHEA_CO_TRY(std::unique_ptr<Backend> backend,
               co_await openLogged(std::move(options.backend), std::move(options.log)));
   RHEA_CO_CHECK(checkFree(options.id));  // another add may have come in between
-  auto made = std::make_unique<Chardev>(options.id, std::move(backend));
+  auto made = std::make_unique<Chardev>(options.id, kind, std::move(backend));
   made->setRole(options.role.value_or(Role::kFull));
   Chardev* result = made.get();
   chardevs_.emplace(options.id, std::move(made));
   if (waits) waiting_.push_back(options.id);
+  if (observer_ != nullptr) observer_->chardevAdded(*result);
   co_return result;
 }
 
@@ -143,6 +160,7 @@ Result<void> ChardevTable::remove(std::string id) {
   RHEA_TRY(Chardev * chardev, find(id));
   RHEA_CHECK(checkUnused(*chardev));
   std::erase(waiting_, id);
+  if (observer_ != nullptr) observer_->chardevRemoved(*chardev);
   chardevs_.erase(id);
   return success();
 }
@@ -153,10 +171,13 @@ Task<Result<Chardev*>> ChardevTable::change(Options options) {
     co_return Error(fmt::format("a mux cannot be changed: '{}'", options.id))
         .hint("change the chardev below it, whose name ends in -base");
   }
+  const std::string_view kind = kindOf(options.backend);
   RHEA_CO_TRY(std::unique_ptr<Backend> backend,
               co_await openLogged(std::move(options.backend), std::move(options.log)));
   RHEA_CO_TRY(chardev, find(options.id));
-  chardev->change(std::move(backend));
+  if (observer_ != nullptr) observer_->chardevRemoved(*chardev);
+  chardev->change(kind, std::move(backend));
+  if (observer_ != nullptr) observer_->chardevAdded(*chardev);
   co_return chardev;
 }
 

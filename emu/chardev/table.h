@@ -21,6 +21,14 @@ struct MuxActions {
   std::function<void()> saveDisks;  // Ctrl-A s
 };
 
+// Who mirrors which chardevs there are; called on the main loop.
+class TableObserver {
+ public:
+  virtual ~TableObserver() = default;
+  virtual void chardevAdded(const Chardev& chardev) = 0;
+  virtual void chardevRemoved(const Chardev& chardev) = 0;  // it is still there, for the last time
+};
+
 class ChardevTable {
  public:
   struct Info {
@@ -55,6 +63,8 @@ class ChardevTable {
   std::string freeId(std::string_view stem) const;
   // A descriptor that fd=NAME of a socket chardev may take, once: by number or name of LISTEN_FDS.
   void offerFd(std::string name, Fd fd);
+  // Before the first chardev; it lives as long as the table, and hears nothing of the table's own end.
+  void setObserver(TableObserver& observer) { observer_ = &observer; }
   void setMuxActions(MuxActions actions) { muxActions_ = std::move(actions); }
   // Offers all queued output to the host once more, for at most `limit`; before the program ends.
   void drain(Duration limit);
@@ -69,6 +79,7 @@ class ChardevTable {
   std::unique_ptr<Outlet> outlet_;
   FdSets& fdSets_;
   MuxActions muxActions_;
+  TableObserver* observer_ = nullptr;
   std::map<std::string, std::unique_ptr<Chardev>, std::less<>> chardevs_;
   std::vector<std::string> waiting_;  // servers whose first client start-up waits for
   std::map<std::string, Fd> offered_;

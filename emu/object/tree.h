@@ -2,6 +2,7 @@
 //
 //   /machine                  the board, with peripheral, peripheral-anon and unattached below it
 //   /objects/ID               what users made with object-add and -object
+//   /chardevs/ID              the chardevs (emu/machine/chardev-objects.h)
 #pragma once
 
 #include "emu/base/base.h"
