@@ -73,7 +73,7 @@ struct Row {
 constexpr Row kRows[] = {
     {"help", runHelp}, {"info", runInfo}, {"info block", runInfoBlock}, {"info history", runHistory}};
 
-std::string argumentHelp(const HumanForm& form) {
+std::string argumentHelp(const HumanForm& form, std::size_t columns) {
   std::vector<std::pair<std::string, std::string>> facts;
   for (const HumanArgument& argument : form.arguments) {
     std::string doc(argument.doc);
@@ -86,12 +86,13 @@ std::string argumentHelp(const HumanForm& form) {
     facts.emplace_back(argument.flag != 0 ? fmt::format("-{}", argument.flag) : std::string(argument.member),
                        std::move(doc));
   }
-  return renderFacts(facts, 2);
+  return renderFacts(facts, 2, columns);
 }
 
 std::string formHelp(const HumanForm& form, const Dress& dress) {
-  std::string text = dress.paint(Tone::kHeading, form.usage) + "\n  " + std::string(form.doc) + "\n";
-  text += argumentHelp(form);
+  const std::size_t columns = dress.columns();
+  std::string text = dress.paint(Tone::kHeading, wrapped(form.usage, columns, 4, 0)) + "\n";
+  text.append("  ").append(wrapped(form.doc, columns, 2, 2)).append("\n").append(argumentHelp(form, columns));
   if (!form.aliases.empty()) {
     text += "  also: ";
     for (const std::string_view alias : form.aliases)
@@ -107,9 +108,9 @@ std::string firstSentence(std::string_view doc) {
 }
 
 std::string listing(std::span<const HumanForm* const> forms, const Dress& dress) {
-  Table table({Column("command"), Column("what it does", Align::kLeft, true)});
-  for (const HumanForm* form : forms) table.addRow({std::string(form->usage), firstSentence(form->doc)});
-  return table.render(dress);
+  std::vector<std::pair<std::string, std::string>> terms;
+  for (const HumanForm* form : forms) terms.emplace_back(form->usage, firstSentence(form->doc));
+  return renderTerms(terms, dress);
 }
 
 }  // namespace
@@ -122,8 +123,9 @@ LocalCommand localCommand(std::string_view name) {
 
 std::string helpText(const FormTable& forms, std::span<const Word> words, const Dress& dress) {
   if (words.empty()) {
-    return listing(forms.forms(), dress) +
-           "help COMMAND tells more; -j behind a command gives its reply as JSON; Tab completes.\n";
+    constexpr std::string_view kMore =
+        "help COMMAND tells more; -j behind a command gives its reply as JSON; Tab completes.";
+    return listing(forms.forms(), dress) + wrapped(kMore, dress.columns(), 0, 0) + "\n";
   }
   const std::vector<const HumanForm*> under = forms.formsUnder(words.front().text);
   const auto [form, used] = forms.match(words);

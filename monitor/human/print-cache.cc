@@ -103,7 +103,7 @@ std::string_view methodText(qapi::WriteMethod method) {
   return "";
 }
 
-void appendNode(std::string& text, const qapi::DurabilityNode& node) {
+void appendNode(std::string& text, const qapi::DurabilityNode& node, std::size_t columns) {
   text += fmt::format("  {} ({}){}\n", node.nodeName, node.drv, node.file ? ": " + *node.file : std::string());
   std::vector<std::pair<std::string, std::string>> facts;
   for (const qapi::DurabilityDescriptor& one : node.descriptors) {
@@ -128,7 +128,7 @@ void appendNode(std::string& text, const qapi::DurabilityNode& node) {
   if (node.failed) facts.emplace_back("FAILED", *node.failed);
   if (node.unknown) facts.emplace_back("unknown", *node.unknown);
   if (node.note) facts.emplace_back("note", *node.note);
-  text += renderFacts(facts, 4);
+  text += renderFacts(facts, 4, columns);
 }
 
 Result<std::string> printDurability(const PrintRequest& request) {
@@ -139,7 +139,10 @@ Result<std::string> printDurability(const PrintRequest& request) {
     if (!text.empty()) text += "\n";
     const std::string name = disk.device.empty() ? disk.nodeName.value_or("(no medium)") : disk.device;
     text += request.dress.paint(Tone::kHeading, fmt::format("{}: {}", name, modeName(disk.cache))) + "\n";
-    text += "  " + request.dress.paint(disk.safe ? Tone::kGood : Tone::kWarning, disk.verdict) + "\n";
+    text += "  " +
+            request.dress.paint(disk.safe ? Tone::kGood : Tone::kWarning,
+                                wrapped(disk.verdict, request.dress.columns(), 2, 2)) +
+            "\n";
     text += fmt::format("  the guest was told: {}\n", beliefText(disk.guest));
     if (disk.pendingGuest) text += "  write-back is armed: it begins at the guest's next reset or request\n";
     if (disk.effectiveWriteback != disk.cache.writeback && !disk.pendingGuest) {
@@ -148,7 +151,7 @@ Result<std::string> printDurability(const PrintRequest& request) {
     if (disk.inFlight != 0)
       text += fmt::format("  {} requests in flight: nothing is promised for them\n", disk.inFlight);
     if (disk.forced) text += "  write-back was forced on against what the guest was told\n";
-    for (const qapi::DurabilityNode& node : disk.nodes) appendNode(text, node);
+    for (const qapi::DurabilityNode& node : disk.nodes) appendNode(text, node, request.dress.columns());
   }
   return text;
 }

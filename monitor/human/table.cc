@@ -6,6 +6,7 @@ namespace {
 
 constexpr std::size_t kGap = 2;           // blanks between columns
 constexpr std::size_t kLeastShrunk = 12;  // a file name shorter than this says nothing
+constexpr std::size_t kLeastText = 24;    // a column of sentences narrower than this is hard to read
 
 bool startsCodePoint(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
 
@@ -84,13 +85,55 @@ std::string Table::render(const Dress& dress) const {
   return text;
 }
 
-std::string renderFacts(const std::vector<std::pair<std::string, std::string>>& facts, std::size_t indent) {
+std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent, std::size_t used) {
+  if (columns == 0) return std::string(text);
+  std::string result;
+  bool first = true;  // of its line
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    const std::size_t width = displayWidth(word);
+    if (!first && used + 1 + width > columns) {
+      result.append("\n").append(indent, ' ');
+      used = indent;
+      first = true;
+    }
+    if (!first) result.push_back(' ');
+    result.append(word);
+    used += width + (first ? 0 : 1);
+    first = false;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return result;
+}
+
+std::string renderFacts(const std::vector<std::pair<std::string, std::string>>& facts, std::size_t indent,
+                        std::size_t columns) {
   std::size_t width = 0;
   for (const auto& [name, value] : facts) width = std::max(width, displayWidth(name));
+  const std::size_t column = indent + width + 2;
+  const bool roomy = column + kLeastText <= columns;
   std::string text;
   for (const auto& [name, value] : facts) {
     text.append(indent, ' ').append(name).append(":");
-    text.append(width - displayWidth(name) + 1, ' ').append(value).append("\n");
+    text.append(width - displayWidth(name) + 1, ' ');
+    text.append(wrapped(value, columns, roomy ? column : indent + kGap, column)).append("\n");
+  }
+  return text;
+}
+
+std::string renderTerms(const std::vector<std::pair<std::string, std::string>>& terms, const Dress& dress) {
+  std::size_t widest = 0;
+  for (const auto& [name, meaning] : terms) widest = std::max(widest, displayWidth(name));
+  const std::size_t columns = dress.columns();
+  const std::size_t column = columns == 0 ? widest + kGap : std::min(widest + kGap, columns * 2 / 5);
+  std::string text;
+  for (const auto& [name, meaning] : terms) {
+    const std::size_t width = displayWidth(name);
+    const bool beside = width + kGap <= column;
+    text += dress.paint(Tone::kHeading, wrapped(name, columns, 2 * kGap, 0));
+    text.append(beside ? "" : "\n").append(beside ? column - width : column, ' ');
+    text.append(wrapped(meaning, columns, column, column)).append("\n");
   }
   return text;
 }

@@ -38,7 +38,15 @@ class Table {
 std::size_t displayWidth(std::string_view text);
 // At most `width` cells, the middle replaced by an ellipsis: both ends of a path tell more than its middle.
 std::string shorten(std::string_view text, std::size_t width);
-// "name: value" lines with the values aligned, each line ending in '\n'.
-std::string renderFacts(const std::vector<std::pair<std::string, std::string>>& facts, std::size_t indent = 0);
+// `text` broken at blanks into lines of at most `columns` cells (0: one line); all but the first begin with `indent`
+// blanks, and the first one has `used` cells before it already. A word that is too long keeps its line. No '\n' at the
+// end.
+std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent, std::size_t used);
+// "name: value" lines with the values aligned and wrapped to `columns` (0: not at all), each ending in '\n'.
+std::string renderFacts(const std::vector<std::pair<std::string, std::string>>& facts, std::size_t indent = 0,
+                        std::size_t columns = 0);
+// Names with what they mean beside them, both wrapped to `columns`; a name that is too long for its column has lines of
+// its own, with the meaning below.
+std::string renderTerms(const std::vector<std::pair<std::string, std::string>>& terms, const Dress& dress);
 
 }  // namespace rhea::monitor

@@ -30,6 +30,25 @@ TEST(HumanTable, NarrowTerminalShortensTheMiddleOfFileNames) {
   EXPECT_EQ(displayWidth("disk0  /very/…"), 14U);
 }
 
+TEST(Table, WrapsSentencesBetweenWords) {
+  EXPECT_EQ(wrapped("one two three", 0, 2, 0), "one two three");
+  EXPECT_EQ(wrapped("one two three", 9, 2, 0), "one two\n  three");
+  EXPECT_EQ(wrapped("one two three", 9, 2, 4), "one\n  two\n  three") << "four cells are used before it";
+  EXPECT_EQ(wrapped("incomprehensibilities", 9, 2, 0), "incomprehensibilities");
+  EXPECT_EQ(wrapped("", 9, 2, 0), "");
+}
+
+TEST(Table, PutsATermThatIsTooLongAboveItsMeaning) {
+  const std::vector<std::pair<std::string, std::string>> terms = {{"quit", "End it."}, {"a [-b] long form", "Do it."}};
+  EXPECT_EQ(renderTerms(terms, Dress()),
+            "quit              End it.\n"
+            "a [-b] long form  Do it.\n");
+  EXPECT_EQ(renderTerms(terms, Dress(20, false)),
+            "quit    End it.\n"
+            "a [-b] long form\n"
+            "        Do it.\n");
+}
+
 TEST(HumanTable, ColoursOnlyWhereTheyAreWanted) {
   EXPECT_EQ(Dress(80, false).paint(Tone::kBad, "x"), "x");
   EXPECT_EQ(Dress(80, true).paint(Tone::kBad, "x"), "\x1b[31mx\x1b[0m");
