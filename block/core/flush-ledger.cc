@@ -24,6 +24,11 @@ void FlushLedger::touched() {
   ++generation_;
 }
 
+bool FlushLedger::everChanged() const {
+  const std::lock_guard lock(guard_);
+  return generation_ != 1;
+}
+
 Task<Result<void>> FlushLedger::flush(std::function<Task<Result<void>>()> sync) {
   std::shared_ptr<Pending> pending;
   std::shared_ptr<Event> running;

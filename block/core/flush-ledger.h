@@ -22,6 +22,8 @@ class FlushLedger {
   void changed(std::uint64_t bytes);
   // The next flush is real, although nothing is accounted: something below may have changed.
   void touched();
+  // Whether there has been any change, flushed or not, since the node was opened.
+  bool everChanged() const;
 
   // Runs `sync` by the rules above; it is the system call, and is called at most once at a time.
   // Errors: those of sync; the latched error.

@@ -249,7 +249,9 @@ Task<void> BlockGraph::closeNode(NodePtr node) {
   co_await GraphChange::waitUntilFree(node);
   co_await node->asks_.join();
   if (node->driver_ != nullptr) {
-    if (!node->isReadOnly() && node->accounts()) {
+    // A file to which nothing was ever done needs no flush of ours; what formats keep back, only they know.
+    const bool untouched = node->children_.empty() && !node->ledger().everChanged();
+    if (!node->isReadOnly() && node->accounts() && !untouched) {
       const Result<void> flushed = co_await node->flush(FlushTo::kStable);
       if (!flushed.ok()) {
         context_.observer.note(fmt::format("node '{}' was closed although its last flush failed: {}", node->name(),

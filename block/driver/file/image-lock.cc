@@ -17,38 +17,54 @@ constexpr int kExitImageInUse = 3;
 
 constexpr std::array<std::string_view, kLockBits> kVerbs = {"read", "write", "write", "resize", "change the chain of"};
 
-struct flock byteLock(short type, off_t at) {
+// Bytes that lie side by side: one call to the kernel.
+struct Run {
+  off_t at;
+  off_t length;
+};
+
+struct flock lockOf(short type, Run run) {
   struct flock lock {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
-  lock.l_start = at;
-  lock.l_len = 1;
+  lock.l_start = run.at;
+  lock.l_len = run.length;
   return lock;
 }
 
-Result<void> setByte(int fd, short type, off_t at) {
-  struct flock lock = byteLock(type, at);
+Result<void> setRun(int fd, short type, Run run) {
+  struct flock lock = lockOf(type, run);
   while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
     if (errno != EINTR) return Error::fromErrno(errno);
   }
   return success();
 }
 
-Result<bool> heldByOthers(int fd, off_t at) {
-  struct flock lock = byteLock(F_WRLCK, at);
+Result<bool> heldByOthers(int fd, Run run) {
+  struct flock lock = lockOf(F_WRLCK, run);
   while (fcntl(fd, F_OFD_GETLK, &lock) != 0) {
     if (errno != EINTR) return Error::fromErrno(errno);
   }
   return lock.l_type != F_UNLCK;
 }
 
-template <class Function>
-Result<void> forEachByte(LockSet set, Function function) {
+void appendRuns(std::vector<Run>& runs, std::uint32_t bits, off_t base) {
   for (unsigned bit = 0; bit < kLockBits; ++bit) {
-    if ((set.uses & (1U << bit)) != 0) RHEA_CHECK(function(kUsesBase + static_cast<off_t>(bit)));
-    if ((set.denies & (1U << bit)) != 0) RHEA_CHECK(function(kDeniesBase + static_cast<off_t>(bit)));
+    if ((bits & (1U << bit)) == 0) continue;
+    const off_t at = base + static_cast<off_t>(bit);
+    if (!runs.empty() && runs.back().at + runs.back().length == at) {
+      ++runs.back().length;
+    } else {
+      runs.push_back({at, 1});
+    }
   }
-  return success();
+}
+
+std::vector<Run> runsOf(std::uint32_t uses, std::uint32_t denies) {
+  std::vector<Run> runs;
+  appendRuns(runs, uses, kUsesBase);
+  appendRuns(runs, denies, kDeniesBase);
+  return runs;
 }
 
 }  // namespace
@@ -56,33 +72,40 @@ Result<void> forEachByte(LockSet set, Function function) {
 std::string_view lockBitVerb(LockBit bit) { return kVerbs[static_cast<std::size_t>(bit)]; }
 
 Result<void> takeLocks(int fd, LockSet wanted) {
-  std::vector<off_t> taken;
-  const auto take = [fd, &taken](off_t at) {
-    auto done = setByte(fd, F_RDLCK, at);
-    if (done.ok()) taken.push_back(at);
-    return done;
-  };
-  auto done = forEachByte(wanted, take);
-  if (!done.ok()) {
-    for (const off_t at : taken) static_cast<void>(setByte(fd, F_UNLCK, at));
+  std::vector<Run> taken;
+  for (const Run run : runsOf(wanted.uses, wanted.denies)) {
+    auto done = setRun(fd, F_RDLCK, run);
+    if (!done.ok()) {
+      for (const Run back : taken) static_cast<void>(setRun(fd, F_UNLCK, back));
+      return done;
+    }
+    taken.push_back(run);
   }
-  return done;
+  return success();
 }
 
 Result<void> dropLocks(int fd, LockSet unwanted) {
-  return forEachByte(unwanted, [fd](off_t at) { return setByte(fd, F_UNLCK, at); });
+  for (const Run run : runsOf(unwanted.uses, unwanted.denies)) RHEA_CHECK(setRun(fd, F_UNLCK, run));
+  return success();
 }
 
 Result<std::optional<LockConflict>> findConflict(int fd, LockSet wanted) {
+  // Whom we deny must not be using, and what we use must not be denied.
+  bool free = true;
+  for (const Run run : runsOf(wanted.denies, wanted.uses)) {
+    RHEA_TRY(const bool held, heldByOthers(fd, run));
+    free = free && !held;
+  }
+  if (free) return std::optional<LockConflict>();
   for (unsigned bit = 0; bit < kLockBits; ++bit) {
     const auto named = static_cast<LockBit>(bit);
     const off_t at = static_cast<off_t>(bit);
     if ((wanted.denies & (1U << bit)) != 0) {
-      RHEA_TRY(const bool used, heldByOthers(fd, kUsesBase + at));
+      RHEA_TRY(const bool used, heldByOthers(fd, {kUsesBase + at, 1}));
       if (used) return std::optional(LockConflict{named, true});
     }
     if ((wanted.uses & (1U << bit)) != 0) {
-      RHEA_TRY(const bool denied, heldByOthers(fd, kDeniesBase + at));
+      RHEA_TRY(const bool denied, heldByOthers(fd, {kDeniesBase + at, 1}));
       if (denied) return std::optional(LockConflict{named, false});
     }
   }
@@ -114,8 +137,8 @@ Result<void> claimLocks(int fd, LockSet held, LockSet wanted, const std::string&
 }
 
 Result<void> probeLocks(int fd) {
-  RHEA_CHECK(setByte(fd, F_RDLCK, kProbeByte));
-  return setByte(fd, F_UNLCK, kProbeByte);
+  RHEA_CHECK(setRun(fd, F_RDLCK, {kProbeByte, 1}));
+  return setRun(fd, F_UNLCK, {kProbeByte, 1});
 }
 
 }  // namespace rhea::block
