@@ -247,18 +247,35 @@ class DriveReader {
     setNodeSwitches();
     RHEA_TRY(const json::Text text, options_.toJson());
     RHEA_TRY(const json::Value tree, json::parse(text));
-    RHEA_TRY(drive_.node, json::readJson<qapi::BlockdevOptions>(tree, {}, json::Spelling::kKeyval));
+    Result<qapi::BlockdevOptions> node = json::readJson<qapi::BlockdevOptions>(tree, {}, json::Spelling::kKeyval);
+    if (!node.ok()) return inDriveWords(node.takeError());
+    drive_.node = *std::move(node);
     return success();
   }
 
-  Result<void> readDriver() {
-    const std::optional<std::string> format = options_.take("format");
-    if (!format) return success();
-    const Keyval::Entry* driver = options_.find("driver");
-    if (driver != nullptr && driver->value != *format) {
-      return Error(fmt::format("format={} and driver={} contradict one another", *format, driver->value));
+  // The node's reader knows nothing of the keys that were a drive's.
+  Error inDriveWords(Error error) const {
+    const std::string place(error.whereText());
+    if (place == "driver" && format_) {
+      return Error(fmt::format("there is no format '{}'", *format_))
+          .where("format")
+          .candidates(std::vector<std::string>(error.candidateNames()));
     }
-    if (driver == nullptr) options_.set("driver", *format);
+    const Keyval::Entry* given = options_.find(place);
+    if (given == nullptr || !error.message().starts_with("unknown member")) return error;
+    std::vector<std::string> names = nearestNames(place, std::span<const std::string_view>(kKeys));
+    if (names.empty()) names = error.candidateNames();
+    return Error(fmt::format("a drive has no option '{}'", place)).where(place).candidates(std::move(names));
+  }
+
+  Result<void> readDriver() {
+    format_ = options_.take("format");
+    if (!format_) return success();
+    const Keyval::Entry* driver = options_.find("driver");
+    if (driver != nullptr && driver->value != *format_) {
+      return Error(fmt::format("format={} and driver={} contradict one another", *format_, driver->value));
+    }
+    if (driver == nullptr) options_.set("driver", *format_);
     return success();
   }
 
@@ -290,6 +307,7 @@ class DriveReader {
   }
 
   Keyval options_;
+  std::optional<std::string> format_;  // as it was given
   unsigned index_;
   DriveOptions drive_;
 };

@@ -12,12 +12,20 @@ namespace {
 // The line with the word that `candidate` probably means replaced by it; empty where no word is like it.
 std::string corrected(std::string_view line, const std::string& candidate) {
   const std::vector<Word> words = splitWords(line);
-  for (auto word = words.rbegin(); word != words.rend(); ++word) {
-    if (word->text == candidate || nearestNames(word->text, std::span<const std::string>(&candidate, 1)).empty())
-      continue;
-    std::string better(line);
-    better.replace(word->begin, word->end - word->begin, candidate);
-    return better;
+  // The command's own word was understood, or the error itself names a better one.
+  for (auto word = words.rbegin(); word != words.rend() && word + 1 != words.rend(); ++word) {
+    const std::string_view text = line.substr(word->begin, word->end - word->begin);
+    // Options are words within a word: "if=none,fromat=raw".
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t end = std::min(text.find_first_of(",=", begin), text.size());
+      const std::string_view piece = text.substr(begin, end - begin);
+      if (piece != candidate && !nearestNames(piece, std::span<const std::string>(&candidate, 1)).empty()) {
+        std::string better(line);
+        better.replace(word->begin + begin, piece.size(), candidate);
+        return better;
+      }
+      begin = end + 1;
+    }
   }
   return {};
 }
