@@ -66,6 +66,29 @@ std::vector<std::string> keyCandidates(const HumanArgument& argument, const std:
   return found;
 }
 
+// Keys whose values are names of things, by the last part of the key: "file.filename" is a file's name.
+struct NamedValue {
+  std::string_view key;
+  ArgumentKind kind;
+};
+constexpr NamedValue kNamedValues[] = {
+    {"file", ArgumentKind::kFile},
+    {"filename", ArgumentKind::kFile},
+    {"path", ArgumentKind::kFile},
+    {"drive", ArgumentKind::kDriveOrNode},
+    {"chardev", ArgumentKind::kChardev},
+    {"iothread", ArgumentKind::kIothread},
+    {"throttle-group", ArgumentKind::kObject},
+};
+
+std::optional<ArgumentKind> kindOfValue(std::string_view key) {
+  key.remove_prefix(key.rfind('.') + 1);  // npos + 1 is 0
+  for (const NamedValue& row : kNamedValues) {
+    if (row.key == key) return row.kind;
+  }
+  return std::nullopt;
+}
+
 void collect(json::View value, const std::vector<std::string>& keys, std::vector<std::string>& names) {
   if (value.isArray()) {
     for (const json::View item : value.items()) collect(item, keys, names);
@@ -110,8 +133,7 @@ Task<std::vector<std::string>> Completer::candidates(const HumanArgument& argume
     case ArgumentKind::kKeyval:
     case ArgumentKind::kRest:
     case ArgumentKind::kWord:
-      closes = false;
-      co_return keyCandidates(argument, typed);
+      co_return co_await options(argument, std::move(typed), closes);
     case ArgumentKind::kBool:
       co_return std::vector<std::string>{std::string("on"), std::string("off")};
     case ArgumentKind::kDrive:
@@ -149,6 +171,23 @@ Task<std::vector<std::string>> Completer::candidates(const HumanArgument& argume
     default:
       co_return std::vector<std::string>();
   }
+}
+
+// Behind the last comma: a key, or the value of the key that stands there.
+Task<std::vector<std::string>> Completer::options(HumanArgument argument, std::string typed, bool& closes) {
+  closes = false;
+  std::vector<std::string> found = keyCandidates(argument, typed);
+  const std::size_t begin = typed.rfind(',') + 1;
+  const std::size_t equals = typed.find('=', begin);
+  if (equals == std::string::npos) co_return found;
+  const std::optional<ArgumentKind> kind = kindOfValue(std::string_view(typed).substr(begin, equals - begin));
+  if (!kind) co_return found;
+  HumanArgument value{};
+  value.kind = *kind;
+  bool closesValue = false;
+  const std::vector<std::string> names = co_await candidates(value, typed.substr(equals + 1), closesValue);
+  for (const std::string& name : names) found.push_back(typed.substr(0, equals + 1) + name);
+  co_return found;
 }
 
 Task<std::vector<std::string>> Completer::membersOf(std::string command, std::string arguments,

@@ -15,6 +15,7 @@ class Completer {
 
  private:
   Task<std::vector<std::string>> candidates(const HumanArgument& argument, std::string typed, bool& closes);
+  Task<std::vector<std::string>> options(HumanArgument argument, std::string typed, bool& closes);
   Task<std::vector<std::string>> membersOf(std::string command, std::string arguments, std::vector<std::string> keys);
   Task<std::vector<std::string>> paths(std::string typed, bool& closes);
 

@@ -4,6 +4,7 @@
 #include "emu/base/names.h"
 #include "monitor/human/local.h"
 #include "monitor/human/printer.h"
+#include "monitor/human/table.h"
 
 namespace rhea::monitor {
 
@@ -38,7 +39,17 @@ std::string pretty(const json::Text& text) {
 }  // namespace
 
 std::string renderError(const Error& error, std::string_view line, const Dress& dress) {
-  std::string text = dress.paint(Tone::kBad, kErrorPrefix) + error.describe() + "\n";
+  std::string text = dress.paint(Tone::kBad, kErrorPrefix);
+  std::size_t used = std::string_view(kErrorPrefix).size();
+  const std::string told = error.describe();
+  for (std::string_view rest = told; !rest.empty(); used = 0) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view one = rest.substr(0, end);
+    const std::size_t indent = std::min(one.find_first_not_of(' '), one.size());
+    text.append(indent, ' ').append(wrapped(one.substr(indent), dress.columns(), indent + 2, used + indent));
+    text.push_back('\n');
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
   const std::vector<std::string>& names = error.candidateNames();
   if (names.empty() || error.hintText().find("did you mean") != std::string_view::npos) return text;
   const std::string better = corrected(line, names.front());

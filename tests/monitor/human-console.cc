@@ -30,7 +30,7 @@ TEST(HumanTable, NarrowTerminalShortensTheMiddleOfFileNames) {
   EXPECT_EQ(displayWidth("disk0  /very/…"), 14U);
 }
 
-TEST(Table, WrapsSentencesBetweenWords) {
+TEST(HumanTable, WrapsSentencesBetweenWords) {
   EXPECT_EQ(wrapped("one two three", 0, 2, 0), "one two three");
   EXPECT_EQ(wrapped("one two three", 9, 2, 0), "one two\n  three");
   EXPECT_EQ(wrapped("one two three", 9, 2, 4), "one\n  two\n  three") << "four cells are used before it";
@@ -38,7 +38,7 @@ TEST(Table, WrapsSentencesBetweenWords) {
   EXPECT_EQ(wrapped("", 9, 2, 0), "");
 }
 
-TEST(Table, PutsATermThatIsTooLongAboveItsMeaning) {
+TEST(HumanTable, PutsATermThatIsTooLongAboveItsMeaning) {
   const std::vector<std::pair<std::string, std::string>> terms = {{"quit", "End it."}, {"a [-b] long form", "Do it."}};
   EXPECT_EQ(renderTerms(terms, Dress()),
             "quit              End it.\n"
@@ -148,6 +148,35 @@ TEST_F(HumanConsole, TabCompletesAWordOfAForm) {
   type("1G\r");
   ASSERT_FALSE(executor_.asked.empty());
   EXPECT_EQ(executor_.asked.back(), R"(block_resize {"device": "disk0", "size": 1073741824})");
+}
+
+TEST_F(HumanConsole, TabCompletesNamesBehindAnOptionsKey) {
+  start(80, true);
+  executor_.replies.emplace("query-chardev", json::Text(R"([{"label": "serial0"}])"));
+  type("io d if=none,chardev=se\t");
+  type("\r");
+  ASSERT_FALSE(executor_.asked.empty());
+  EXPECT_EQ(executor_.asked.back(),
+            R"(io {"device": "d", "command": "if=none,chardev=serial0"} io d if=none,chardev=serial0)");
+}
+
+TEST_F(HumanConsole, CorrectsAWordWithinAWordAndNeverTheCommand) {
+  executor_.replies.emplace("block_resize", Error("no 'disc0'").candidates({"disk0"}));
+  start(0, false);
+  screen_->take();
+  type("block_resize if=none,drive=disc0,x=y 1G\n");
+  EXPECT_EQ(screen_->take(),
+            "error: no 'disc0'\n"
+            "  there is: disk0\n"
+            "  did you mean: block_resize if=none,drive=disk0,x=y 1G\n"
+            "(rhea) ");
+  executor_.replies.clear();
+  executor_.replies.emplace("block_resize", Error("no option 'x'").candidates({"block-resize"}));
+  type("block_resize x 1G\n");
+  EXPECT_EQ(screen_->take(),
+            "error: no option 'x'\n"
+            "  there is: block-resize\n"
+            "(rhea) ");
 }
 
 TEST_F(HumanConsole, TypedKeysAreShown) {
