@@ -9,6 +9,7 @@ constexpr std::uint16_t kVendor = 0x1af4;
 constexpr std::uint16_t kModernDevice = 0x1040;  // plus the device's type
 constexpr std::uint16_t kSubsystem = 0x1100;
 
+constexpr unsigned kLegacyBar = 0;
 constexpr unsigned kMsixBar = 1;
 constexpr unsigned kWindowBar = 4;
 constexpr std::uint32_t kWindowSize = 0x1000;

@@ -154,7 +154,12 @@ void VirtioPci::setStatus(std::uint8_t value) {
   if ((next & kFeaturesOk) == 0) next &= static_cast<std::uint8_t>(~kDriverOk);
   const bool begins = (next & kDriverOk & ~status_) != 0;
   status_ = next;
-  if (!begins) return;
+  if (begins) beginDriving();
+}
+
+void VirtioPci::beginDriving() {
+  // A driver of before 1.0 has no other moment at which its features are settled.
+  if ((status_ & kFeaturesOk) == 0) device_->negotiated(driverFeatures_);
   for (unsigned i = 0; i < registers_.size(); ++i) {
     if (registers_[i].enabled) startQueue(i);
   }
@@ -243,7 +248,7 @@ void VirtioPci::configWritten(std::size_t offset, unsigned size) {
 
 std::vector<std::pair<std::size_t, std::size_t>> VirtioPci::freeRanges() const {
   auto ranges = PciDevice::freeRanges();
-  ranges.emplace_back(accessCapability_ + kAccessData, 4);
+  if (accessCapability_ != 0) ranges.emplace_back(accessCapability_ + kAccessData, 4);
   return ranges;
 }
 

@@ -16,9 +16,9 @@ const object::Property VirtioPci::kProperties[] = {
     object::field<&VirtioPci::pciOptions_, &PciOptions::eventIndex>("event_idx", "true",
                                                                     "whether the event index is offered"),
     object::field<&VirtioPci::pciOptions_, &PciOptions::disableLegacy>(
-        "disable-legacy", "\"auto\"", "off would offer the registers of before virtio 1.0, which are not there"),
+        "disable-legacy", "\"auto\"", "whether the registers of before virtio 1.0 are left out; auto: behind a port"),
     object::field<&VirtioPci::pciOptions_, &PciOptions::disableModern>(
-        "disable-modern", "false", "on would offer nothing but the registers of before virtio 1.0"),
+        "disable-modern", "false", "whether nothing but the registers of before virtio 1.0 is there"),
 };
 
 void VirtioPci::addClass(object::ClassTable& classes) {
@@ -34,10 +34,10 @@ void VirtioPci::addClass(object::ClassTable& classes) {
 VirtioPci::~VirtioPci() = default;
 
 Task<Result<void>> VirtioPci::complete() {
-  if (pciOptions_.disableModern || pciOptions_.disableLegacy == qapi::OnOffAuto::off) {
-    co_return Error("the registers of virtio before 1.0 are not there")
-        .where(pciOptions_.disableModern ? "disable-modern" : "disable-legacy")
-        .hint("leave it out: every driver since 2014 speaks virtio 1.0");
+  if (pciOptions_.disableModern && !isTransitional()) {
+    co_return Error("the device has neither modern nor legacy registers")
+        .where("disable-modern")
+        .hint("disable-legacy=off");
   }
   main_ = Loop::current();
   std::unique_ptr<VirtioDevice> made = makeDevice();
@@ -60,11 +60,13 @@ Task<Result<void>> VirtioPci::complete() {
   vectors_ = std::vector<std::atomic<std::uint16_t>>(shapes_.size());
   clearRegisters();
 
-  pci::PciIdentity identity(kVendor, static_cast<std::uint16_t>(kModernDevice + device_->deviceType()), classCode());
-  identity.revision = 1;
+  const auto modernId = static_cast<std::uint16_t>(kModernDevice + device_->deviceType());
+  pci::PciIdentity identity(kVendor, isTransitional() ? transitionalId(device_->deviceType()) : modernId, classCode());
+  identity.revision = isTransitional() ? 0 : 1;
   identity.subsystemVendor = kVendor;
-  identity.subsystem = kSubsystem;
+  identity.subsystem = isTransitional() ? device_->deviceType() : kSubsystem;
   identify(identity);
+  if (isTransitional()) addLegacyWindow();
   addIntx();
   if (pciBus().above() != nullptr) {
     addExpress(pci::ExpressType::kEndpoint);
@@ -73,7 +75,7 @@ Task<Result<void>> VirtioPci::complete() {
   const unsigned vectors = pciOptions_.vectors == UINT32_MAX ? static_cast<unsigned>(shapes_.size()) + 1
                                                              : std::min(pciOptions_.vectors, pci::Msix::kMostVectors);
   if (vectors > 0) addMsix(vectors, kMsixBar);
-  addVirtioCapabilities();
+  if (!pciOptions_.disableModern) addVirtioCapabilities();
   setUp();
   if (auto* runState = services().find<object::RunState>(); runState != nullptr) {
     runState->observe(*this, object::RunState::Layer::kDevices);
@@ -139,6 +141,7 @@ Task<void> VirtioPci::driverReset() {
   const std::lock_guard lock(guard_);
   clearRegisters();
   resetting_ = false;
+  resetDone_.notify_all();
 }
 
 Task<void> VirtioPci::reset() {
@@ -178,14 +181,17 @@ void VirtioPci::clearRegisters() {
 // --- the machine stops and runs
 
 Task<Result<void>> VirtioPci::machineStopped() {
+  stopped_ = true;
   for (const auto& queue : queues_) co_await queue->pause(true);
   co_await device_->settle();
-  // What is done has been handed back too once the loops have had another turn.
-  for (const auto& queue : queues_) co_await queue->pause(true);
+  // What is done has been handed back too once the loops have had another turn. On slow storage the machine may have
+  // been resumed meanwhile.
+  for (const auto& queue : queues_) co_await queue->pause(stopped_);
   co_return success();
 }
 
 void VirtioPci::machineResumed() {
+  stopped_ = false;
   auto resume = [](VirtioPci& self) -> Task<void> {
     for (const auto& queue : self.queues_) co_await queue->pause(false);
   };
@@ -292,7 +298,7 @@ Result<void> VirtioPci::load(migrate::StateReader& from) {
     if (count != registers_.size()) {
       return Error(fmt::format("the saved device has {} queues, this one {}", count, registers_.size()));
     }
-    const std::uint64_t more = driverFeatures_ & ~offered();
+    const std::uint64_t more = driverFeatures_ & ~(offered() | (isTransitional() ? legacyOffered() : 0));
     if (more != 0) return Error(fmt::format("features {:#x} were negotiated, which this device does not offer", more));
     configVector_ = checkedVector(configVector_);
     sharedConfigVector_.store(configVector_, std::memory_order_release);
@@ -303,7 +309,7 @@ Result<void> VirtioPci::load(migrate::StateReader& from) {
   }
   RHEA_TRY(migrate::StateReader own, from.section("device"));
   RHEA_CHECK(device_->load(own));
-  device_->negotiated((status_ & kFeaturesOk) != 0 ? driverFeatures_ : 0);
+  device_->negotiated((status_ & (kFeaturesOk | kDriverOk)) != 0 ? driverFeatures_ : 0);
   for (std::size_t i = 0; i < states.size(); ++i) {
     auto work = [queue = queues_[i].get(), state = std::move(states[i])] { queue->restore(state); };
     queues_[i]->loop().post(work);

@@ -1,10 +1,12 @@
 // VirtioPci: a virtio device as a PCI function (virtio 1.2, 4.1): the registers by which a driver finds, sets up and
-// notifies its queues, modern ones alone.
+// notifies its queues: modern ones, and on pcie.0 those of before virtio 1.0 besides (a transitional device).
 //
 // Registers are guarded by a mutex of this device, taken on vCPUs' threads for a few instructions; the doorbell takes
 // none. A reset by the driver completes on the main loop when requests under way have: until then the status register
-// keeps its value, which drivers wait for (4.1.4.3.1).
+// keeps its value, which drivers wait for (4.1.4.3.1). A driver of before 1.0 does not know of that: its write waits.
 #pragma once
+
+#include <condition_variable>
 
 #include "emu/object/run-state.h"
 #include "hw/pci/pci-device.h"
@@ -33,6 +35,7 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   Task<void> retire() override;
   Task<void> reset() override;
   void save(migrate::StateWriter& to) const override;
+  bool savesChildren() const override { return true; }
   Result<void> load(migrate::StateReader& from) override;
 
   // QueueHost. Any thread.
@@ -90,12 +93,18 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   void writeIsr(unsigned offset, std::uint64_t value, unsigned size);
   std::uint64_t readDevice(unsigned offset, unsigned size);
   void writeDevice(unsigned offset, std::uint64_t value, unsigned size);
+  std::uint64_t readLegacy(unsigned offset, unsigned size);
+  void writeLegacy(unsigned offset, std::uint64_t value, unsigned size);
   std::uint64_t readNotify(unsigned offset, unsigned size);
   void writeNotify(unsigned offset, std::uint64_t value, unsigned size);
   mem::IoHandler* windowAt(std::uint64_t& offset);
   // What the capability in configuration space asks for: offset in the window bar, and size.
   std::optional<std::pair<std::uint64_t, unsigned>> wantedAccess() const;
 
+  bool isTransitional() const;
+  static std::uint16_t transitionalId(std::uint16_t deviceType);
+  void addLegacyWindow();
+  unsigned legacyConfigAt() const;
   void addVirtioCapabilities();
   void addWindowCapability(std::uint8_t type, std::uint32_t offset, std::uint32_t length, std::size_t size);
 
@@ -104,6 +113,11 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   void setCommonRegister(unsigned offset, std::uint32_t value);
   void setStatus(std::uint8_t value);
   void setFeatures(std::uint32_t value);
+  std::uint64_t legacyOffered() const;
+  void setLegacyQueue(std::uint32_t page);
+  void setLegacyStatus(std::uint8_t value);
+  // DRIVER_OK: features count, and queues run.
+  void beginDriving();
   std::uint16_t checkedVector(std::uint32_t value) const;
   void startQueue(unsigned index);
   void beginReset();
@@ -128,11 +142,13 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   std::vector<std::unique_ptr<Queue>> queues_;
   Loop* main_ = nullptr;
   bool observing_ = false;
+  bool stopped_ = false;  // main loop
   TaskGroup resets_;
 
   mutable std::mutex guard_;
   std::uint8_t status_ = 0;
   bool resetting_ = false;
+  std::condition_variable resetDone_;
   bool needsReset_ = false;
   std::uint8_t generation_ = 0;
   std::uint32_t deviceFeatureSelect_ = 0;
@@ -153,6 +169,7 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   Window<&VirtioPci::readIsr, &VirtioPci::writeIsr> isrWindow_{*this};
   Window<&VirtioPci::readDevice, &VirtioPci::writeDevice> deviceWindow_{*this};
   Window<&VirtioPci::readNotify, &VirtioPci::writeNotify> notify_{*this};
+  Window<&VirtioPci::readLegacy, &VirtioPci::writeLegacy> legacy_{*this};
 };
 
 }  // namespace rhea::virtio

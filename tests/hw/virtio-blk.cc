@@ -83,6 +83,15 @@ TEST_F(VirtioBlk, ServesSeveralQueuesOnAnIoThread) {
     EXPECT_EQ(0, rig_.at<std::uint8_t>(BlkDriver::kHeaderAt + i * 0x1000 + 64));
   }
   EXPECT_EQ(3U, disk_->statistics().counts(block::IoKind::kWrite).operations);
+  // The disk's own code has moved there too, and comes back when the device goes.
+  block::NodePtr node;
+  rig_.onMain([&] { node = rig_.graph().findNode("n0"); });
+  EXPECT_NE(&node->home(), &rig_.mainLoop());
+  rig_.machineStarts();
+  rig_.onMain([&] { disk_ = nullptr; });
+  ASSERT_TRUE(rig_.run(rig_.devices().removeAll(CancelToken())).ok());
+  EXPECT_EQ(&node->home(), &rig_.mainLoop());
+  rig_.onMain([&] { node = nullptr; });
 }
 
 TEST_F(VirtioBlk, AnswersWhatItCannotDo) {
@@ -181,6 +190,66 @@ TEST_F(VirtioBlk, RefusesFeaturesThatWereNotOffered) {
   EXPECT_FALSE(driver.negotiate(virtio::kVersion1 | kConfigWce));
   EXPECT_FALSE(driver.negotiate(kFlush)) << "without version 1";
   EXPECT_TRUE(driver.negotiate(virtio::kVersion1 | kFlush));
+}
+
+// What a driver of before virtio 1.0 does: ports alone, a queue by its page, no features to agree on.
+TEST_F(VirtioBlk, ServesADriverOfBeforeVirtio10) {
+  start(",serial=old");
+  constexpr std::uint64_t kPorts = 0xc000, kQueue = 0x100000;
+  rig_.writeConfig(3, 0x10, kPorts);
+  rig_.writeConfig(3, pci::kCommand, pci::kCommandIo | pci::kCommandBusMaster, 2);
+  const auto get = [this](unsigned at, unsigned size) { return rig_.ports().readValue(kPorts + at, size); };
+  const auto put = [this](unsigned at, std::uint64_t value, unsigned size) {
+    rig_.ports().writeValue(kPorts + at, value, size);
+  };
+  EXPECT_EQ(0U, rig_.readConfig(3, 8, 1)) << "its revision says transitional";
+  EXPECT_EQ(2048U, get(20, 4)) << "sectors, in the device's own registers";
+  EXPECT_EQ(kFlush, get(0, 4) & kFlush);
+  put(18, 0, 1);
+  put(18, 3, 1);
+  put(4, kFlush, 4);
+  put(14, 0, 2);
+  const auto entries = static_cast<unsigned>(get(12, 2));
+  ASSERT_EQ(256U, entries);
+  std::memset(&rig_.at<char>(kQueue), 0, 0x4000);
+  put(8, kQueue >> 12, 4);
+  EXPECT_EQ(kQueue >> 12, get(8, 4));
+  put(18, 7, 1);
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+
+  const std::uint64_t available = kQueue + 16 * 256, used = kQueue + 0x2000;
+  std::uint16_t sent = 0;
+  const auto request = [&](std::uint32_t type, bool deviceWrites) {
+    rig_.at<std::uint32_t>(BlkDriver::kHeaderAt) = type;
+    rig_.at<std::uint64_t>(BlkDriver::kHeaderAt + 8) = 8;
+    rig_.at<std::uint8_t>(BlkDriver::kStatusAt) = 0xee;
+    const std::uint64_t places[] = {BlkDriver::kHeaderAt, BlkDriver::kDataAt, BlkDriver::kStatusAt};
+    const std::uint32_t lengths[] = {16, 512, 1};
+    const std::uint16_t flags[] = {1, static_cast<std::uint16_t>(deviceWrites ? 3 : 1), 2};
+    for (unsigned i = 0; i < 3; ++i) {
+      rig_.at<std::uint64_t>(kQueue + 16 * i) = places[i];
+      rig_.at<std::uint32_t>(kQueue + 16 * i + 8) = lengths[i];
+      rig_.at<std::uint16_t>(kQueue + 16 * i + 12) = flags[i];
+      rig_.at<std::uint16_t>(kQueue + 16 * i + 14) = static_cast<std::uint16_t>(i + 1);
+    }
+    std::atomic_ref(rig_.at<std::uint16_t>(available + 2)).store(++sent, std::memory_order_release);
+    put(16, 0, 2);
+    EXPECT_TRUE(rig_.waitForLine(3, true)) << "a pin: message interrupts are off";
+    EXPECT_EQ(1U, get(19, 1));
+    EXPECT_EQ(sent, rig_.at<std::uint16_t>(used + 2));
+    return rig_.at<std::uint8_t>(BlkDriver::kStatusAt);
+  };
+  std::memcpy(&rig_.at<char>(BlkDriver::kDataAt), "old but well", 12);
+  EXPECT_EQ(0, request(1, false));
+  std::memset(&rig_.at<char>(BlkDriver::kDataAt), 0, 512);
+  EXPECT_EQ(0, request(0, true));
+  EXPECT_EQ("old but well", std::string(&rig_.at<char>(BlkDriver::kDataAt), 12));
+  // A reset is done when the write has ended, and everything can begin anew.
+  put(18, 0, 1);
+  EXPECT_EQ(0U, get(18, 1));
+  EXPECT_EQ(0U, get(8, 4));
+  BlkDriver modern(rig_, 3, kFlush);
+  EXPECT_EQ("old but well", modern.read(8, 12));
 }
 
 TEST_F(VirtioBlk, StaysInStepOverAMachineReset) {

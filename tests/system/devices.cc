@@ -61,7 +61,7 @@ TEST(Devices, AreSeenByClientsAndComeAndGo) {
     if (function.find("qdev_id")->asString() != "vda") continue;
     found = true;
     EXPECT_EQ(5, function.find("slot")->asInt64());
-    EXPECT_EQ(0x1042, function.find("id")->find("device")->asInt64());
+    EXPECT_EQ(0x1001, function.find("id")->find("device")->asInt64());
   }
   EXPECT_TRUE(found);
   EXPECT_EQ("virtio-blk-pci",
@@ -71,7 +71,7 @@ TEST(Devices, AreSeenByClientsAndComeAndGo) {
     return std::string(client->returned("human-monitor-command", "{\"command-line\":\"" + line + "\"}").asString());
   };
   EXPECT_NE(std::string::npos, human("info qtree").find("dev: virtio-blk-pci, id \"vda\""));
-  EXPECT_NE(std::string::npos, human("info pci").find("1af4:1042"));
+  EXPECT_NE(std::string::npos, human("info pci").find("1af4:1001"));
 
   // Plugged into a port whose power no guest has turned on, a device goes without asking.
   (void)human("drive_add 0 if=none,driver=null-co,id=d1");

@@ -75,14 +75,21 @@ Task<Result<void>> BlkDevice::complete() {
     threadUse_ = thread_->use(label());
   }
   RHEA_CO_CHECK(co_await attach());
-  Result<void> applied = applyPolicies();
-  if (!applied.ok()) {
+  Result<void> ready = applyPolicies();
+  // The disk's driver code runs where its requests come from: no hop for each of them.
+  if (ready.ok() && thread_ != nullptr) ready = co_await moveDisk(thread_->loop());
+  if (!ready.ok()) {
     disk_->setDevice({}, {}, nullptr);
     if (disk_->id().empty()) (void)co_await graph_->removeDisk(disk_, block::ChangeContext());
-    co_return applied;
+    co_return ready;
   }
   hostWriteback_.store(disk_->hostWriteback(), std::memory_order_release);
   co_return success();
+}
+
+Task<Result<void>> BlkDevice::moveDisk(Loop& home) {
+  const block::NodePtr root = graph_->findNode(disk_->root().name());
+  co_return co_await graph_->moveHome(root, home, block::ChangeContext(label(), CancelToken()));
 }
 
 Task<Result<void>> BlkDevice::attach() {
@@ -167,6 +174,8 @@ Result<void> BlkDevice::applyPolicies() {
 
 Task<void> BlkDevice::retire() {
   co_await changes_.join();
+  // Back before the thread may end. A removed medium took its nodes along.
+  if (thread_ != nullptr && disk_->hasRoot()) (void)co_await moveDisk(*main_);
   disk_->setDevice({}, {}, nullptr);
   // A drive goes with its device, a node stays: what was made with drive_add has nobody else who would take it away.
   (void)co_await graph_->removeDisk(disk_, block::ChangeContext(label(), CancelToken()));

@@ -72,6 +72,7 @@ class BlkDevice final : public VirtioDevice, private block::GuestLink {
   Task<Result<void>> attachDrive(block::DiskPtr disk);
   Task<Result<void>> attachNode();
   Result<void> applyPolicies();
+  Task<Result<void>> moveDisk(Loop& home);
 
   Task<void> handle(Queue& queue, Chain& chain);
   Task<Outcome> perform(Header header, block::IoVector out, block::IoVector in);
