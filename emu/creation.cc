@@ -158,11 +158,6 @@ Task<Result<void>> Creation::networks(net::NetTable& networks, hw::DeviceTree& d
     Result<void> added = networks.add(*options);
     if (!added.ok()) co_return told(added.takeError(), *given);
   }
-  for (const Given* given : line_.all("net")) {
-    if (given->text == "none") continue;
-    co_return told(Error("networks are made by -nic and -netdev").expected("none").hint("-nic user").withExitCode(2),
-                   *given);
-  }
   unsigned number = 0;
   for (const Given* given : line_.all("nic")) {
     Result<net::Nic> nic = net::parseNic(given->text, number++);
@@ -170,16 +165,41 @@ Task<Result<void>> Creation::networks(net::NetTable& networks, hw::DeviceTree& d
     if (!nic->netdev) continue;
     Result<void> added = networks.add(*nic->netdev);
     if (!added.ok()) co_return told(added.takeError(), *given);
-    json::Writer card;
-    card.beginObject();
-    card.member("driver", nic->model);
-    card.member("netdev", nic->netdev->id);
-    if (!nic->mac.empty()) card.member("mac", nic->mac);
-    card.endObject();
-    RHEA_CO_TRY(json::Value options, json::parse(card.take()));
-    Result<hw::Device*> made = co_await devices.add(std::move(options), json::Spelling::kJson);
+    Result<void> made = co_await makeCard(devices, nic->model, nic->netdev->id, nic->mac);
     if (!made.ok()) co_return told(made.takeError(), *given);
   }
+  co_return co_await oldNetworks(networks, devices);
+}
+
+// -net user and -net nic meet when all have been read, in whatever order they came.
+Task<Result<void>> Creation::oldNetworks(net::NetTable& networks, hw::DeviceTree& devices) {
+  net::OldNet old;
+  const Given* last = nullptr;
+  for (const Given* given : line_.all("net")) {
+    Result<void> read = net::addOldNet(given->text, old);
+    if (!read.ok()) co_return told(read.takeError().withExitCode(2), *given);
+    last = given;
+  }
+  if (old.netdev) {
+    Result<void> added = networks.add(*old.netdev);
+    if (!added.ok()) co_return told(added.takeError(), *last);
+    if (old.cards.empty()) old.cards = old.netdev->id;
+  }
+  if (!old.hasCard) co_return success();
+  Result<void> made = co_await makeCard(devices, old.model, old.cards, old.mac);
+  if (!made.ok()) co_return told(made.takeError(), *last);
+  co_return success();
+}
+
+Task<Result<void>> Creation::makeCard(hw::DeviceTree& devices, std::string model, std::string netdev, std::string mac) {
+  json::Writer card;
+  card.beginObject();
+  card.member("driver", model);
+  if (!netdev.empty()) card.member("netdev", netdev);
+  if (!mac.empty()) card.member("mac", mac);
+  card.endObject();
+  RHEA_CO_TRY(json::Value options, json::parse(card.take()));
+  RHEA_CO_CHECK(co_await devices.add(std::move(options), json::Spelling::kJson));
   co_return success();
 }
 
@@ -188,6 +208,16 @@ Task<Result<void>> Creation::devices(hw::DeviceTree& tree) {
     if (given.option->name != "device") continue;
     Result<hw::Device*> made = co_await tree.add(given.value, json::Spelling::kKeyval);
     if (!made.ok()) co_return told(made.takeError(), given);
+  }
+  if (debugConsole_ != nullptr) {
+    json::Writer port;
+    port.beginObject();
+    port.member("driver", std::string_view("isa-debugcon"));
+    port.member("chardev", debugConsole_->id());
+    port.endObject();
+    RHEA_CO_TRY(json::Value options, json::parse(port.take()));
+    Result<hw::Device*> made = co_await tree.add(std::move(options), json::Spelling::kJson);
+    if (!made.ok()) co_return told(made.takeError(), *line_.last("debugcon"));
   }
   // -drive if=virtio is a drive and a device in one, where there is a place for it.
   for (const auto& [given, drive] : virtioDrives_) {
@@ -247,6 +277,11 @@ Task<Result<machine::Pc::Serials>> Creation::serials() {
     if (!chardev.ok()) co_return told(chardev.takeError(), *given);
     serials.push_back(*chardev);
     if (given->text.starts_with("mon:")) serialMonitors_.push_back(*chardev);
+  }
+  if (const Given* given = line_.last("debugcon"); given != nullptr) {
+    Result<chardev::Chardev*> chardev = co_await shortForm(given->text);
+    if (!chardev.ok()) co_return told(chardev.takeError(), *given);
+    debugConsole_ = *chardev;
   }
   if (defaultSerial_) {
     RHEA_CO_TRY(terminalMux_, co_await shortForm("mon:stdio"));

@@ -31,11 +31,11 @@ class Creation {
   Task<Result<void>> objects(object::ObjectTree& tree);
   // -blockdev, then -drive.
   Task<Result<void>> disks(block::BlockGraph& graph, Log& log);
-  // -netdev, -nic and the cards of -nic.
+  // -netdev, -nic, -net and the cards of the latter two.
   Task<Result<void>> networks(net::NetTable& networks, hw::DeviceTree& devices);
   // -device.
   Task<Result<void>> devices(hw::DeviceTree& tree);
-  // -serial: one chardev per port, null for a port that is left out.
+  // -serial: one chardev per port, null for a port that is left out; -debugcon.
   Task<Result<machine::Pc::Serials>> serials();
   // -mon, -qmp, -qmp-pretty, -monitor, and the human monitor on the terminal where nothing else was asked for.
   Task<Result<void>> monitors(Monitors& to, monitor::QmpEnvironment& qmp, monitor::HumanEnvironment& human);
@@ -45,6 +45,8 @@ class Creation {
   void wantDefaultSerial() { defaultSerial_ = true; }
 
  private:
+  Task<Result<void>> oldNetworks(net::NetTable& networks, hw::DeviceTree& devices);
+  static Task<Result<void>> makeCard(hw::DeviceTree& devices, std::string model, std::string netdev, std::string mac);
   Task<Result<chardev::Chardev*>> add(chardev::Options options);
   Task<Result<chardev::Chardev*>> shortForm(std::string text);
 
@@ -55,6 +57,7 @@ class Creation {
   bool defaultMonitor_ = false;
   bool defaultSerial_ = false;
   chardev::Chardev* terminalMux_ = nullptr;           // of the default port and the default monitor
+  chardev::Chardev* debugConsole_ = nullptr;          // of -debugcon
   std::vector<chardev::Chardev*> serialMonitors_;     // -serial mon:...
   std::map<std::string, Fd, std::less<>> inherited_;  // by name, of LISTEN_FDS; not used yet
 };

@@ -9,6 +9,7 @@
 #include "emu/machine/chardev-objects.h"
 #include "emu/mem/memory-backend.h"
 #include "emu/object/iothread.h"
+#include "emu/object/rng.h"
 #include "emu/object/secret.h"
 #include "emu/program.h"
 #include "hw/devices.h"
@@ -19,6 +20,7 @@ namespace {
 
 void addClasses(object::ClassTable& classes) {
   object::IoThread::addClass(classes);
+  object::RngSource::addClasses(classes);
   object::Secret::addClass(classes);
   block::ThrottleGroupObject::addClass(classes);
   mem::MemoryBackend::addClasses(classes);

@@ -1,5 +1,6 @@
 #include "hw/devices.h"
 
+#include "hw/char/debug-console.h"
 #include "hw/char/debug-exit.h"
 #include "hw/char/isa-serial.h"
 #include "hw/misc/pvpanic.h"
@@ -17,6 +18,7 @@ void addDeviceClasses(object::ClassTable& classes) {
   pci::PciBus::addClasses(classes);
   IsaBus::addClass(classes);
   IsaSerial::addClass(classes);
+  DebugConsole::addClass(classes);
   DebugExit::addClass(classes);
   PvPanic::addClass(classes);
   pci::PciDevice::addClass(classes);

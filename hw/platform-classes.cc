@@ -13,7 +13,7 @@ constexpr Row kRows[] = {
     {"acpi-pm", "ACPI's fixed registers: power button, sleep control, timer"},
     {"apic", "local interrupt controller of a CPU"},
     {"hpet", "high precision event timer"},
-    {"i8042", "keyboard controller with a keyboard"},
+    {"i8042", "keyboard controller with a keyboard and a mouse"},
     {"ioapic", "I/O interrupt controller"},
     {"isa-i8259", "the pair of 8259 interrupt controllers"},
     {"isa-pit", "8254 interval timer"},

@@ -1,6 +1,7 @@
 #include "emu/machine/board.h"
 
 #include "emu/base/names.h"
+#include "emu/machine/cpu-object.h"
 
 namespace rhea::machine {
 
@@ -68,6 +69,7 @@ void addBoardClasses(object::ClassTable& classes) {
   machine.doc = "a board";
   machine.isAbstract = true;
   classes.add(std::move(machine));
+  CpuObject::addClasses(classes);
   for (const Board& board : kBoards) {
     object::Class type;
     type.name = board.typeName;

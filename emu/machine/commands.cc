@@ -102,6 +102,16 @@ Task<Result<void>> Command<qapi::SystemReset>::run(CommandContext context, qapi:
   co_return success();
 }
 
+Task<Result<void>> Command<qapi::SetAction>::run(CommandContext context, qapi::SetAction arguments) {
+  machine::Pc* pc = context.find<machine::Pc>();
+  if (pc == nullptr) co_return success();  // nothing of the kind ever happens
+  machine::GuestActions& actions = pc->actions();
+  actions.reboot = arguments.reboot.value_or(actions.reboot);
+  actions.shutdown = arguments.shutdown.value_or(actions.shutdown);
+  actions.panic = arguments.panic.value_or(actions.panic);
+  co_return success();
+}
+
 Task<Result<void>> Command<qapi::SystemPowerdown>::run(CommandContext context, qapi::SystemPowerdown) {
   qapi::emit(context.events(), qapi::PowerdownEvent());
   if (machine::Pc* pc = context.find<machine::Pc>(); pc != nullptr) pc->pressPowerButton();

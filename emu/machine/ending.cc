@@ -33,16 +33,20 @@ void Ending::request(qapi::ShutdownCause why) {
   giveUp_.cancel(Error("the end was asked for again"));
 }
 
+void Ending::request(qapi::ShutdownCause why, int status) {
+  if (!requested()) status_ = status;
+  request(why);
+}
+
 void Ending::requestByGuest(int status) {
-  if (requested()) return;
-  status_ = status;
-  request(qapi::ShutdownCause::guestShutdown);
+  if (!requested()) request(qapi::ShutdownCause::guestShutdown, status);
 }
 
 void Ending::begin(qapi::ShutdownCause why) {
   if (runState_ != nullptr) runState_->end();
   qapi::ShutdownEvent event;
-  event.guest = why == qapi::ShutdownCause::guestShutdown || why == qapi::ShutdownCause::guestReset;
+  event.guest = why == qapi::ShutdownCause::guestShutdown || why == qapi::ShutdownCause::guestReset ||
+                why == qapi::ShutdownCause::guestPanic;
   event.reason = why;
   qapi::emit(events_, event);
   limit(settings_.flushTime + settings_.teardownTime);

@@ -45,6 +45,8 @@ class Ending final : public object::ProgramEnd {
 
   void request(qapi::ShutdownCause why) override;
   void requestByGuest(int status) override;
+  // With an exit status of its own, where nothing else goes wrong.
+  void request(qapi::ShutdownCause why, int status);
   bool requested() const { return requests_ > 0; }
   // Cancelled when the end is asked for: start-up waits for clients no longer.
   CancelToken token() const { return asked_.token(); }

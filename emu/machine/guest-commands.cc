@@ -65,15 +65,15 @@ Task<Result<std::vector<qapi::CpuInfoFast>>> Command<qapi::QueryCpusFast>::run(C
   std::vector<qapi::CpuInfoFast> list;
   Pc* pc = context.find<Pc>();
   for (std::size_t n = 0; pc != nullptr && n < pc->vcpus().size(); ++n) {
-    const unsigned threads = pc->options().threads, cores = pc->options().cores;
     qapi::CpuInfoFast info;
     info.cpuIndex = static_cast<std::int64_t>(n);
-    info.qomPath = fmt::format("/machine/unattached/lapic[{}]", n);
+    const machine::CpuObject& cpu = pc->cpuObject(n);
+    info.qomPath = cpu.path();
     info.threadId = pc->vcpus().at(n).hostThread();
     qapi::CpuInstanceProperties place;
-    place.threadId = static_cast<std::int64_t>(n % threads);
-    place.coreId = static_cast<std::int64_t>(n / threads % cores);
-    place.socketId = static_cast<std::int64_t>(n / threads / cores);
+    place.threadId = cpu.thread();
+    place.coreId = cpu.core();
+    place.socketId = cpu.socket();
     info.props = std::move(place);
     info.target = qapi::SysEmuTarget::x8664;
     list.push_back(std::move(info));
@@ -109,6 +109,35 @@ Task<Result<HumanOutput>> HumanCommand<qapi::human::Sendkey>::run(CommandContext
     keys.push_back(key);
   }
   RHEA_CO_CHECK(co_await pressKeys(std::move(context), std::move(keys), arguments.holdMs));
+  co_return HumanOutput();
+}
+
+Task<Result<HumanOutput>> HumanCommand<qapi::human::MouseMove>::run(CommandContext context,
+                                                                    qapi::human::MouseMove arguments) {
+  Pc* pc = context.find<Pc>();
+  if (pc == nullptr) co_return Error("the machine has no mouse").hint("-machine q35 has");
+  constexpr std::int64_t kMost = 32767;
+  for (const std::int64_t way : {arguments.dx, arguments.dy, arguments.dz.value_or(0)}) {
+    if (way < -kMost || way > kMost) co_return Error(fmt::format("{} is too far", way)).expected("-32767 to 32767");
+  }
+  pc->keyboard().moveMouse(static_cast<int>(arguments.dx), static_cast<int>(arguments.dy),
+                           static_cast<int>(arguments.dz.value_or(0)));
+  co_return HumanOutput();
+}
+
+Task<Result<HumanOutput>> HumanCommand<qapi::human::MouseButton>::run(CommandContext context,
+                                                                      qapi::human::MouseButton arguments) {
+  Pc* pc = context.find<Pc>();
+  if (pc == nullptr) co_return Error("the machine has no mouse").hint("-machine q35 has");
+  constexpr std::int64_t kLeft = 1, kMiddle = 2, kRight = 4;
+  if (arguments.state < 0 || arguments.state > (kLeft | kMiddle | kRight)) {
+    co_return Error(fmt::format("{} is no state of three buttons", arguments.state)).expected("0 to 7");
+  }
+  const auto bit = [&arguments](std::int64_t button, hw::Mouse::Button wire) {
+    return (arguments.state & button) != 0 ? static_cast<unsigned>(wire) : 0U;
+  };
+  pc->keyboard().pressMouse(static_cast<std::uint8_t>(bit(kLeft, hw::Mouse::kLeft) | bit(kMiddle, hw::Mouse::kMiddle) |
+                                                      bit(kRight, hw::Mouse::kRight)));
   co_return HumanOutput();
 }
 

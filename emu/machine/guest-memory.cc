@@ -22,6 +22,22 @@ GuestMemory::GuestMemory(mem::AddressSpace& space, mem::RamBlockPtr block, const
   }
 }
 
+void GuestMemory::setA20(bool open) {
+  constexpr std::uint64_t kMiB = 0x100000;
+  constexpr int kAboveRam = 1;
+  const std::scoped_lock lock(a20Guard_);
+  if (open == wrapped_.empty()) return;
+  const mem::AddressSpace::Change change(space_);
+  if (open) return wrapped_.clear();
+  const auto wrap = [this](std::uint64_t first, std::uint64_t end) {
+    mem::AddressSpace::Region region("pc.ram below A20", kMiB + first, end - first, mem::Target::ram(block_, first),
+                                     kAboveRam);
+    wrapped_.push_back(space_.map(std::move(region)));
+  };
+  wrap(0, kVideoHole);
+  wrap(kVideoHoleEnd, kMiB);
+}
+
 void GuestMemory::put(std::uint64_t address, std::string_view bytes, std::uint64_t zeros) {
   space_.write(address, std::as_bytes(std::span(bytes)));
   if (zeros == 0) return;

@@ -13,6 +13,9 @@ class GuestMemory {
   GuestMemory(mem::AddressSpace& space, mem::RamBlockPtr block, const hw::Layout& layout);
 
   const mem::RamBlockPtr& block() const { return block_; }
+  // While the A20 gate is closed, the second MiB shows the first, as programs of the 8086 expect of addresses that run
+  // over. Odd MiBs above it are left alone: nobody has got there with the gate closed. Any thread.
+  void setA20(bool open);
   // Copies into RAM, as firmware would.
   void put(std::uint64_t address, std::string_view bytes, std::uint64_t zeros = 0);
 
@@ -20,6 +23,8 @@ class GuestMemory {
   mem::AddressSpace& space_;
   mem::RamBlockPtr block_;
   std::vector<mem::AddressSpace::Mapping> mappings_;
+  std::mutex a20Guard_;
+  std::vector<mem::AddressSpace::Mapping> wrapped_;  // while it is closed
 };
 
 }  // namespace rhea::machine

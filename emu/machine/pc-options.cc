@@ -1,6 +1,7 @@
 #include "emu/machine/pc-options.h"
 
 #include <charconv>
+#include <ctime>
 
 #include "emu/base/size.h"
 #include "hw/acpi/layout.h"
@@ -93,6 +94,57 @@ Result<void> readMachine(const CommandLine& line, PcOptions& options) {
   return success();
 }
 
+// -no-reboot and -no-shutdown say the same as keys of -action.
+Result<void> readActions(const CommandLine& line, GuestActions& actions) {
+  if (line.has("no-reboot")) actions.reboot = qapi::RebootAction::shutdown;
+  if (line.has("no-shutdown")) actions.shutdown = qapi::ShutdownAction::pause;
+  const Keyval pairs = line.merged("action");
+  const auto read = [&pairs](std::string_view key, auto& action, std::string_view expected) -> Result<void> {
+    const Keyval::Entry* entry = pairs.find(key);
+    if (entry == nullptr) return success();
+    const auto value = qapi::fromString<std::remove_reference_t<decltype(action)>>(entry->value);
+    if (!value) return Error(fmt::format("{} has no action '{}'", key, entry->value)).expected(std::string(expected));
+    action = *value;
+    return success();
+  };
+  RHEA_CHECK(read("reboot", actions.reboot, "reset or shutdown"));
+  RHEA_CHECK(read("shutdown", actions.shutdown, "poweroff or pause"));
+  return read("panic", actions.panic, "pause, shutdown, exit-failure or none");
+}
+
+Result<std::int64_t> readMoment(const std::string& text) {
+  for (const char* form : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"}) {
+    std::tm moment{};
+    const char* const end = ::strptime(text.c_str(), form, &moment);
+    if (end != nullptr && *end == '\0') return static_cast<std::int64_t>(::timegm(&moment));
+  }
+  return Error(fmt::format("'base={}' is no time to start at", text))
+      .expected("utc, localtime, or a moment as 2024-02-29T12:00:00");
+}
+
+Result<void> readRtc(const CommandLine& line, RtcOptions& rtc) {
+  const Keyval pairs = line.merged("rtc");
+  const auto word = [&pairs](std::string_view key, std::string_view initial) {
+    const Keyval::Entry* entry = pairs.find(key);
+    return entry == nullptr ? std::string(initial) : entry->value;
+  };
+  const std::string base = word("base", "utc"), clock = word("clock", "host"), fix = word("driftfix", "none");
+  rtc.localTime = base == "localtime";
+  if (!rtc.localTime && base != "utc") {
+    RHEA_TRY(rtc.start, readMoment(base));
+  }
+  if (clock == "vm") {
+    rtc.follows = RtcOptions::Follows::kVirtualTime;
+  } else if (clock == "rt") {
+    rtc.follows = RtcOptions::Follows::kHostUptime;
+  } else if (clock != "host") {
+    return Error(fmt::format("there is no clock '{}' to follow", clock)).expected("host, rt or vm");
+  }
+  rtc.catchesUp = fix == "slew";
+  if (rtc.catchesUp || fix == "none") return success();
+  return Error(fmt::format("'driftfix={}' cannot be had", fix)).expected("none or slew");
+}
+
 Result<void> named(Result<void> result, const CommandLine& line, std::string_view option) {
   if (result.ok()) return result;
   const object::Given* given = line.last(option);
@@ -117,8 +169,8 @@ Result<PcOptions> readPcOptions(const CommandLine& line) {
       return Error(fmt::format("-{} is for a kernel that -kernel names", dependent)).withExitCode(kUsage);
     }
   }
-  options.reboot = !line.has("no-reboot");
-  options.shutdown = !line.has("no-shutdown");
+  RHEA_CHECK(named(readActions(line, options.actions), line, "action"));
+  RHEA_CHECK(named(readRtc(line, options.rtc), line, "rtc"));
   return options;
 }
 

@@ -3,8 +3,25 @@
 
 #include "emu/base/base.h"
 #include "emu/object/command-line.h"
+#include "qapi/types-machine.h"
 
 namespace rhea::machine {
+
+// What follows when the guest wishes something of the machine as a whole; set-action changes it.
+struct GuestActions {
+  qapi::RebootAction reboot = qapi::RebootAction::reset;
+  qapi::ShutdownAction shutdown = qapi::ShutdownAction::poweroff;
+  qapi::PanicAction panic = qapi::PanicAction::shutdown;
+};
+
+// -rtc.
+struct RtcOptions {
+  enum class Follows : std::uint8_t { kWallClock, kHostUptime, kVirtualTime };
+  std::optional<std::int64_t> start;  // seconds since 1970 that it shows at first; nothing: the host's time
+  bool localTime = false;             // the host's, in its zone
+  Follows follows = Follows::kWallClock;
+  bool catchesUp = false;  // with periodic interrupts
+};
 
 struct PcOptions {
   static constexpr std::uint64_t kMostMemory = std::uint64_t{512} << 30;
@@ -17,8 +34,8 @@ struct PcOptions {
   std::string cpu;                  // -cpu as given; empty: the board's default
   std::string kernel, initrd, append;
   bool hpet = true;
-  bool reboot = true;    // false: -no-reboot
-  bool shutdown = true;  // false: -no-shutdown
+  GuestActions actions;
+  RtcOptions rtc;
 };
 
 // Errors name the option and what would do; exit status 2.

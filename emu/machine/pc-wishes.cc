@@ -15,7 +15,7 @@ void Pc::carryOut(Wish what, const std::string& why) {
   if (around_.ending.requested()) return;
   switch (what) {
     case Wish::kReset:
-      if (!options_.reboot) {
+      if (options_.actions.reboot == qapi::RebootAction::shutdown) {
         around_.log.info("the guest asked for a reset ({}), and -no-reboot makes that the end", why);
         around_.ending.request(qapi::ShutdownCause::guestReset);
       } else {
@@ -23,7 +23,7 @@ void Pc::carryOut(Wish what, const std::string& why) {
       }
       break;
     case Wish::kPowerOff:
-      if (options_.shutdown) {
+      if (options_.actions.shutdown == qapi::ShutdownAction::poweroff) {
         around_.ending.request(qapi::ShutdownCause::guestShutdown);
       } else {
         qapi::ShutdownEvent event;
@@ -33,15 +33,34 @@ void Pc::carryOut(Wish what, const std::string& why) {
         around_.runState.stopSoon(object::RunState::State::shutdown);
       }
       break;
-    case Wish::kPanicked: {
-      around_.log.warning("the guest has crashed: {}", why);
-      qapi::GuestPanickedEvent event;
-      event.action = qapi::GuestPanicAction::pause;
+    case Wish::kPanicked:
+      panicked(why);
+      break;
+    case Wish::kCrashLoaded: {
+      around_.log.warning("the guest has crashed and loads its crash kernel: {}", why);
+      qapi::GuestCrashloadedEvent event;
+      event.action = qapi::GuestPanicAction::run;
       qapi::emit(around_.events, event);
-      around_.runState.stopSoon(object::RunState::State::guestPanicked);
       break;
     }
   }
+}
+
+void Pc::panicked(const std::string& why) {
+  around_.log.warning("the guest has crashed: {}", why);
+  qapi::PanicAction action = options_.actions.panic;
+  // Who wants to look at a machine that was turned off wants to look at one that crashed.
+  if (action == qapi::PanicAction::shutdown && options_.actions.shutdown == qapi::ShutdownAction::pause)
+    action = qapi::PanicAction::pause;
+  qapi::GuestPanickedEvent event;
+  event.action = qapi::GuestPanicAction::poweroff;
+  if (action == qapi::PanicAction::pause) event.action = qapi::GuestPanicAction::pause;
+  if (action == qapi::PanicAction::none) event.action = qapi::GuestPanicAction::run;
+  qapi::emit(around_.events, event);
+  if (action == qapi::PanicAction::none) return;
+  around_.runState.stopSoon(object::RunState::State::guestPanicked);
+  if (action == qapi::PanicAction::pause) return;
+  around_.ending.request(qapi::ShutdownCause::guestPanic, action == qapi::PanicAction::exitFailure ? 1 : 0);
 }
 
 void Pc::requestReset() {
@@ -77,14 +96,32 @@ Task<void> Pc::resetNow(bool byGuest) {
   if (around_.runState.running()) vcpus_->machineResumed();
 }
 
+// On the vCPU's thread.
 void Pc::triplefault(cpu::Vcpu& vcpu, const std::string& why) {
-  std::string registers = vcpu.describe();
-  if (options_.reboot) {
-    around_.log.info("CPU {}: {}: the machine is reset", vcpu.index(), why);
-  } else {
-    around_.log.error("CPU {}: {}\n{}", vcpu.index(), why, registers);
-  }
-  wish(Wish::kReset, why);
+  around_.loop.post([this, alive = alive_, why, index = vcpu.index(), registers = vcpu.describe()] {
+    if (!*alive) return;
+    if (options_.actions.reboot == qapi::RebootAction::reset) {
+      around_.log.info("CPU {}: {}: the machine is reset", index, why);
+    } else {
+      around_.log.error("CPU {}: {}\n{}", index, why, registers);
+    }
+    carryOut(Wish::kReset, why);
+  });
+}
+
+// What the guest's clock has missed of the host's time while it stood.
+void Pc::machineResumed() {
+  if (options_.rtc.follows == RtcOptions::Follows::kVirtualTime) return;
+  const std::int64_t ahead = hostTime() - clock_.now();
+  rtc_->advance(ahead - std::exchange(rtcAhead_, ahead));
+}
+
+// Nanoseconds of the clock that the RTC follows.
+std::int64_t Pc::hostTime() const {
+  const bool isUptime = options_.rtc.follows == RtcOptions::Follows::kHostUptime;
+  const auto time = isUptime ? std::chrono::steady_clock::now().time_since_epoch()
+                             : std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::nanoseconds(time).count();
 }
 
 }  // namespace rhea::machine

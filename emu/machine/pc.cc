@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
+
 #include "emu/base/files.h"
 #include "emu/io/offload.h"
 #include "emu/machine/boot-cpu.h"
@@ -19,8 +21,13 @@ constexpr unsigned kFirstPciGsi = 16;
 constexpr unsigned kFpuIrq = 13;
 constexpr std::size_t kLargestImage = std::size_t{1} << 30;
 
-std::int64_t wallClock() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+// Seconds since 1970 at which the RTC begins, in the zone that the guest is to see.
+std::int64_t rtcStart(const RtcOptions& options) {
+  if (options.start) return *options.start;
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm local{};
+  if (options.localTime) ::localtime_r(&now, &local);
+  return now + local.tm_gmtoff;
 }
 
 Task<Result<std::string>> readImage(std::string name, std::string_view option) {
@@ -52,10 +59,12 @@ Pc::Pc(Surroundings around, PcOptions options)
   layout_.ecamBase = pci::PciHost::kEcamBase;
   layout_.ecamSize = pci::PciHost::kEcamSize;
   around_.services.provide<hw::Board>(*this);
+  around_.runState.observe(*this, object::RunState::Layer::kDevices);
 }
 
 Pc::~Pc() {
   *alive_ = false;
+  around_.runState.forget(*this);
   vcpus_.reset();
   // Devices hold timers of the clock and mappings of the spaces.
   mappings_.clear();
@@ -123,7 +132,8 @@ void Pc::makeInterruptControllers() {
 
 void Pc::makeTimers() {
   pit_ = add<hw::Pit>("isa-pit", "pit", clock_, line(0));
-  rtc_ = add<hw::Rtc>("mc146818rtc", "rtc", clock_, line(8), wallClock());
+  rtc_ = add<hw::Rtc>("mc146818rtc", "rtc", clock_, line(8), rtcStart(options_.rtc), options_.rtc.catchesUp);
+  rtcAhead_ = hostTime() - clock_.now();
   mapPorts("pit", *pit_, 0x40, 4, 0x40);
   mapPorts("pcspk", *pit_, hw::Pit::kSpeakerPort, 1, hw::Pit::kSpeakerPort);
   mapPorts("rtc", *rtc_, 0x70, 2, 0x70);
@@ -142,7 +152,8 @@ Result<void> Pc::makePorts(const Serials& serials) {
       ports_.map(mem::AddressSpace::Region("absent", 0, 0x10000, mem::Target::io(*absentPorts_), kBelowAll)));
   power_ = add<hw::PowerManagement>("acpi-pm", "acpi-pm", *this, line(hw::PowerManagement::kSci));
   mapPorts("acpi-pm", *power_, hw::PowerManagement::kBase, hw::PowerManagement::kSize, 0);
-  keyboard_ = add<hw::I8042>("i8042", "i8042", *this, line(1));
+  keyboard_ = add<hw::I8042>("i8042", "i8042", *this, line(1), line(12));
+  keyboard_->onA20([this](bool open) { ram_->setA20(open); });
   mapPorts("i8042-data", *keyboard_, 0x60, 1, 0x60);
   mapPorts("i8042-cmd", *keyboard_, 0x64, 1, 0x64);
   mapPorts("port92", *keyboard_, 0x92, 1, 0x92);
@@ -184,6 +195,8 @@ Result<void> Pc::makeCpus() {
   model_.cores = options_.cores;
   model_.threads = options_.threads;
   vcpus_ = std::make_unique<cpu::VcpuSet>(around_.runState, clock_);
+  const object::Class* type = around_.tree.classes().find(CpuObject::typeNameOf(model_.name));
+  if (type == nullptr) type = around_.tree.classes().find("x86_64-cpu");  // a version of a model: no class of its own
   for (unsigned n = 0; n < options_.cpus; ++n) {
     x86::Environment environment{memory_, ports_, model_, {}, nullptr, {}, {}};
     environment.tsc = [this] { return static_cast<std::uint64_t>(clock_.now()); };
@@ -200,6 +213,12 @@ Result<void> Pc::makeCpus() {
     localApics_[n]->connect(*vcpu);
     vcpu->reset();
     vcpus_->add(std::move(vcpu));
+    CpuObject::Place place;
+    place.thread = n % options_.threads;
+    place.core = n / options_.threads % options_.cores;
+    place.socket = n / options_.threads / options_.cores;
+    cpuObjects_.push_back(static_cast<CpuObject*>(
+        &devices_->adopt(fmt::format("device[{}]", n), std::make_unique<CpuObject>(*type, n, place))));
   }
   return success();
 }
@@ -287,8 +306,21 @@ Task<void> Pc::forgetLookups() {
 void Pc::Lines::setIrq(unsigned line, bool high) {
   constexpr unsigned kIsaLines = 16;
   if (line < kIsaLines) pc_.pic_->setIrq(line, high);
+  if (line >= kFirstPciGsi && line < kFirstPciGsi + hw::kPciPicLines.size()) setPci(line - kFirstPciGsi, high);
   // The PIT's line is the IO-APIC's pin 2, as the MADT says.
   pc_.ioApic_->setIrq(line == 0 ? 2 : line, high);
+}
+
+// Two of them share an input of the 8259s each.
+void Pc::Lines::setPci(unsigned line, bool high) {
+  const std::scoped_lock lock(guard_);
+  const auto bit = static_cast<std::uint8_t>(1U << line);
+  pciHigh_ = static_cast<std::uint8_t>(high ? pciHigh_ | bit : pciHigh_ & ~bit);
+  bool any = false;
+  for (unsigned n = 0; n < hw::kPciPicLines.size(); ++n) {
+    any = any || (hw::kPciPicLines[n] == hw::kPciPicLines[line] && (pciHigh_ >> n & 1) != 0);
+  }
+  pc_.pic_->setIrq(hw::kPciPicLines[line], any);
 }
 
 void Pc::AbsentPorts::tell(std::uint64_t port, const char* how) {

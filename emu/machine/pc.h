@@ -7,6 +7,7 @@
 
 #include "emu/base/log.h"
 #include "emu/cpu/vcpu-set.h"
+#include "emu/machine/cpu-object.h"
 #include "emu/machine/ending.h"
 #include "emu/machine/guest-memory.h"
 #include "emu/machine/pc-options.h"
@@ -28,7 +29,7 @@
 
 namespace rhea::machine {
 
-class Pc final : public hw::Board {
+class Pc final : public hw::Board, private object::RunState::Observer {
  public:
   // What a Pc is made in; all outlive it.
   struct Surroundings {
@@ -64,12 +65,21 @@ class Pc final : public hw::Board {
   Task<void> halt();
 
   // --- what users do
+  GuestActions& actions() { return options_.actions; }
   void requestReset();
   void pressPowerButton();
+
+  // --- the machine is stopped, its memory somebody else's matter; both on the main loop
+  Task<migrate::StateWriter> saveState();
+  // Into a machine of the same options that has not run since it was made or reset. What `from` reads outlives this.
+  // Error: the first thing that does not fit; the machine is to be reset then.
+  Task<Result<void>> loadState(migrate::StateReader from);
 
   const PcOptions& options() const { return options_; }
   const x86::Model& model() const { return model_; }
   cpu::VcpuSet& vcpus() { return *vcpus_; }
+  const CpuObject& cpuObject(std::size_t index) const { return *cpuObjects_[index]; }
+  mem::RamBlock& ram() { return *ram_->block(); }
   hw::ApicBus& apicBus() { return apicBus_; }
   hw::IoApic& ioApic() { return *ioApic_; }
   hw::Pic& pic() { return *pic_; }
@@ -93,7 +103,10 @@ class Pc final : public hw::Board {
     void setIrq(unsigned line, bool high) override;
 
    private:
+    void setPci(unsigned line, bool high);
     Pc& pc_;
+    std::mutex guard_;
+    std::uint8_t pciHigh_ = 0;  // lines of PCI that are asserted, a bit each
   };
   // Ports that nobody has: each is told once, for those who debug a guest.
   class AbsentPorts final : public mem::IoHandler {
@@ -131,6 +144,10 @@ class Pc final : public hw::Board {
   void haltWithoutKernel();
   Task<void> resetNow(bool byGuest);
   void carryOut(Wish what, const std::string& why);
+  void panicked(const std::string& why);
+  Task<Result<void>> machineStopped() override { co_return success(); }
+  void machineResumed() override;
+  std::int64_t hostTime() const;
   void triplefault(cpu::Vcpu& vcpu, const std::string& why);
 
   Surroundings around_;
@@ -151,8 +168,10 @@ class Pc final : public hw::Board {
   hw::IoApic* ioApic_ = nullptr;
   hw::Pic* pic_ = nullptr;
   std::vector<hw::LocalApic*> localApics_;
+  std::vector<CpuObject*> cpuObjects_;
   hw::Pit* pit_ = nullptr;
   hw::Rtc* rtc_ = nullptr;
+  std::int64_t rtcAhead_ = 0;  // of virtual time, the host's clock when the machine ran on last
   hw::Hpet* hpet_ = nullptr;
   hw::PowerManagement* power_ = nullptr;
   hw::I8042* keyboard_ = nullptr;

@@ -18,6 +18,10 @@ class NetTable {
   // Error: there is none of that id, with the nearest; a card uses it.
   Result<void> remove(std::string_view id);
   Result<Netdev*> find(std::string_view id) const;
+  // By its own id or by its card's. Error: there is none, with the nearest.
+  Result<Netdev*> findByEither(std::string_view id) const;
+  // Empty: the only one. Error: there is none, or more than one.
+  Result<Netdev*> findOrOnly(std::string_view id) const;
   const std::vector<std::unique_ptr<Netdev>>& all() const { return netdevs_; }
 
  private:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "emu/base/base.h"
+#include "emu/io/task.h"
 
 namespace rhea::net {
 
@@ -16,6 +17,8 @@ class Card {
   virtual ~Card() = default;
   // A frame from outside; on the back end's thread. Copies what it keeps; may drop it.
   virtual void receive(std::span<const std::byte> frame) = 0;
+  // The cable was plugged in or pulled out; on the main loop.
+  virtual void linkChanged() {}
 };
 
 class Netdev {
@@ -33,13 +36,37 @@ class Netdev {
   // --- the main loop
   // The card that frames go to; null: nowhere. When it returns, the card before is called no more.
   virtual void connect(Card* card) = 0;
-  // Who uses it, for errors: a device's label; empty: nobody.
+  // Who uses it, for errors: a device's label; empty: nobody. The card's id, where it has one.
   const std::string& user() const { return user_; }
-  void setUser(std::string user) { user_ = std::move(user); }
+  const std::string& cardId() const { return cardId_; }
+  void use(Card& card, std::string user, std::string cardId) {
+    card_ = &card;
+    user_ = std::move(user);
+    cardId_ = std::move(cardId);
+    connect(card_);
+  }
+  void letGo() {
+    connect(nullptr);
+    card_ = nullptr;
+    user_.clear();
+    cardId_.clear();
+  }
+  // Whether the cable between card and back end is in; the card lets no frame pass without it. Read by any thread.
+  bool linkUp() const { return linkUp_.load(std::memory_order_relaxed); }
+  void setLink(bool up) {
+    if (linkUp_.exchange(up, std::memory_order_relaxed) != up && card_ != nullptr) card_->linkChanged();
+  }
+  // Forwards ports of the host, described as hostfwd= does, and ends it, described as far as to the host's port.
+  // Errors: the text, a port that is taken or was not forwarded; a back end that has none.
+  virtual Task<Result<void>> addForward(std::string ports);
+  virtual Task<Result<void>> removeForward(std::string port);
 
  private:
   const std::string id_;
   std::string user_;
+  std::string cardId_;
+  Card* card_ = nullptr;
+  std::atomic<bool> linkUp_{true};
 };
 
 }  // namespace rhea::net

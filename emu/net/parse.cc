@@ -28,6 +28,13 @@ std::string withLists(std::string_view text) {
   return result;
 }
 
+std::string modelOf(std::string_view name) { return name == "virtio" ? "virtio-net-pci" : std::string(name); }
+
+Error second(std::string_view what) {
+  return Error(fmt::format("there is a {} of -net already, and it makes one", what))
+      .hint("-nic makes as many as wanted");
+}
+
 }  // namespace
 
 Result<qapi::Netdev> parseNetdev(std::string_view text) {
@@ -49,7 +56,7 @@ Result<Nic> parseNic(std::string_view text, unsigned number) {
     const std::string_view part = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (part.starts_with("model=")) {
-      nic.model = part.substr(6);
+      nic.model = modelOf(part.substr(6));
     } else if (part.starts_with("mac=")) {
       nic.mac = part.substr(4);
     } else {
@@ -60,6 +67,30 @@ Result<Nic> parseNic(std::string_view text, unsigned number) {
   if (!hasId) rest += fmt::format(",id=nic{}", number);
   RHEA_TRY(nic.netdev, parseNetdev(rest));
   return nic;
+}
+
+Result<void> addOldNet(std::string_view text, OldNet& to) {
+  if (text == "none") return success();
+  if (text != "nic" && !text.starts_with("nic,")) {
+    if (to.netdev) return second("network");
+    const bool hasId = text.find(",id=") != text.npos;
+    RHEA_TRY(to.netdev, parseNetdev(hasId ? std::string(text) : fmt::format("{},id=net-user", text)));
+    return success();
+  }
+  if (std::exchange(to.hasCard, true)) return second("card");
+  RHEA_TRY(const Keyval pairs, Keyval::parse(text, "type"));
+  for (const Keyval::Entry& entry : pairs.entries()) {
+    if (entry.key == "model") {
+      to.model = modelOf(entry.value);
+    } else if (entry.key == "macaddr") {
+      to.mac = entry.value;
+    } else if (entry.key == "netdev") {
+      to.cards = entry.value;
+    } else if (entry.key != "type") {
+      return Error(fmt::format("a card of -net has no '{}'", entry.key)).expected("model, macaddr or netdev");
+    }
+  }
+  return success();
 }
 
 }  // namespace rhea::net

@@ -17,4 +17,15 @@ struct Nic {
 // "user,model=virtio-net-pci,mac=52:54:00:12:34:56,hostfwd=..." or "none"; `number` names what has no id.
 Result<Nic> parseNic(std::string_view text, unsigned number);
 
+// -net nic and -net user, the two halves of what -nic is.
+struct OldNet {
+  std::optional<qapi::Netdev> netdev;
+  bool hasCard = false;
+  std::string model = "virtio-net-pci";
+  std::string mac;    // empty: the card's own choice
+  std::string cards;  // the back end that the card names; empty: the one of -net user
+};
+// Adds one -net to what the others said. Errors: a second network or card, an unknown key.
+Result<void> addOldNet(std::string_view text, OldNet& to);
+
 }  // namespace rhea::net

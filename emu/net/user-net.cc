@@ -16,6 +16,8 @@
 #include <thread>
 
 #include "emu/io/fd.h"
+#include "emu/io/loop.h"
+#include "emu/io/sync.h"
 
 namespace rhea::net {
 
@@ -59,13 +61,7 @@ class UserNet final : public Netdev {
     config.vdomainname = options.domainname ? options.domainname->c_str() : nullptr;
     slirp_ = slirp_new(&config, &kCallbacks, this);
     if (slirp_ == nullptr) return Error("libslirp does not start");
-    for (const Forward& forward : forwards) {
-      const int added = slirp_add_hostfwd(slirp_, forward.udp ? 1 : 0, wire(forward.hostAddress), forward.hostPort,
-                                          wire(forward.guestAddress), forward.guestPort);
-      if (added == 0) continue;
-      return Error::fromErrno(errno, fmt::format("port {} of the host cannot be forwarded", forward.hostPort))
-          .where("hostfwd");
-    }
+    for (const Forward& forward : forwards) RHEA_CHECK(begin(forward));
     thread_ = std::thread([this] { run(); });
     return success();
   }
@@ -88,8 +84,61 @@ class UserNet final : public Netdev {
     const std::lock_guard lock(cardGuard_);
     card_ = card;
   }
+  Task<Result<void>> addForward(std::string ports) override {
+    RHEA_CO_TRY(const Forward forward, parseForward(ports));
+    const std::function<Result<void>()> work = [this, forward] { return begin(forward); };
+    co_return co_await onThread(work);
+  }
+  Task<Result<void>> removeForward(std::string port) override {
+    RHEA_CO_TRY(const Forward forward, parseForwarded(port));
+    const std::function<Result<void>()> work = [this, forward, port]() -> Result<void> {
+      if (slirp_remove_hostfwd(slirp_, forward.udp ? 1 : 0, wire(forward.hostAddress), forward.hostPort) == 0)
+        return success();
+      return Error(fmt::format("'{}' is not forwarded", port)).hint("address and protocol are those of hostfwd_add");
+    };
+    co_return co_await onThread(work);
+  }
 
  private:
+  // Something that the thread is asked to do, and who waits for it.
+  struct Call {
+    std::function<Result<void>()> work;
+    Loop* home = nullptr;
+    std::optional<Result<void>> outcome;
+    Event done;
+  };
+  Task<Result<void>> onThread(std::function<Result<void>()> work) {
+    auto call = std::make_shared<Call>();
+    call->work = std::move(work);
+    call->home = Loop::current();
+    {
+      const std::lock_guard lock(queueGuard_);
+      calls_.push_back(call);
+    }
+    wake();
+    (void)co_await call->done.wait();
+    co_return *std::move(call->outcome);
+  }
+  void answerCalls() {
+    std::deque<std::shared_ptr<Call>> calls;
+    {
+      const std::lock_guard lock(queueGuard_);
+      calls.swap(calls_);
+    }
+    for (const std::shared_ptr<Call>& call : calls) {
+      call->outcome.emplace(call->work());
+      call->home->post([call] { call->done.set(); });
+    }
+  }
+  Result<void> begin(Forward forward) {
+    if (forward.guestAddress == 0) forward.guestAddress = addresses_.dhcpStart;
+    const int added = slirp_add_hostfwd(slirp_, forward.udp ? 1 : 0, wire(forward.hostAddress), forward.hostPort,
+                                        wire(forward.guestAddress), forward.guestPort);
+    if (added == 0) return success();
+    return Error::fromErrno(errno, fmt::format("port {} of the host cannot be forwarded", forward.hostPort))
+        .where("hostfwd");
+  }
+
   struct Timer {
     SlirpTimerCb callback;
     void* opaque;
@@ -172,7 +221,9 @@ class UserNet final : public Netdev {
       slirp_pollfds_poll(slirp_, ready < 0 ? 1 : 0, &polledEvents, this);
       fireTimers();
       takeFrames();
+      answerCalls();
     }
+    answerCalls();
   }
   void fireTimers() {
     const std::int64_t now = nanoseconds() / 1'000'000;
@@ -202,6 +253,7 @@ class UserNet final : public Netdev {
   std::vector<std::unique_ptr<Timer>> timers_;
   std::mutex queueGuard_;
   std::deque<std::vector<std::byte>> queue_;
+  std::deque<std::shared_ptr<Call>> calls_;
   std::mutex cardGuard_;
   Card* card_ = nullptr;
   std::atomic<bool> ending_{false};
@@ -229,8 +281,7 @@ Result<std::unique_ptr<Netdev>> makeUserNet(std::string id, const qapi::NetdevUs
   RHEA_TRY(addresses.dhcpStart, placeOf(options.dhcpstart, "dhcpstart", 15, addresses));
   std::vector<Forward> forwards;
   for (const qapi::String& each : options.hostfwd.value_or(std::vector<qapi::String>())) {
-    RHEA_TRY(Forward forward, parseForward(each.str));
-    if (forward.guestAddress == 0) forward.guestAddress = addresses.dhcpStart;
+    RHEA_TRY(const Forward forward, parseForward(each.str));
     forwards.push_back(forward);
   }
   auto net = std::make_unique<UserNet>(std::move(id), addresses, options.restrict.value_or(false));

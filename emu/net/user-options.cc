@@ -70,15 +70,25 @@ Result<void> parseNetwork(std::string_view text, UserAddresses& to) {
   return success();
 }
 
-Result<Forward> parseForward(std::string_view text) {
-  Forward forward;
+namespace {
+
+// Takes the protocol off the front.
+Result<bool> takeUdp(std::string_view whole, std::string_view& text) {
   const std::size_t colon = text.find(':');
   const std::string_view protocol = text.substr(0, colon);
   if (colon == text.npos || (protocol != "tcp" && protocol != "udp" && !protocol.empty())) {
-    return badForward(text, fmt::format("'{}' is neither tcp nor udp", protocol));
+    return badForward(whole, fmt::format("'{}' is neither tcp nor udp", protocol));
   }
-  forward.udp = protocol == "udp";
-  const std::string_view rest = text.substr(colon + 1);
+  text.remove_prefix(colon + 1);
+  return protocol == "udp";
+}
+
+}  // namespace
+
+Result<Forward> parseForward(std::string_view text) {
+  Forward forward;
+  std::string_view rest = text;
+  RHEA_TRY(forward.udp, takeUdp(text, rest));
   const std::size_t dash = rest.find('-');
   if (dash == rest.npos) return badForward(text, "there is no '-' between host and guest");
   RHEA_TRY(const auto host, endpoint(text, rest.substr(0, dash)));
@@ -87,6 +97,16 @@ Result<Forward> parseForward(std::string_view text) {
   forward.hostPort = host.second;
   forward.guestAddress = guest.first;
   forward.guestPort = guest.second;
+  return forward;
+}
+
+Result<Forward> parseForwarded(std::string_view text) {
+  Forward forward;
+  std::string_view rest = text;
+  RHEA_TRY(forward.udp, takeUdp(text, rest));
+  RHEA_TRY(const auto host, endpoint(text, rest));
+  forward.hostAddress = host.first;
+  forward.hostPort = host.second;
   return forward;
 }
 

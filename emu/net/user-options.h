@@ -29,5 +29,7 @@ std::string addressText(std::uint32_t address);
 Result<void> parseNetwork(std::string_view text, UserAddresses& to);
 // "tcp:127.0.0.1:2222-10.0.2.15:22", "::8080-:80": protocol, host address and guest address may be left out.
 Result<Forward> parseForward(std::string_view text);
+// "tcp:127.0.0.1:2222", "::8080": what is forwarded, without where it leads.
+Result<Forward> parseForwarded(std::string_view text);
 
 }  // namespace rhea::net

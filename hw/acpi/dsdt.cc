@@ -9,15 +9,17 @@ namespace {
 
 using namespace aml;
 
-constexpr unsigned kSlots = 32, kPins = 4, kFirstGsi = 16;
+constexpr unsigned kSlots = 32, kPins = 4;
+// To the IO-APIC, and, for a guest that leaves that alone, to the 8259s.
+constexpr std::array<unsigned, kPins> kIoApicLines = {16, 17, 18, 19};
 
-// Pin p of device d is line (d + p) mod 4, lines 0 to 3 being GSIs 16 to 19.
-Bytes routing() {
+// Pin p of device d is line (d + p) mod 4; `lines` says which interrupts lines 0 to 3 are.
+Bytes routing(std::span<const unsigned, kPins> lines) {
   Parts entries;
   for (unsigned slot = 0; slot < kSlots; ++slot) {
     for (unsigned pin = 0; pin < kPins; ++pin) {
       entries.push_back(package({integer(std::uint64_t{slot} << 16 | 0xffff), integer(pin), integer(0),
-                                 integer(kFirstGsi + (slot + pin) % kPins)}));
+                                 integer(lines[(slot + pin) % kPins])}));
     }
   }
   return package(entries);
@@ -47,7 +49,9 @@ Bytes hostBridge(const Layout& layout, const Parts& isa) {
   windows.push_back(memoryWindow(layout.highWindowBase(), layout.highWindowBase() + Layout::kHighWindowSize - 1, true));
   return device("PCI0", {named("_HID", eisaId("PNP0A08")), named("_CID", eisaId("PNP0A03")), named("_UID", integer(0)),
                          named("_SEG", integer(0)), named("_BBN", integer(0)), named("_CRS", resources(windows)),
-                         named("_PRT", routing()), operatingSystemCapabilities(), device("ISA", [&isa] {
+                         named("PRTA", routing(kIoApicLines)), named("PRTP", routing(kPciPicLines)),
+                         method("_PRT", 0, {when(path("\\PICM"), {give(path("PRTA"))}), give(path("PRTP"))}),
+                         operatingSystemCapabilities(), device("ISA", [&isa] {
                            Parts content = {named("_ADR", integer(0x1f0000))};
                            content.insert(content.end(), isa.begin(), isa.end());
                            return content;
@@ -69,7 +73,7 @@ Bytes serialPort(unsigned number) {
 
 Bytes makeDsdt(const Layout& layout, const AcpiParts& parts) {
   Parts isa = {isaDevice("RTC", "PNP0B00", {io(0x70, 2), irq(8)}),
-               isaDevice("KBD", "PNP0303", {io(0x60, 1), io(0x64, 1), irq(1)}),
+               isaDevice("KBD", "PNP0303", {io(0x60, 1), io(0x64, 1), irq(1)}), isaDevice("MOU", "PNP0F13", {irq(12)}),
                isaDevice("TMR", "PNP0100", {io(0x40, 4), irq(0)})};
   for (unsigned n = 0; n < 2; ++n) {
     if (parts.serialPorts[n]) isa.push_back(serialPort(n));
@@ -91,6 +95,11 @@ Bytes makeDsdt(const Layout& layout, const AcpiParts& parts) {
       named("\\_S5", package({integer(PowerManagement::kSleepTypeOff), integer(0), integer(0), integer(0)}));
   // Ahead of the rest: small guests look for these bytes without a parser.
   Bytes all = off;
+  // The guest says which interrupt controllers it uses: 1 for IO-APICs.
+  const Bytes mode = named("PICM", integer(0));
+  const Bytes choice = method("_PIC", 1, {store(argument(0), path("PICM"))});
+  all.insert(all.end(), mode.begin(), mode.end());
+  all.insert(all.end(), choice.begin(), choice.end());
   all.insert(all.end(), system.begin(), system.end());
   return all;
 }

@@ -7,6 +7,10 @@
 
 namespace rhea::hw {
 
+// Inputs of the 8259s that PCI's lines 0 to 3 are wired to besides their own of the IO-APIC, for guests booted without
+// it.
+constexpr std::array<unsigned, 4> kPciPicLines = {10, 11, 10, 11};
+
 struct AcpiTables {
   static constexpr std::uint64_t kBase = Layout::kBiosBase;
 

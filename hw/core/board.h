@@ -22,7 +22,7 @@ class Board {
   virtual MsiSink& msi() = 0;
 
   // The guest's wishes about the whole machine; from any thread, carried out on the main loop.
-  enum class Wish : std::uint8_t { kReset, kPowerOff, kPanicked };
+  enum class Wish : std::uint8_t { kReset, kPowerOff, kPanicked, kCrashLoaded };
   virtual void wish(Wish what, std::string_view why) = 0;
 
   // Awaits that every vCPU has let go of what it had looked up in the address spaces before: after a region was

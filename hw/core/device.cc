@@ -23,6 +23,38 @@ void Device::setPlace(Bus* bus, std::string id, std::string path) {
   path_ = std::move(path);
 }
 
+void saveDevices(const object::Object& top, migrate::StateWriter& to) {
+  const auto* device = dynamic_cast<const Device*>(&top);
+  if (device != nullptr) {
+    migrate::StateWriter state;
+    device->save(state);
+    to.putSection(device->devicePath(), state);
+    if (device->savesChildren()) return;
+  }
+  for (const auto& child : top.children()) saveDevices(*child, to);
+}
+
+namespace {
+
+Result<void> loadBelow(object::Object& top, migrate::StateReader& from) {
+  auto* device = dynamic_cast<Device*>(&top);
+  if (device != nullptr) {
+    RHEA_TRY(migrate::StateReader state, from.section(device->devicePath()));
+    Result<void> loaded = device->load(state);
+    if (!loaded.ok()) return loaded.takeError().context(device->label());
+    if (device->savesChildren()) return success();
+  }
+  for (const auto& child : top.children()) RHEA_CHECK(loadBelow(*child, from));
+  return success();
+}
+
+}  // namespace
+
+Result<void> loadDevices(object::Object& top, migrate::StateReader& from) {
+  RHEA_CHECK(loadBelow(top, from));
+  return from.finish();
+}
+
 Task<void> resetDevices(object::Object& top) {
   std::vector<Device*> devices;
   collect(top, devices);

@@ -34,6 +34,9 @@ class Device : public object::Object {
   // Checks everything that it reads; on an error the device is to be reset before it runs.
   virtual Result<void> load(migrate::StateReader& from);
 
+  // Whether save() covers the devices below it, too.
+  virtual bool savesChildren() const { return false; }
+
   // Before complete(): by those who make devices, see device-tree.h.
   void setPlace(Bus* bus, std::string id, std::string path);
 
@@ -42,6 +45,11 @@ class Device : public object::Object {
   std::string id_;
   std::string path_;
 };
+
+// The state of `top` and every device below it, a section for each, named after its path; and back. Error: a device
+// that is not in both, by its path, or a state that does not fit.
+void saveDevices(const object::Object& top, migrate::StateWriter& to);
+Result<void> loadDevices(object::Object& top, migrate::StateReader& from);
 
 // Resets `top` and every device below it, those above first.
 Task<void> resetDevices(object::Object& top);

@@ -3,7 +3,11 @@
 namespace rhea::hw {
 
 struct PvPanicProperties {
-  static inline const object::Property kList[] = {object::field<&PvPanic::port_>("ioport", "1285", "its port")};
+  static inline const object::Property kList[] = {
+      object::field<&PvPanic::port_>("ioport", "1285", "its port"),
+      object::field<&PvPanic::events_>("events", "3",
+                                       "what the guest can tell: 1 a crash, 2 that it loads a crash kernel"),
+  };
 };
 
 void PvPanic::addClass(object::ClassTable& classes) {
@@ -20,6 +24,8 @@ void PvPanic::addClass(object::ClassTable& classes) {
 }
 
 Task<Result<void>> PvPanic::complete() {
+  if (events_ > (kPanicked | kCrashLoaded))
+    co_return Error(fmt::format("there are no events {:#x}", events_)).where("events").expected("0 to 3");
   RHEA_CO_TRY(IsaBus::Claim claimed, isaBusOf(*this).claim(label(), port_, 1, *this));
   claim_.emplace(std::move(claimed));
   co_return success();
@@ -31,7 +37,13 @@ Task<void> PvPanic::retire() {
 }
 
 void PvPanic::write(std::uint64_t, std::uint64_t value, unsigned) {
-  if ((value & kPanicked) != 0) isaBusOf(*this).board().wish(Board::Wish::kPanicked, "its kernel says so (pvpanic)");
+  const std::uint64_t told = value & events_;
+  Board& board = isaBusOf(*this).board();
+  if ((told & kPanicked) != 0) {
+    board.wish(Board::Wish::kPanicked, "its kernel says so (pvpanic)");
+  } else if ((told & kCrashLoaded) != 0) {
+    board.wish(Board::Wish::kCrashLoaded, "its kernel says so (pvpanic)");
+  }
 }
 
 }  // namespace rhea::hw

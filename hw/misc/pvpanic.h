@@ -13,7 +13,7 @@ class PvPanic final : public Device, public mem::IoHandler {
   static void addClass(object::ClassTable& classes);
   explicit PvPanic(const object::Class& type) : Device(type) {}
 
-  std::uint64_t read(std::uint64_t, unsigned) override { return kPanicked; }  // the events that it takes
+  std::uint64_t read(std::uint64_t, unsigned) override { return events_; }
   void write(std::uint64_t offset, std::uint64_t value, unsigned size) override;
   AccessSizes accessSizes() const override { return {1, 1}; }
   Task<Result<void>> complete() override;
@@ -23,7 +23,8 @@ class PvPanic final : public Device, public mem::IoHandler {
 
  private:
   friend struct PvPanicProperties;
-  static constexpr std::uint8_t kPanicked = 1;
+  static constexpr std::uint8_t kPanicked = 1, kCrashLoaded = 2;
+  std::uint32_t events_ = kPanicked | kCrashLoaded;
   std::uint32_t port_ = kDefaultPort;
   std::optional<IsaBus::Claim> claim_;
 };

@@ -42,16 +42,23 @@ bool isTime(std::uint8_t index) {
 
 }  // namespace
 
-Rtc::Rtc(const object::Class& type, object::VirtualClock& clock, IrqLine irq, std::int64_t epoch)
+Rtc::Rtc(const object::Class& type, object::VirtualClock& clock, IrqLine irq, std::int64_t epoch, bool catchesUp)
     : Device(type),
       clock_(clock),
       irq_(irq),
       epochNs_(epoch * kSecond),
+      catchesUp_(catchesUp),
       periodicTimer_(clock, [this] { periodic(); }),
       secondTimer_(clock, [this] { second(); }) {
   memory_[kA] = 0x26;
   memory_[kB] = kHours24;
   memory_[kD] = 0x80;
+}
+
+void Rtc::advance(std::int64_t by) {
+  const std::scoped_lock lock(mutex_);
+  epochNs_ += by;
+  schedule(clock_.now());
 }
 
 std::int64_t Rtc::secondsAt(VirtualTime now) const { return (epochNs_ + now) / kSecond; }
@@ -195,8 +202,14 @@ void Rtc::periodic() {
   memory_[kC] |= kPeriodicFlag;
   updateIrq();
   const VirtualTime interval = periodicInterval();
-  nextPeriodic_ = interval == kNoTime ? kNoTime : (now / interval + 1) * interval;
-  periodicTimer_.arm(nextPeriodic_);
+  if (interval == kNoTime) {
+    nextPeriodic_ = kNoTime;
+    return periodicTimer_.cancel();
+  }
+  const bool isLate = now - nextPeriodic_ > interval;
+  nextPeriodic_ = catchesUp_ && isLate && now - nextPeriodic_ < kMostBacklog ? nextPeriodic_ + interval
+                                                                             : (now / interval + 1) * interval;
+  periodicTimer_.arm(tickTime(nextPeriodic_, now, interval));
 }
 
 void Rtc::second() {

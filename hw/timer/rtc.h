@@ -1,6 +1,7 @@
 // Rtc: the MC146818 real-time clock with its 128 bytes of CMOS memory, ports 0x70 and 0x71, IRQ 8.
 //
-// Its time is a wall-clock time given at the start plus virtual time, so it stands while the machine is stopped.
+// Its time is a wall-clock time given at the start plus virtual time, so it stands while the machine is stopped; who
+// wants it to follow the host's clock moves it on when the machine runs again.
 // Source: Motorola MC146818A data sheet.
 #pragma once
 
@@ -16,7 +17,11 @@ class Rtc final : public Device, public mem::IoHandler {
   static constexpr std::uint8_t kCentury = 0x32;
 
   // `epoch`: seconds since 1970 at virtual time 0, in the zone that the guest is to see.
-  Rtc(const object::Class& type, object::VirtualClock& clock, IrqLine irq, std::int64_t epoch);
+  // `catchesUp`: periodic interrupts that a busy host let pass come all the same, one after the other.
+  Rtc(const object::Class& type, object::VirtualClock& clock, IrqLine irq, std::int64_t epoch, bool catchesUp = false);
+
+  // The time goes on by this at once: the machine stood still, and its clock is not to. Nanoseconds.
+  void advance(std::int64_t by);
 
   // What firmware leaves in CMOS memory; before the guest runs. Indices from 0x0e on.
   void setByte(std::uint8_t index, std::uint8_t value) { memory_[index & 0x7f] = value; }
@@ -55,6 +60,7 @@ class Rtc final : public Device, public mem::IoHandler {
   std::array<std::uint8_t, 128> memory_{};
   std::uint8_t index_ = 0;
   std::int64_t epochNs_;  // wall-clock nanoseconds at virtual time 0
+  const bool catchesUp_;
   bool replaced_ = false;
   object::VirtualTime nextPeriodic_ = object::kNoTime;
   object::VirtualTime nextSecond_ = object::kNoTime;

@@ -16,7 +16,7 @@ TEST(VirtioNet, TellsAddressAndLink) {
   PciRig rig;
   ASSERT_TRUE(rig.device("virtio-net-pci,addr=5,mac=52:54:00:aa:bb:cc").ok());
   VirtioDriver driver(rig, 5);
-  EXPECT_EQ(0x10411af4U, rig.readConfig(5, 0));
+  EXPECT_EQ(0x10001af4U, rig.readConfig(5, 0));
   EXPECT_EQ(0xccbbaa005452U, driver.deviceConfig(0, 4) | (driver.deviceConfig(4, 2) << 32));
   EXPECT_EQ(0U, driver.deviceConfig(6, 2)) << "no cable";
   EXPECT_FALSE(rig.device("virtio-net-pci,mac=53:54:00:aa:bb:cc").ok()) << "a group address";

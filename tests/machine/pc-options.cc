@@ -50,8 +50,8 @@ TEST(PcOptions, AKernelsCompanionsNeedOne) {
   const PcOptions options = *read({"-kernel", "k", "-initrd", "i", "-append", "a b", "-no-reboot"});
   EXPECT_EQ(options.kernel, "k");
   EXPECT_EQ(options.append, "a b");
-  EXPECT_FALSE(options.reboot);
-  EXPECT_TRUE(options.shutdown);
+  EXPECT_EQ(options.actions.reboot, qapi::RebootAction::shutdown);
+  EXPECT_EQ(options.actions.shutdown, qapi::ShutdownAction::poweroff);
 }
 
 TEST(PcOptions, ABoardWithoutCpusRefusesAKernel) {

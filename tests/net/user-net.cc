@@ -156,9 +156,10 @@ TEST(UserNet, KeepsWhatACardUses) {
   NetTable table;
   ASSERT_TRUE(table.add(*parseNetdev("user,id=n0")).ok());
   EXPECT_FALSE(table.add(*parseNetdev("user,id=n0")).ok());
-  (*table.find("n0"))->setUser("device 'nic'");
+  Frames card;
+  (*table.find("n0"))->use(card, "device 'nic'", "nic");
   EXPECT_NE(std::string::npos, table.remove("n0").error().describe().find("device 'nic'"));
-  (*table.find("n0"))->setUser({});
+  (*table.find("n0"))->letGo();
   EXPECT_TRUE(table.remove("n0").ok());
   EXPECT_FALSE(table.find("n0").ok());
 }

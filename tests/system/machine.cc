@@ -134,12 +134,84 @@ TEST_F(MachineTest, EachWayToResetIsOne) {
 }
 
 TEST_F(MachineTest, ACrashThatTheGuestTellsStopsIt) {
-  const auto emulator = start(out8(0x505, 1) + kHalt, {"-device", "pvpanic", "-S"});
+  const auto emulator = start(out8(0x505, 1) + kHalt, {"-device", "pvpanic", "-S", "-action", "panic=pause"});
   const auto client = emulator->connect();
   client->execute("cont");
-  ASSERT_TRUE(client->event("GUEST_PANICKED"));
+  const std::optional<json::Value> event = client->event("GUEST_PANICKED");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->find("data")->find("action")->asString(), "pause");
   ASSERT_TRUE(client->event("STOP"));
   EXPECT_EQ(statusOf(*client), "guest-panicked");
+}
+
+TEST_F(MachineTest, WhatFollowsACrashIsTheUsersToChoose) {
+  const std::string crash = guest(out8(0x505, 1) + out16(0x604, 0x3400) + kHalt);
+  const auto status = [&](const std::string& action) {
+    const CommandResult result = run("-device pvpanic -kernel " + crash + action);
+    EXPECT_EQ(result.output.find("the guest has crashed") != std::string::npos, true) << result.output;
+    return result.status;
+  };
+  EXPECT_EQ(status(""), 0);
+  EXPECT_EQ(status(" -action panic=shutdown"), 0);
+  EXPECT_EQ(status(" -action panic=exit-failure"), 1);
+  EXPECT_EQ(status(" -action panic=none"), 0) << "the guest goes on, and turns the machine off";
+  // -no-shutdown keeps one that crashed too; set-action changes it while it runs.
+  for (const char* setting : {"{\"shutdown\": \"pause\"}", "{\"panic\": \"pause\"}"}) {
+    const auto emulator = start(out8(0x505, 1) + kHalt, {"-device", "pvpanic", "-S"});
+    const auto client = emulator->connect();
+    client->returned("set-action", setting);
+    client->returned("cont");
+    ASSERT_TRUE(client->event("STOP"));
+    EXPECT_EQ(statusOf(*client), "guest-panicked");
+  }
+  const auto emulator = start(out8(0x505, 2) + out8(0x505, 1) + kHalt, {"-device", "pvpanic", "-S"});
+  const auto client = emulator->connect();
+  client->returned("cont");
+  EXPECT_TRUE(client->event("GUEST_CRASHLOADED"));
+  const std::optional<json::Value> event = client->event("SHUTDOWN");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->find("data")->find("reason")->asString(), "guest-panic");
+}
+
+TEST_F(MachineTest, AResetEndsItWhereTheUserSaysSo) {
+  const auto emulator = start(out8(0xcf9, 0x06) + kHalt, {"-S"});
+  const auto client = emulator->connect();
+  client->returned("set-action", R"({"reboot": "shutdown"})");
+  client->returned("cont");
+  const std::optional<json::Value> event = client->event("SHUTDOWN");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->find("data")->find("reason")->asString(), "guest-reset");
+}
+
+TEST_F(MachineTest, EarlyMessagesGoToTheDebugConsole) {
+  const std::string early = folder_.file("early");
+  const CommandResult result = run("-debugcon file:" + early + " -kernel " +
+                                   guest(out8(0xe9, 'h') + out8(0xe9, 'i') + out16(0x604, 0x3400) + kHalt));
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(textOf(early), "hi");
+}
+
+TEST_F(MachineTest, TheClockStartsWhereTheUserSays) {
+  // mov al, INDEX; out 0x70, al; in al, 0x71; out 0xe9, al
+  const auto show = [](unsigned index) { return "\xb0"s + static_cast<char>(index) + "\xe6\x70\xe4\x71\xe6\xe9"s; };
+  const std::string early = folder_.file("early");
+  const CommandResult result =
+      run("-rtc base=2024-02-29T12:34:00,clock=vm,driftfix=slew -debugcon file:" + early + " -kernel " +
+          guest(show(9) + show(8) + show(7) + show(4) + show(2) + out16(0x604, 0x3400) + kHalt));
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(textOf(early), "\x24\x02\x29\x12\x34");
+}
+
+TEST_F(MachineTest, WithTheA20GateClosedTheSecondMebibyteShowsTheFirst) {
+  // mov byte [0x500], 1; mov byte [0x100500], 2; then al = [0x500] to port 0xe9; and once more with the gate open
+  const std::string shown = "\xa0\x00\x05\x00\x00\xe6\xe9"s;
+  const std::string first = "\xc6\x05\x00\x05\x00\x00\x01"s, second = "\xc6\x05\x00\x05\x10\x00\x02"s;
+  const std::string early = folder_.file("early");
+  const CommandResult result = run("-debugcon file:" + early + " -kernel " +
+                                   guest(first + out8(0x92, 0) + second + shown + first + out8(0x92, 2) + second +
+                                         shown + out16(0x604, 0x3400) + kHalt));
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(textOf(early), "\x02\x01");
 }
 
 TEST_F(MachineTest, ASpinningGuestStopsGoesOnAndShowsItsRegisters) {

@@ -13,6 +13,7 @@ constexpr std::uint64_t kMac = bit(5);
 constexpr std::uint64_t kStatus = bit(16);
 constexpr std::uint16_t kLinkUp = 1;
 constexpr std::size_t kHeaderSize = 12;      // virtio_net_hdr of version 1
+constexpr std::size_t kOldHeaderSize = 10;   // without the number of buffers
 constexpr std::size_t kBuffersAt = 10;       // its number of buffers
 constexpr std::size_t kMostWaiting = 512;    // frames that no buffer was there for
 constexpr unsigned kMostFramesAtOnce = 256;  // before others have their turn
@@ -64,15 +65,13 @@ Task<Result<void>> NetDevice::complete() {
         .where("netdev");
   }
   netdev_ = *netdev;
-  netdev_->setUser(label());
-  netdev_->connect(this);
+  netdev_->use(*this, label(), id());
   co_return success();
 }
 
 Task<void> NetDevice::retire() {
   if (netdev_ == nullptr) co_return;
-  netdev_->connect(nullptr);
-  netdev_->setUser({});
+  netdev_->letGo();  // from here on no thread of the back end's comes any more
   netdev_ = nullptr;
 }
 
@@ -88,10 +87,14 @@ std::uint64_t NetDevice::features() const { return kMac | kStatus; }
 std::uint64_t NetDevice::readConfig(unsigned offset, unsigned size) {
   std::array<std::byte, 10> image{};
   std::memcpy(image.data(), address_.data(), address_.size());
-  const std::uint16_t status = netdev_ == nullptr ? 0 : kLinkUp;
+  const std::uint16_t status = isLinked() ? kLinkUp : 0;
   std::memcpy(&image[6], &status, sizeof status);
   image[8] = std::byte{1};  // pairs of queues
   return readBytes(image, offset, size);
+}
+
+void NetDevice::negotiated(std::uint64_t features) {
+  headerSize_.store((features & kVersion1) != 0 ? kHeaderSize : kOldHeaderSize, std::memory_order_release);
 }
 
 Task<void> NetDevice::deviceReset() {
@@ -100,8 +103,12 @@ Task<void> NetDevice::deviceReset() {
   co_return;
 }
 
+void NetDevice::linkChanged() {
+  if (transport() != nullptr) transport()->configChanged();
+}
+
 void NetDevice::receive(std::span<const std::byte> frame) {
-  if (frame.size() > net::kMostFrame) return;
+  if (frame.size() > net::kMostFrame || !isLinked()) return;
   {
     const std::lock_guard lock(guard_);
     if (waiting_.size() >= kMostWaiting) return;
@@ -129,12 +136,13 @@ bool NetDevice::serveReceive(Queue& queue) {
     }
     std::array<std::byte, kHeaderSize> header{};
     header[kBuffersAt] = std::byte{1};
-    const std::size_t whole = kHeaderSize + frame.size();
+    const std::size_t headerSize = headerSize_.load(std::memory_order_acquire);
+    const std::size_t whole = headerSize + frame.size();
     if (chain->writableBytes() < whole) {
       queue.handBack(*chain, 0);  // a buffer that the driver should have made larger; the frame is lost
       continue;
     }
-    frame.insert(frame.begin(), header.begin(), header.end());
+    frame.insert(frame.begin(), header.begin(), header.begin() + static_cast<std::ptrdiff_t>(headerSize));
     std::size_t done = 0;
     for (const iovec& piece : chain->writable()) {
       const std::size_t part = std::min(piece.iov_len, whole - done);
@@ -150,14 +158,15 @@ bool NetDevice::serveTransmit(Queue& queue) {
     Chain* const chain = queue.take();
     if (chain == nullptr) return true;
     const std::uint64_t bytes = chain->readableBytes();
-    if (bytes > kHeaderSize && bytes <= kHeaderSize + net::kMostFrame && netdev_ != nullptr) {
+    const std::size_t headerSize = headerSize_.load(std::memory_order_acquire);
+    if (bytes > headerSize && bytes <= headerSize + net::kMostFrame && isLinked()) {
       std::vector<std::byte> frame;
       frame.reserve(bytes);
       for (const iovec& piece : chain->readable()) {
         const auto* const memory = static_cast<const std::byte*>(piece.iov_base);
         frame.insert(frame.end(), memory, memory + piece.iov_len);
       }
-      frame.erase(frame.begin(), frame.begin() + kHeaderSize);
+      frame.erase(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(headerSize));
       netdev_->send(std::move(frame));
     }
     queue.handBack(*chain, 0);

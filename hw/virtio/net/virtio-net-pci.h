@@ -30,11 +30,14 @@ class NetDevice final : public VirtioDevice, private net::Card {
   std::uint64_t features() const override;
   unsigned configSize() const override { return 10; }
   std::uint64_t readConfig(unsigned offset, unsigned size) override;
+  void negotiated(std::uint64_t features) override;
   Task<void> deviceReset() override;
   bool serve(Queue& queue) override;
 
  private:
   void receive(std::span<const std::byte> frame) override;
+  void linkChanged() override;
+  bool isLinked() const { return netdev_ != nullptr && netdev_->linkUp(); }
   bool serveReceive(Queue& queue);
   bool serveTransmit(Queue& queue);
   Result<void> chooseAddress();
@@ -44,6 +47,7 @@ class NetDevice final : public VirtioDevice, private net::Card {
   Address address_{};
   Loop* main_ = nullptr;
   net::Netdev* netdev_ = nullptr;
+  std::atomic<std::size_t> headerSize_{0};  // bytes before each frame, by what was negotiated
   std::mutex guard_;
   std::deque<std::vector<std::byte>> waiting_;  // from outside
 };
