@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <thread>
 
 #include "tests/lib/guest-machine.h"
 
@@ -82,6 +83,28 @@ TEST_F(BuiltInGuest, BootsAgainAfterAReset) {
   GuestMachine machine(options());
   machine.await("round 2:");
   machine.qmp().returned("system_reset");
+  EXPECT_TRUE(machine.qmp().event("RESET").has_value());
+  machine.await("rhea's built-in guest");
+  machine.await("are all there");
+  machine.await("read back right");
+}
+
+TEST_F(BuiltInGuest, IsResetOnceStorageAnswersWhateverIsTypedMeanwhile) {
+  const std::string slow =
+      R"({"driver":"blkdebug","node-name":"slow","image":{"driver":"file","filename":")" + image_ +
+      R"("},"inject-error":[{"event":"write_aio","skip":40,"once":true,"errno":0,"delay-ms":3000}]})";
+  GuestMachine machine(
+      {"-m", "64", "-kernel", builtInGuest(), "-blockdev", slow, "-device", "virtio-blk-pci,drive=slow"});
+  machine.await("round 2:");
+  while (machine.qmp().returned("query-stuck").size() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  machine.qmp().returned("system_reset");
+  const auto other = machine.emulator().connect();
+  other->send(R"({"execute": "stop"})"
+              "\n");
+  ASSERT_TRUE(machine.qmp().event("STOP").has_value());
+  machine.qmp().returned("cont");
+  EXPECT_FALSE(machine.qmp().event("RESET", 0).has_value()) << "the reset is still under way";
+  EXPECT_EQ(machine.transcript().find("round 3:"), std::string::npos);
   EXPECT_TRUE(machine.qmp().event("RESET").has_value());
   machine.await("rhea's built-in guest");
   machine.await("are all there");
