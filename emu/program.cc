@@ -106,7 +106,7 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
   chardev::MuxActions actions;
   actions.quit = [this] { ending_.request(qapi::ShutdownCause::hostQmpQuit); };
   actions.saveDisks = [this] {
-    auto flush = [](machine::Disks& disks) -> Task<void> { static_cast<void>(co_await disks.flushAll(CancelToken())); };
+    auto flush = [](machine::Disks& disks) -> Task<void> { static_cast<void>(co_await disks.flush(CancelToken())); };
     loop_->spawn(flush(disks_));
   };
   chardevs_->setMuxActions(std::move(actions));

@@ -79,7 +79,7 @@ Task<Result<std::vector<qapi::CpuDefinitionInfo>>> Command<qapi::QueryCpuDefinit
     RHEA_CO_TRY(const x86::Model model, x86::modelNamed(known.name));
     qapi::CpuDefinitionInfo info;
     info.name = known.name;
-    info.typename_ = known.name + "-x86_64-cpu";
+    info.typename_ = machine::CpuObject::typeNameOf(known.name);
     info.migrationSafe = known.migrationSafe;
     info.static_ = known.name == "base";
     if (!known.aliasOf.empty()) info.aliasOf = known.aliasOf;

@@ -17,7 +17,7 @@ const object::Property kProperties[] = {
 const std::vector<std::string>& typeNames() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> made;
-    for (const std::string& model : x86::modelNames()) made.push_back(CpuObject::typeNameOf(model));
+    for (const x86::ModelName& model : x86::modelNames()) made.push_back(CpuObject::typeNameOf(model.name));
     return made;
   }();
   return names;

@@ -9,7 +9,7 @@ Task<Result<void>> Disks::machineStopped() {
   for (const block::DiskPtr& disk : disks) {
     if (disk->hasDevice()) static_cast<void>(co_await disk->gate().waitUntilEmpty(CancelToken()));
   }
-  const std::vector<std::string> failed = co_await flushAll(CancelToken());
+  const std::vector<std::string> failed = co_await flush(CancelToken());
   if (failed.empty()) co_return success();
   std::string text;
   for (const std::string& line : failed) text.append(text.empty() ? "" : "; ").append(line);
@@ -25,6 +25,10 @@ void Disks::machineResumed() {
 
 Task<std::vector<std::string>> Disks::flushAll(CancelToken giveUp) {
   if (quiesce_) co_await quiesce_();
+  co_return co_await flush(std::move(giveUp));
+}
+
+Task<std::vector<std::string>> Disks::flush(CancelToken giveUp) {
   std::vector<std::string> failed;
   block::ChangeContext context("the machine", std::move(giveUp));
   Result<std::vector<block::FlushOutcome>> outcomes = co_await graph_->flush(std::nullopt, std::move(context));

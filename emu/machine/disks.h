@@ -12,7 +12,7 @@ class Disks final : public object::RunState::Observer, public Ending::Data, publ
   explicit Disks(object::RunState& runState) : runState_(runState) {}
   // The graph is made after this hook; both live as long as the machine.
   void setGraph(block::BlockGraph& graph) { graph_ = &graph; }
-  // What has to stand still before the last flush means anything: the vCPUs.
+  // What has to stand still, for good, before the last flush means anything: the vCPUs.
   void setQuiesce(std::function<Task<void>()> quiesce) { quiesce_ = std::move(quiesce); }
 
   // A stopped machine's disks are flushed, so that its images can be copied. Error: names the disks.
@@ -20,6 +20,8 @@ class Disks final : public object::RunState::Observer, public Ending::Data, publ
   // Requests that an error policy held are tried again.
   void machineResumed() override;
   Task<std::vector<std::string>> flushAll(CancelToken giveUp) override;
+  // The same while the guest goes on, if it does.
+  Task<std::vector<std::string>> flush(CancelToken giveUp);
   void stopForIoError() override { runState_.stopSoon(object::RunState::State::ioError); }
 
  private:

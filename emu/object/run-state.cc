@@ -44,6 +44,7 @@ Result<void> RunState::resume() {
     return Error("the guest has ended and cannot run on").hint("system_reset starts it anew");
   }
   state_ = State::running;
+  ++resumes_;
   qapi::emit(events_, qapi::ResumeEvent());
   std::vector<Observer*> told = observers();
   std::ranges::reverse(told);
@@ -68,7 +69,10 @@ void RunState::leaveRunning(State next) {
 Task<Result<void>> RunState::tellStopped() {
   Result<void> first;
   const std::vector<Observer*> toTell = observers();
+  const unsigned resumes = resumes_;
   for (Observer* observer : toTell) {
+    // Who is not told yet runs on: nobody would tell it again.
+    if (resumes_ != resumes) co_return Error("the machine was resumed before it had come to a stop");
     // One that left while an earlier one waited is not told any more.
     if (std::ranges::find(observers_, observer, &Observing::observer) == observers_.end()) continue;
     Result<void> told = co_await observer->machineStopped();

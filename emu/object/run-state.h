@@ -63,6 +63,7 @@ class RunState {
   EventSink& events_;
   State state_;
   bool ended_ = false;
+  unsigned resumes_ = 0;
   struct Observing {
     Observer* observer;
     Layer layer;

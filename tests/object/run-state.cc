@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "emu/io/sync.h"
 #include "tests/object/run-now.h"
 
 namespace rhea::object {
@@ -46,6 +47,44 @@ TEST(RunState, StopsCpusThenDevicesThenDisksWhoeverCameFirstAndRunsThemBackwards
   told.clear();
   EXPECT_TRUE(loop.run(state.stop()).ok());
   EXPECT_EQ(told, "cDk");
+}
+
+class Slow final : public RunState::Observer {
+ public:
+  Task<Result<void>> machineStopped() override {
+    (void)co_await ready.wait();
+    co_return success();
+  }
+  void machineResumed() override {}
+  Event ready;
+};
+
+// Whoever was told to run on must not be stopped by a stop of before, which nobody would undo.
+TEST(RunState, AStopThatStillWaitsEndsWhereTheMachineIsResumed) {
+  test::TestLoop loop;
+  NoEvents events;
+  RunState state(loop.loop(), events, false);
+  std::string told;
+  Slow slow;
+  Listener disk(told, 'k');
+  state.observe(slow, RunState::Layer::kDevices);
+  state.observe(disk, RunState::Layer::kDisks);
+  auto both = [](RunState& at, Slow& waiting) -> Task<Result<void>> {
+    Event ended;
+    Result<void> outcome = success();
+    auto stop = [](RunState& which, Event& done, Result<void>& to) -> Task<void> {
+      to = co_await which.stop();
+      done.set();
+    };
+    Loop::current()->spawn(stop(at, ended, outcome));
+    while (at.running()) (void)co_await Loop::current()->sleep(std::chrono::milliseconds(1));
+    EXPECT_TRUE(at.resume().ok());
+    waiting.ready.set();
+    (void)co_await ended.wait();
+    co_return outcome;
+  };
+  EXPECT_FALSE(loop.run(both(state, slow)).ok());
+  EXPECT_EQ(told, "k") << "it was told to run, and not to stop";
 }
 
 }  // namespace
