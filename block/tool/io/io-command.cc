@@ -15,7 +15,7 @@ constexpr IoVerb kVerbs[] = {
      IoPlace::kAnywhere},
     {"aio_read", "", "CqvP:", 2, 64, "aio_read [-Cqv] [-P pattern] offset length [length...]",
      "as readv, in rhea-io without waiting for it", ioAioRead},
-    {"aio_write", "", "CqfuzP:", 2, 64, "aio_write [-Cqfuz] [-P pattern] offset length [length...]",
+    {"aio_write", "", "CqfuzP:s:", 2, 64, "aio_write [-Cqfuz] [-P pattern | -s file] offset length [length...]",
      "as writev, in rhea-io without waiting for it; -z zeroes, -u with -z may leave a hole", ioAioWrite},
     {"alloc", "", "", 1, 2, "alloc offset [count]", "how much of count bytes (default 512) at offset is allocated",
      ioAlloc},
@@ -60,7 +60,7 @@ constexpr IoVerb kVerbs[] = {
      "with -z only where that is quick, -f on stable storage at completion, -c compressed, -b into the machine's state "
      "beside the disk",
      ioWrite},
-    {"writev", "wv", "CqfP:", 2, 64, "writev [-Cqf] [-P pattern] offset length [length...]",
+    {"writev", "wv", "CqfP:s:", 2, 64, "writev [-Cqf] [-P pattern | -s file] offset length [length...]",
      "write from several buffers by one request", ioWriteVector},
 };
 

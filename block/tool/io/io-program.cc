@@ -120,13 +120,15 @@ Task<Result<void>> IoProgram::close() {
 
 Task<Result<void>> IoProgram::reopen(IoReopening wish) {
   if (!disk_) co_return Error("no file open").hint("open one: help open");
-  co_await settle();
+  // The cache mode changes under the requests that run.
   if (wish.cache) {
     CacheRequest request;
     request.mode = *wish.cache;
     RHEA_CO_CHECK(co_await graph_.setCache(disk_->id(), std::move(request), ChangeContext()));
     opened_.cache = *wish.cache;
   }
+  if (wish.options.empty() && !wish.readOnly) co_return success();
+  co_await settle();
   if (!wish.options.empty()) {
     IoOpening changed = opened_;
     changed.options.insert(changed.options.end(), wish.options.begin(), wish.options.end());
