@@ -48,7 +48,7 @@ class UartTest : public test::LoopTest {
 
   Lines lines_;
   std::shared_ptr<FakeStream> stream_ = std::make_shared<FakeStream>();
-  chardev::Chardev chardev_{"c0", std::make_unique<FakeBackend>(stream_)};
+  chardev::Chardev chardev_{"c0", "null", std::make_unique<FakeBackend>(stream_)};
   Uart uart_{testClass(), *loop_, lines_.line(4), "serial port 0"};
 };
 

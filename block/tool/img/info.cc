@@ -2,10 +2,16 @@
 #include "block/tool/img/open.h"
 #include "block/tool/img/print.h"
 #include "block/tool/img/verbs.h"
+#include "qapi/types-block-types.h"
 
 namespace rhea::block {
 
 namespace {
+
+// What only the image's format has to tell; null: nothing.
+const qapi::ImageInfoSpecific* specificOf(const ImageInfo& info) {
+  return info.specific.find<qapi::ImageInfoSpecific>();
+}
 
 void writeSnapshot(json::Writer& to, const SnapshotInfo& snapshot) {
   to.beginObject();
@@ -37,13 +43,9 @@ void writeImage(json::Writer& to, const ImageFacts& facts) {
   if (info.actualSize) to.member("actual-size", *info.actualSize);
   if (info.encrypted) to.member("encrypted", true);
   if (info.compressed) to.member("compressed", true);
-  if (!info.specific.empty()) {
+  if (const auto* specific = specificOf(info)) {
     to.key("format-specific");
-    to.beginObject();
-    to.member("type", facts.name.format);
-    to.key("data");
-    to.raw(info.specific);
-    to.endObject();
+    json::writeJson(to, *specific);
   }
   if (!info.backingFile.empty()) {
     to.member("full-backing-filename", facts.fullBacking);
@@ -68,9 +70,13 @@ std::string forPeople(const ImageFacts& facts) {
     if (!info.backingFormat.empty()) text += fmt::format("backing file format: {}\n", info.backingFormat);
   }
   if (!facts.snapshots.empty()) text += "Snapshot list:\n" + snapshotTable(facts.snapshots);
-  if (!info.specific.empty()) {
-    if (const Result<json::Value> specific = json::parse(info.specific); specific.ok()) {
-      text += "Format specific information:\n" + indentedLines(*specific, 1);
+  if (const auto* specific = specificOf(info)) {
+    json::Writer writer;
+    json::writeJson(writer, *specific);
+    if (const Result<json::Value> value = json::parse(writer.take()); value.ok()) {
+      if (const std::optional<json::View> data = value->find("data")) {
+        text += "Format specific information:\n" + indentedLines(*data, 1);
+      }
     }
   }
   return text;
