@@ -88,10 +88,11 @@ Task<Result<CacheChange>> BlockGraph::doSetDiskCache(DiskPtr disk, CacheRequest 
     const bool knows = guest->believesVolatile();
     const bool hears = guest->tell(true);
     change.guestTold = listens && (knows || hears);
-    // A guest that turned its own cache off, or has no driver yet, is served write-through until it says otherwise.
-    const bool trusts = listens && disk->guestWriteback_ && !change.guestTold;
-    pending = trusts && !request.force;
-    forced = trusts && request.force;
+    // A guest that turned its own cache off is served write-through until it says otherwise. No force makes write-back
+    // act for one that could never flush.
+    const bool trusts = disk->guestWriteback_ && !change.guestTold;
+    forced = trusts && listens && request.force;
+    pending = trusts && !forced;
   } else if (to.writeback) {
     pending = disk->pendingGuest_ && !request.force;
     forced = disk->forced_ || (disk->pendingGuest_ && request.force);

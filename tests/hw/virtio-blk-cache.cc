@@ -82,9 +82,11 @@ TEST_F(GuestCache, OfADriverThatCannotFlushIsWriteThroughWhateverTheHostSays) {
   start();
   BlkDriver guest(rig_, 3, 0);
   EXPECT_FALSE(disk_->effectiveWriteback());
+  EXPECT_FALSE(host(false).pendingGuest);
   EXPECT_TRUE(host(true).pendingGuest);
   EXPECT_FALSE(disk_->effectiveWriteback());
   // Not by force either: nobody could ever flush.
+  EXPECT_FALSE(host(false).pendingGuest);
   EXPECT_TRUE(host(true, true).pendingGuest);
   EXPECT_FALSE(disk_->effectiveWriteback());
   EXPECT_EQ(std::string::npos, verdict().find("forced")) << verdict();

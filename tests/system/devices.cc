@@ -41,7 +41,6 @@ TEST(Devices, RefusalsNameWhatThereIs) {
       {"-machine q35 -device virtio-net-pci,netdev=n0", "network back end 'n0'"},
       {"-machine q35 -device '{\"driver\":\"mch\"}'", "part of a board"},
       {"-machine none -device virtio-rng-pci", "no PCI bus"},
-      {"-machine q35 -net user", "-nic user"},
   };
   for (const Row& row : rows) {
     const std::string told = refused(row.options);

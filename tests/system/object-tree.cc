@@ -8,7 +8,8 @@ namespace {
 
 std::set<std::string> childrenOf(QmpClient& client, const std::string& path) {
   std::set<std::string> children;
-  for (const json::View each : client.returned("qom-list", R"({"path": ")" + path + "\"}").items()) {
+  const json::Value listed = client.returned("qom-list", R"({"path": ")" + path + "\"}");
+  for (const json::View each : listed.items()) {
     const std::string type(each.find("type")->asString());
     if (type.starts_with("child<")) children.insert(std::string(each.find("name")->asString()) + " " + type);
   }

@@ -21,6 +21,7 @@ const std::set<std::string> kNew = {
     "blockdev-add/arg/+blkdebug/inject-error[]/after-ms",
     "blockdev-add/arg/+blkdebug/inject-error[]/for-ms",
     "blockdev-add/arg/+blkdebug/inject-error[]/hold",
+    "blockdev-add/arg/+blkdebug/inject-error[]/lie",
     "blockdev-create/arg/options/+raw",
     "BLOCK_IO_ERROR/needs-reopen",
 };
@@ -119,10 +120,14 @@ class Comparison {
   void compareAlternatives(const std::string& path, json::View ours, json::View known, Direction direction) {
     for (const json::View member : ours.find("members")->items()) {
       const std::string_view type = member.find("type")->asString();
-      const bool builtin = ours_.at(type).find("meta-type")->asString() == "builtin";
+      const std::string_view kind = ours_.at(type).find("meta-type")->asString();
       for (const json::View shape : known.items()) {
-        const bool object = shape.isString() && shape.asString().starts_with('#');
-        if (builtin ? shape.isString() && shape.asString() == type : object) compare(path, type, shape, direction);
+        if (!shape.isString()) continue;
+        const bool named = shape.asString().starts_with('#');
+        const bool alike = named
+                               ? types_.find(shape.asString().substr(1))->find("values").has_value() == (kind == "enum")
+                               : shape.asString() == type;
+        if (named != (kind == "builtin") && alike) compare(path, type, shape, direction);
       }
     }
   }

@@ -72,7 +72,7 @@ TEST(StartUp, WrongUsageIsStatus2AndSaysWhatThereIs) {
     std::string arguments;
     std::string message;
   } kCases[] = {
-      {"-machin none", "there is no option -machin\n  there is: -machine\n"},
+      {"-machin none", "there is no option -machin\n  there is: -machine, -action\n"},
       {"-machine q36", "-machine q36: there is no machine 'q36' in this version\n  expected: none, q35\n"},
       {"-machine none,acel=tcg", "-machine none,acel=tcg: there is no key 'acel'\n  there is: accel\n"},
       {"-accel xen", "there is no accelerator 'xen'"},

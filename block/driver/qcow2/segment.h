@@ -13,9 +13,9 @@ struct Segment {
   enum class Kind : std::uint8_t {
     kUnallocated,  // what is behind the image shows
     kZero,
-    kData,        // at `host` of the data file
-    kPacked,  // compressed; `entry` says where; one cluster
-    kDamaged,     // `entry` cannot be
+    kData,     // at `host` of the data file
+    kPacked,   // compressed; `entry` says where; one cluster
+    kDamaged,  // `entry` cannot be
   };
   Kind kind = Kind::kUnallocated;
   std::uint64_t length = 0;  // bytes
