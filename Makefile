@@ -264,7 +264,7 @@ install: all docs
 uninstall:
 	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' COMPLETIONDIR='$(COMPLETIONDIR)' .ci/install uninstall
 
-docs: $(GENERATED)
+docs: $(GENERATED) $(addprefix $(BUILD)/bin/rhea-,$(TOOLS))
 	@BUILD=$(BUILD) docs/make-docs
 
 # -------------------------------------------------------------------------------------------------------- clean

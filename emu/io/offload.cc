@@ -72,6 +72,10 @@ WorkerPool::~WorkerPool() {
 void WorkerPool::submit(std::function<void()> work) { submit(*new ClosureMail(std::move(work))); }
 
 void WorkerPool::submit(Loop::Mail& work) {
+  if (impl_->maxThreads == 0) {
+    work.run(&work);
+    return;
+  }
   std::unique_lock lock(impl_->guard);
   work.next = nullptr;
   (impl_->first == nullptr ? impl_->first : impl_->last->next) = &work;

@@ -16,7 +16,9 @@ namespace rhea {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(unsigned maxThreads = 64, std::string name = "rhea-worker");  // the name shows in ps
+  // The name shows in ps. No threads at all: work runs at once where it is submitted, for a program with nothing else
+  // to do while it waits.
+  explicit WorkerPool(unsigned maxThreads = 64, std::string name = "rhea-worker");
   ~WorkerPool();  // waits two seconds for running work, then leaves hung threads behind
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;

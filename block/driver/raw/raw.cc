@@ -136,6 +136,13 @@ Task<Result<void>> createRaw(CreateContext context, DriverOptions options) {
   co_return success();
 }
 
+Task<Result<ImageSizes>> measureRaw(DriverOptions options, Child*, CancelToken) {
+  ImageSizes sizes;
+  sizes.required = options.as<qapi::BlockdevCreateOptionsRaw>().size;
+  sizes.fullyAllocated = sizes.required;
+  co_return sizes;
+}
+
 DriverInfo describe() {
   DriverInfo info;
   info.name = "raw";
@@ -146,6 +153,7 @@ DriverInfo describe() {
   info.children = {{"file", ChildRole::kFiltered, true}};
   info.open = openRaw;
   info.create = createRaw;
+  info.measure = measureRaw;
   // Any data may be a raw image: the least likely that is possible.
   info.probe = [](std::span<const std::byte>, std::string_view) { return 1; };
   return info;

@@ -1,0 +1,183 @@
+#include "block/tool/img/table.h"
+
+#include "block/driver/table.h"
+#include "block/tool/img/verbs.h"
+#include "emu/base/names.h"
+
+namespace rhea::block {
+
+namespace {
+
+// Options that several subcommands have.
+constexpr ImgOption kHelp{'h', "help", "", "show this"};
+constexpr ImgOption kObject{0, "object", "DEF", "make an object, such as secret,id=...,file=..."};
+constexpr ImgOption kImageOpts{0, "image-opts", "", "the name is a list of node options: driver=...,file.filename=..."};
+constexpr ImgOption kFormat{'f', "format", "FMT", "format of the image; without it, found out from its first bytes"};
+constexpr ImgOption kForceShare{'U', "force-share", "", "open it although others write to it; its content may change"};
+constexpr ImgOption kQuiet{'q', "quiet", "", "print errors only"};
+constexpr ImgOption kOutput{0, "output", "FORMAT", "human or json"};
+constexpr ImgOption kCache{'t', "cache", "CACHE",
+                           "cache mode for writing: writeback, none, writethrough, directsync or unsafe"};
+constexpr ImgOption kSourceCache{'T', "source-cache", "CACHE", "cache mode for reading"};
+constexpr ImgOption kBar{'p', "bar", "", "show progress as a line"};
+constexpr ImgOption kProgress{0, "progress", "[=json]", "show progress, as lines of JSON where asked for"};
+constexpr ImgOption kOptions{'o', "options", "OPTIONS", "options of the format: name=value,...; help lists them"};
+constexpr ImgOption kBacking{'b', "backing", "FILE", "the backing file"};
+constexpr ImgOption kBackingFormat{'F', "backing-format", "FMT", "format of the backing file"};
+
+constexpr ImgOption kBenchOptions[] = {
+    kHelp,
+    {'c', "count", "COUNT", "how many requests (75000)"},
+    {'d', "depth", "DEPTH", "how many at a time (64)"},
+    kFormat,
+    {0, "flush-interval", "COUNT", "flush after so many writes"},
+    {'i', "aio", "AIO", "io_uring, threads or native"},
+    {'n', "native", "", "as --aio=native"},
+    {0, "no-drain", "", "do not wait for the requests in flight before a flush"},
+    {'o', "offset", "OFFSET", "where the first request goes"},
+    {0, "pattern", "BYTE", "what writes write (0)"},
+    kQuiet,
+    {'s', "buffer-size", "SIZE", "bytes of a request (4k)"},
+    {'S', "step-size", "SIZE", "from one request to the next (their size)"},
+    kCache,
+    {'w', "write", "", "write; without it, read"},
+    kForceShare,
+    kImageOpts,
+};
+constexpr ImgOption kCompareOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kFormat,
+    {'F', "second-format", "FMT", "format of the second image"},
+    kSourceCache,
+    kBar,
+    kProgress,
+    kQuiet,
+    {'s', "strict", "", "differing sizes or allocation are a difference, too"},
+    kForceShare,
+};
+constexpr ImgOption kConvertOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    {0, "target-image-opts", "", "the target's name is a list of node options"},
+    {0, "target-is-zero", "", "the target reads as zeroes already, so none need be written"},
+    {0, "bitmaps", "", "copy the source's bitmaps, too"},
+    {0, "skip-broken-bitmaps", "", "with --bitmaps, leave out those that are inconsistent"},
+    kForceShare,
+    {'C', "host-copy", "", "let the host copy between files (copy_file_range)"},
+    {'c', "compress", "", "compress the target's clusters"},
+    kBar,
+    kProgress,
+    kQuiet,
+    {'n', "no-create", "", "the target exists: write into it"},
+    kFormat,
+    kCache,
+    kSourceCache,
+    {'O', "output-format", "FMT", "format of the target (raw)"},
+    {'B', "backing", "FILE", "backing file of the target; what the source shares with it is not copied"},
+    kBackingFormat,
+    kOptions,
+    {'l', "snapshot", "SNAPSHOT", "copy an internal snapshot instead of the disk"},
+    {'S', "sparse", "SIZE", "shortest run of zeroes that becomes a hole (4k); 0: write everything"},
+    {'r', "rate", "RATE", "bytes a second at most"},
+    {'m', "coroutines", "COUNT", "how many pieces to work on at a time, 1 to 16 (8)"},
+    {'W', "out-of-order", "", "write pieces as they come, not in their order"},
+    {0, "salvage", "", "what cannot be read becomes zeroes, with a warning"},
+};
+constexpr ImgOption kCreateOptions[] = {
+    kHelp,    kObject, kQuiet, kFormat, kBacking, kBackingFormat, {'u', "unsafe", "", "do not open the backing file"},
+    kOptions,
+};
+constexpr ImgOption kDdOptions[] = {
+    kHelp, kObject, kImageOpts, kForceShare, kFormat, {'O', "output-format", "FMT", "format of the target (raw)"},
+};
+constexpr ImgOption kInfoOptions[] = {
+    kHelp,       kObject, kImageOpts, kFormat, kOutput, {0, "backing-chain", "", "tell about the backing files, too"},
+    kForceShare,
+};
+constexpr ImgOption kMapOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kFormat,
+    {'s', "start-offset", "OFFSET", "where to begin"},
+    {'l', "max-length", "LENGTH", "how far to go from there"},
+    kOutput,
+    kForceShare,
+};
+constexpr ImgOption kMeasureOptions[] = {
+    kHelp,
+    kOutput,
+    {'O', "output-format", "FMT", "format of the image to be (raw)"},
+    kOptions,
+    {0, "size", "SIZE", "size of an empty disk, instead of an image"},
+    kObject,
+    kImageOpts,
+    kFormat,
+    {'l', "snapshot", "SNAPSHOT", "measure an internal snapshot"},
+    kForceShare,
+};
+constexpr ImgOption kResizeOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kFormat,
+    {0, "preallocation", "MODE", "how the new space is laid out: off, metadata, falloc or full"},
+    kQuiet,
+    {0, "shrink", "", "a smaller size is meant: what lies behind is lost"},
+};
+
+constexpr ImgCommand kCommands[] = {
+    {"bench", "FILENAME", 1, 1, kBenchOptions, "Sends requests of one kind and tells how long they took", imgBench,
+     true},
+    {"compare", "FILENAME1 FILENAME2", 2, 2, kCompareOptions,
+     "Tells whether two images show the same disk: exit status 0 same, 1 different, above 1 an error", imgCompare,
+     true, false, 2},
+    {"convert", "FILENAME [FILENAME2...] TARGET", 0, 4096, kConvertOptions,
+     "Copies one or several disks, one after the other, into a new image", imgConvert, true},
+    {"create", "FILENAME [SIZE]", 0, 2, kCreateOptions, "Makes an image", imgCreate},
+    {"dd", "[bs=SIZE] [count=BLOCKS] [skip=BLOCKS] if=INPUT of=OUTPUT", 1, 5, kDdOptions,
+     "Copies part of a disk into a new image", imgDd, true},
+    {"info", "FILENAME", 1, 1, kInfoOptions, "Tells what an image is", imgInfo},
+    {"map", "FILENAME", 1, 1, kMapOptions, "Tells which ranges of a disk are stored where", imgMap},
+    {"measure", "[FILENAME]", 0, 1, kMeasureOptions, "Tells how large a file an image would need", imgMeasure},
+    {"resize", "FILENAME [+|-]SIZE", 2, 2, kResizeOptions, "Gives a disk another size", imgResize, false, true},
+};
+
+}  // namespace
+
+std::span<const ImgCommand> imgCommands() { return kCommands; }
+
+std::vector<std::string> imgCommandNames() {
+  std::vector<std::string> names;
+  for (const ImgCommand& command : kCommands) names.emplace_back(command.name);
+  return names;
+}
+
+Result<const ImgCommand*> findImgCommand(std::string_view name) {
+  for (const ImgCommand& command : kCommands) {
+    if (command.name == name) return &command;
+  }
+  std::vector<std::string> near = nearestNames(name, std::span<const std::string>(imgCommandNames()));
+  Error error(name.starts_with('-') ? fmt::format("'{}': a subcommand comes first", name)
+                                    : fmt::format("there is no subcommand '{}'", name));
+  if (near.empty()) return std::move(error).hint("rhea-img --help lists them");
+  return std::move(error).candidates(std::move(near));
+}
+
+std::string imgHelp() {
+  std::string text =
+      "usage: rhea-img SUBCOMMAND [OPTIONS]\n"
+      "Makes, examines, changes and copies disk images. rhea-img help SUBCOMMAND tells more; -V the version.\n\n";
+  for (const ImgCommand& command : kCommands) {
+    text += fmt::format("  {}\n", synopsis(command).substr(std::string_view("rhea-img ").size()));
+  }
+  text += "\nSizes are bytes or have a unit: 512, 64k, 10M, 1.5G, 2T.\n\nSupported formats:";
+  for (const DriverInfo* driver : allDrivers()) text += fmt::format(" {}", driver->name);
+  text += '\n';
+  return text;
+}
+
+}  // namespace rhea::block
