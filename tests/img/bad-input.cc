@@ -55,15 +55,14 @@ TEST(ImgBadInput, FilesThatAreNoImages) {
 TEST(ImgBadInput, AFileInUseIsRefusedAndItsHolderNamed) {
   const ImgFolder here;
   here.makeRaw("a.raw", 1 << 20);
-  // A bench that writes for as long as this takes.
-  const Background holder("cd " + std::filesystem::path(here.file("a.raw")).parent_path().string() + " && exec " +
-                          ImgFolder::program() + " bench -q -f raw -w -c 2000000000 -d 1 a.raw");
-  CommandResult refused;
-  for (int turn = 0; turn < 100; ++turn) {
-    refused = here.img("resize -f raw a.raw 2M");
-    if (refused.status != 0) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  // A bench that writes for as long as this takes, and says so once it has the image.
+  const std::string folder = std::filesystem::path(here.file("a.raw")).parent_path().string();
+  const Background holder("cd " + folder + " && exec " + ImgFolder::program() +
+                          " bench -f raw -w -c 2000000000 -d 1 a.raw >begun");
+  for (int turn = 0; turn < 400 && here.bytes("begun").empty(); ++turn) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(25));
   }
+  const CommandResult refused = here.img("resize -f raw a.raw 2M");
   EXPECT_EQ(refused.status, 1);
   EXPECT_TRUE(contains(refused.output, std::to_string(holder.pid()))) << refused.output;
   EXPECT_EQ(here.img("convert -f raw a.raw b.raw").status, 1);

@@ -144,6 +144,7 @@ Task<Result<int>> imgBench(ImgSession& session, ImgCall call) {
       session.print("Sending flush every {}{} requests\n", load.drain ? "" : "ongoing ", load.flushInterval);
     }
   }
+  ImgSession::flush();
   Bench bench(image.disk(), load, buffer);
   const TimePoint begin = Clock::now();
   RHEA_CO_CHECK(co_await bench.run());

@@ -3,12 +3,18 @@
 
 #include "block/tool/img/session.h"
 #include "block/tool/img/table.h"
-#include "config.h"
+#include "emu/object/version.h"
 
 namespace rhea::block {
 namespace {
 
 int print(const std::string& text) { return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0; }
+
+// "rhea-img version 7.2.0 (rhea 0.1.0)": the classic words around the same numbers.
+std::string versionText() {
+  const std::string line = object::versionLine();
+  return "rhea-img" + line.substr(line.find(" version")) + "\n";
+}
 
 bool isHelp(std::string_view word) { return word == "-h" || word == "--help" || word == "help"; }
 
@@ -21,7 +27,7 @@ Result<int> runCommand(const ImgCommand& command, std::span<const std::string_vi
 
 Result<int> runImg(std::span<const std::string_view> words) {
   if (words.empty()) return Error("which subcommand?").candidates(imgCommandNames()).hint("rhea-img --help");
-  if (words.front() == "-V" || words.front() == "--version") return print("rhea-img version " RHEA_VERSION "\n");
+  if (words.front() == "-V" || words.front() == "--version") return print(versionText());
   if (isHelp(words.front())) {
     if (words.size() == 1) return print(imgHelp());
     if (words[1] == "--mdoc") return print(imgManual());

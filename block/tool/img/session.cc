@@ -69,6 +69,8 @@ Task<void> ImgSession::follow(const ImgCommand& command, ImgCall call) {
 
 void ImgSession::print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+void ImgSession::flush() { std::fflush(stdout); }
+
 void ImgSession::warn(std::string_view text) {
   std::fflush(stdout);
   const std::string line = fmt::format("rhea-img: warning: {}\n", text);

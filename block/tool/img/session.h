@@ -37,6 +37,8 @@ class ImgSession {
   void print(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
     print(std::string_view(fmt::format(format, std::forward<Arguments>(arguments)...)));
   }
+  // What was printed is to be seen now, not at the end.
+  static void flush();
   // A line on standard error.
   void warn(std::string_view text);
 
