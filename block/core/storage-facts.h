@@ -44,8 +44,6 @@ struct ImageInfo {
   bool encrypted = false;
   bool compressed = false;
   std::optional<bool> dirty;
-  // What only this format has to tell, as a JSON object ("data" of format-specific); empty: nothing.
-  std::string specific;
 };
 
 }  // namespace rhea::block

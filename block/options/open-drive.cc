@@ -1,12 +1,53 @@
 #include "block/options/open-drive.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "block/options/node-options-of.h"
-#include "block/options/probe.h"
+#include "emu/io/fd.h"
 #include "emu/io/offload.h"
 
 namespace rhea::block {
 
 namespace {
+
+constexpr std::size_t kProbedBytes = 2048;  // every format shows itself within them
+
+// What a look at the file tells before it is opened for use.
+struct Look {
+  bool blockDevice = false;
+  std::vector<std::byte> head;
+};
+
+// Nothing is an error here: opening for use comes after it, and says better what is wrong.
+Look lookAt(const std::string& path, bool wantsHead) {
+  Look look;
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return look;
+  look.blockDevice = S_ISBLK(facts.st_mode);
+  if (!wantsHead || (!look.blockDevice && !S_ISREG(facts.st_mode))) return look;
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return look;
+  look.head.resize(kProbedBytes);
+  const ssize_t got = ::pread(fd.get(), look.head.data(), look.head.size(), 0);
+  look.head.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return look;
+}
+
+// The driver that is surest of the bytes; raw where none is.
+std::string_view probe(const DriverRegistry& drivers, std::span<const std::byte> head, const std::string& name) {
+  std::string_view best = "raw";
+  int bestScore = 0;
+  for (const DriverInfo* driver : drivers.all()) {
+    const int score = driver->probe == nullptr || driver->name == "raw" ? 0 : driver->probe(head, name);
+    if (score > bestScore) {
+      best = driver->name;
+      bestScore = score;
+    }
+  }
+  return best;
+}
 
 // The options of the file at the bottom of what -drive describes; null where it is something else.
 qapi::BlockdevOptions* fileNode(qapi::BlockdevOptions& node) {
@@ -35,11 +76,11 @@ Task<Result<DiskPtr>> openDrive(BlockGraph& graph, DriveOptions options, ChangeC
   if (qapi::BlockdevOptions* file = fileNode(options.node); file != nullptr) {
     const std::string path = std::get<qapi::BlockdevOptionsFile>(file->u).filename;
     const bool wantsHead = !options.formatKnown;
-    const auto look = [path, wantsHead] { return lookAtImage(path, wantsHead); };
-    const ImageLook seen = co_await offload(look);
+    const auto look = [path, wantsHead] { return lookAt(path, wantsHead); };
+    const Look seen = co_await offload(look);
     if (seen.blockDevice && file->driver == qapi::BlockdevDriver::file) file->driver = qapi::BlockdevDriver::hostDevice;
     if (!options.formatKnown) {
-      const std::string_view format = probeFormat(graph.drivers(), seen.head, path);
+      const std::string_view format = probe(graph.drivers(), seen.head, path);
       if (format != "raw") {
         co_return Error(
             fmt::format("'{}' looks like an image of format {}, which -drive cannot open by itself yet", path, format))

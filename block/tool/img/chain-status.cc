@@ -32,7 +32,7 @@ Task<Result<void>> followDown(BlockStatus answer, ChainStatus& status) {
 
 bool ChainStatus::continuesWith(const ChainStatus& next) const {
   if (present != next.present || data != next.data || zero != next.zero || depth != next.depth ||
-      compressed != next.compressed) {
+      compressed != next.compressed || beyond != next.beyond) {
     return false;
   }
   if (offset.has_value() != next.offset.has_value() || file != next.file) return false;
@@ -63,6 +63,7 @@ Task<Result<ChainStatus>> chainStatus(Node& top, Extent at, unsigned layers) {
     if (at.offset >= length) {
       // Below the end of a shorter backing file all is zero.
       status.zero = true;
+      status.beyond = true;
       co_return status;
     }
     const Extent inside(at.offset, std::min(status.length, length - at.offset));

@@ -2,6 +2,7 @@
 #include "block/tool/img/open.h"
 #include "block/tool/img/print.h"
 #include "block/tool/img/verbs.h"
+#include "qapi/types-block-types.h"
 
 namespace rhea::block {
 
@@ -23,10 +24,10 @@ void writeSnapshot(json::Writer& to, const SnapshotInfo& snapshot) {
 void writeImage(json::Writer& to, const ImageFacts& facts) {
   const ImageInfo& info = facts.info;
   to.beginObject();
-  if (!facts.snapshots.empty()) {
+  if (!info.snapshots.empty()) {
     to.key("snapshots");
     to.beginArray();
-    for (const SnapshotInfo& snapshot : facts.snapshots) writeSnapshot(to, snapshot);
+    for (const SnapshotInfo& snapshot : info.snapshots) writeSnapshot(to, snapshot);
     to.endArray();
   }
   if (!info.backingFormat.empty()) to.member("backing-filename-format", info.backingFormat);
@@ -37,16 +38,12 @@ void writeImage(json::Writer& to, const ImageFacts& facts) {
   if (info.actualSize) to.member("actual-size", *info.actualSize);
   if (info.encrypted) to.member("encrypted", true);
   if (info.compressed) to.member("compressed", true);
-  if (!info.specific.empty()) {
+  if (const auto* specific = info.specific.find<qapi::ImageInfoSpecific>()) {
     to.key("format-specific");
-    to.beginObject();
-    to.member("type", facts.name.format);
-    to.key("data");
-    to.raw(info.specific);
-    to.endObject();
+    to.raw(json::toText(*specific));
   }
   if (!info.backingFile.empty()) {
-    to.member("full-backing-filename", facts.fullBacking);
+    to.member("full-backing-filename", info.fullBackingFile);
     to.member("backing-filename", info.backingFile);
   }
   to.member("dirty-flag", info.dirty.value_or(false));
@@ -63,15 +60,15 @@ std::string forPeople(const ImageFacts& facts) {
   if (info.dirty.value_or(false)) text += "cleanly shut down: no\n";
   if (!info.backingFile.empty()) {
     text += fmt::format("backing file: {}", info.backingFile);
-    if (facts.fullBacking != info.backingFile) text += fmt::format(" (actual path: {})", facts.fullBacking);
+    if (info.fullBackingFile != info.backingFile) text += fmt::format(" (actual path: {})", info.fullBackingFile);
     text += '\n';
     if (!info.backingFormat.empty()) text += fmt::format("backing file format: {}\n", info.backingFormat);
   }
-  if (!facts.snapshots.empty()) text += "Snapshot list:\n" + snapshotTable(facts.snapshots);
-  if (!info.specific.empty()) {
-    if (const Result<json::Value> specific = json::parse(info.specific); specific.ok()) {
-      text += "Format specific information:\n" + indentedLines(*specific, 1);
-    }
+  if (!info.snapshots.empty()) text += "Snapshot list:\n" + snapshotTable(info.snapshots);
+  if (const auto* specific = info.specific.find<qapi::ImageInfoSpecific>()) {
+    const Result<json::Value> told = json::parse(json::toText(*specific));
+    const std::optional<json::View> data = told.ok() ? told->find("data") : std::nullopt;
+    if (data) text += "Format specific information:\n" + indentedLines(*data, 1);
   }
   return text;
 }
@@ -82,7 +79,6 @@ Task<Result<int>> imgInfo(ImgSession& session, ImgCall call) {
   RHEA_CO_TRY(const OutputForm form, outputForm(call.value("output")));
   OpenWish wish;
   wish.forceShare = call.has("force-share");
-  wish.wantsSnapshots = true;
   std::vector<ImageFacts> chain;
   if (call.has("backing-chain")) {
     RHEA_CO_TRY(chain, co_await examineChain(session, imageNameOf(call, 0), wish));
