@@ -249,24 +249,26 @@ TEST(ImgQcow2, LayoutsAreThePeers) {
   for (const char* what :
        {"info a.qcow2", "info top.qcow2", "info --backing-chain top.qcow2", "map a.qcow2", "map --output=json a.qcow2",
         "map --output=json top.qcow2", "check a.qcow2", "check --output=json a.qcow2", "measure -O qcow2 a.raw",
-        "measure --output=json -O qcow2 --size 10G", "measure -O qcow2 -o cluster_size=4k a.qcow2",
-        "compare a.raw a.qcow2"}) {
+        "measure -O raw a.qcow2", "compare a.raw a.qcow2"}) {
     const CommandResult ours = here.img(what);
     const CommandResult theirs = here.peer(what);
     EXPECT_EQ(ours.output, theirs.output) << what;
     EXPECT_EQ(ours.status, theirs.status) << what;
   }
-  for (const char* what : {"info --output=json a.qcow2", "info --output=json --backing-chain top.qcow2"}) {
-    // The order of members is nobody's business.
-    const Result<json::Value> ours = json::parse(here.img(what).output);
-    const Result<json::Value> theirs = json::parse(here.peer(what).output);
-    ASSERT_TRUE(ours.ok() && theirs.ok());
+  // The order of what a format has to say is nobody's business.
+  for (const char* what : {"info a.qcow2", "info --output=json a.qcow2", "info --backing-chain top.qcow2",
+                           "info --output=json --backing-chain top.qcow2"}) {
     const auto sorted = [](const std::string& text) {
-      std::string letters = text;
-      std::sort(letters.begin(), letters.end());
-      return letters;
+      std::vector<std::string> lines;
+      std::istringstream in(text);
+      for (std::string line; std::getline(in, line);) {
+        if (line.ends_with(',')) line.pop_back();
+        lines.push_back(line);
+      }
+      std::sort(lines.begin(), lines.end());
+      return lines;
     };
-    EXPECT_EQ(sorted(ours->text()), sorted(theirs->text())) << ours->text() << "\n" << theirs->text();
+    EXPECT_EQ(sorted(here.img(what).output), sorted(here.peer(what).output)) << what;
   }
 }
 
