@@ -13,6 +13,20 @@ std::uint64_t gateTarget(const Cpu::Descriptor& gate, bool isLong) {
   return low | high | (isLong ? gate.high << 32 : 0);
 }
 
+// A code segment that is jumped to or called by itself, at the present level.
+bool checkDirectCode(Cpu& cpu, std::uint16_t selector, const Cpu::Descriptor& d, std::uint64_t offset) {
+  const State& st = cpu.st;
+  const std::uint32_t error = selector & 0xfffcU;
+  if (!d.code()) return cpu.fail(kGeneralProtection, error);
+  if (st.longMode() && d.longMode() && d.big()) return cpu.fail(kGeneralProtection, error);
+  const bool allowed = d.conforming() ? d.dpl() <= st.cpl : (selector & 3U) <= st.cpl && d.dpl() == st.cpl;
+  if (!allowed) return cpu.fail(kGeneralProtection, error);
+  if (!d.present()) return cpu.fail(kSegmentNotPresent, error);
+  const bool to64 = st.longMode() && d.longMode();
+  const bool inside = to64 ? cpu.canonical(offset) : offset <= d.segment(selector).limit;
+  return inside || cpu.fail(kGeneralProtection);
+}
+
 }  // namespace
 
 bool Cpu::farJump(const Insn& i, std::uint16_t selector, std::uint64_t offset) {
@@ -30,16 +44,10 @@ bool Cpu::farJump(const Insn& i, std::uint16_t selector, std::uint64_t offset) {
   const std::uint32_t error = selector & 0xfffcU;
   const unsigned rpl = selector & 3;
   if (!d.system()) {
-    if (!d.code()) return fail(kGeneralProtection, error);
-    if (st.longMode() && d.longMode() && d.big()) return fail(kGeneralProtection, error);
-    if (d.conforming() ? d.dpl() > st.cpl : rpl > st.cpl || d.dpl() != st.cpl) return fail(kGeneralProtection, error);
-    if (!d.present()) return fail(kSegmentNotPresent, error);
-    const Segment segment = d.segment(selector);
-    const bool to64 = st.longMode() && d.longMode();
-    if (to64 ? !canonical(offset) : offset > segment.limit) return fail(kGeneralProtection);
+    if (!checkDirectCode(*this, selector, d, offset)) return false;
     if (!markAccessed(d)) return false;
     st.gpr[kRipRegister] = offset;
-    setCode(segment, st.cpl);
+    setCode(d.segment(selector), st.cpl);
     return true;
   }
   const unsigned type = d.type();
@@ -98,16 +106,10 @@ bool Cpu::farCall(const Insn& i, std::uint16_t selector, std::uint64_t offset) {
   const std::uint32_t error = selector & 0xfffcU;
   const unsigned rpl = selector & 3;
   if (!d.system()) {
-    if (!d.code()) return fail(kGeneralProtection, error);
-    if (st.longMode() && d.longMode() && d.big()) return fail(kGeneralProtection, error);
-    if (d.conforming() ? d.dpl() > st.cpl : rpl > st.cpl || d.dpl() != st.cpl) return fail(kGeneralProtection, error);
-    if (!d.present()) return fail(kSegmentNotPresent, error);
-    const Segment segment = d.segment(selector);
-    const bool to64 = st.longMode() && d.longMode();
-    if (to64 ? !canonical(offset) : offset > segment.limit) return fail(kGeneralProtection);
+    if (!checkDirectCode(*this, selector, d, offset)) return false;
     if (!push(backSelector, size) || !push(back, size) || !markAccessed(d)) return undo();
     st.gpr[kRipRegister] = offset;
-    setCode(segment, st.cpl);
+    setCode(d.segment(selector), st.cpl);
     return true;
   }
   const unsigned type = d.type();
@@ -204,6 +206,41 @@ void dropSegments(State& st, unsigned cpl) {
   }
 }
 
+// A return's code segment: an outer or the same level, and a target within it. false: the fault is recorded.
+bool checkReturnCode(Cpu& cpu, std::uint16_t selector, std::uint64_t target, Cpu::Descriptor& code) {
+  const State& st = cpu.st;
+  const std::uint32_t error = selector & 0xfffcU;
+  const unsigned rpl = selector & 3;
+  if (error == 0) return cpu.fail(kGeneralProtection);
+  if (!cpu.readDescriptor(selector, code)) return false;
+  if (code.system() || !code.code() || rpl < st.cpl) return cpu.fail(kGeneralProtection, error);
+  if (code.conforming() ? code.dpl() > rpl : code.dpl() != rpl) return cpu.fail(kGeneralProtection, error);
+  if (st.longMode() && code.longMode() && code.big()) return cpu.fail(kGeneralProtection, error);
+  if (!code.present()) return cpu.fail(kSegmentNotPresent, error);
+  const bool to64 = st.longMode() && code.longMode();
+  const bool inside = to64 ? cpu.canonical(target) : target <= code.segment(selector).limit;
+  return inside || cpu.fail(kGeneralProtection);
+}
+
+// The stack that a return to level `rpl` pops; a null one where 64-bit code inside level 3 is returned to.
+bool checkReturnStack(Cpu& cpu, std::uint16_t selector, unsigned rpl, bool to64, Segment& stack) {
+  const std::uint32_t error = selector & 0xfffcU;
+  if (error == 0) {
+    if (!to64 || rpl == 3) return cpu.fail(kGeneralProtection);
+    stack.selector = selector;
+    stack.attributes = static_cast<std::uint16_t>(0x4010 | (rpl << 5));
+    return true;
+  }
+  Cpu::Descriptor s;
+  if (!cpu.readDescriptor(selector, s)) return false;
+  if ((selector & 3U) != rpl || s.dpl() != rpl || s.system() || s.code() || (s.type() & 2) == 0)
+    return cpu.fail(kGeneralProtection, error);
+  if (!s.present()) return cpu.fail(kStackFault, error);
+  if (!cpu.markAccessed(s)) return false;
+  stack = s.segment(selector);
+  return true;
+}
+
 }  // namespace
 
 // Pops offset, selector and, to an outer level, the stack. `extra`: bytes of parameters to drop.
@@ -230,20 +267,10 @@ bool Cpu::farReturn(const Insn& i, std::uint32_t extra) {
     return true;
   }
   const unsigned rpl = selector & 3;
-  const auto refuse = [&](Exception vector, std::uint64_t error) {
-    fail(vector, static_cast<std::uint32_t>(error) & 0xfffcU);
-    return undo();
-  };
-  if ((selector & 0xfffc) == 0) return refuse(kGeneralProtection, 0);
   Descriptor code;
-  if (!readDescriptor(static_cast<std::uint16_t>(selector), code)) return undo();
-  if (code.system() || !code.code() || rpl < st.cpl) return refuse(kGeneralProtection, selector);
-  if (code.conforming() ? code.dpl() > rpl : code.dpl() != rpl) return refuse(kGeneralProtection, selector);
-  if (st.longMode() && code.longMode() && code.big()) return refuse(kGeneralProtection, selector);
-  if (!code.present()) return refuse(kSegmentNotPresent, selector);
+  if (!checkReturnCode(*this, static_cast<std::uint16_t>(selector), target, code)) return undo();
   const Segment segment = code.segment(static_cast<std::uint16_t>(selector));
   const bool to64 = st.longMode() && code.longMode();
-  if (to64 ? !canonical(target) : target > segment.limit) return refuse(kGeneralProtection, 0);
   if (rpl == st.cpl) {
     if (!markAccessed(code)) return undo();
     setStackPointer(st.gpr[kRsp] + extra);
@@ -255,22 +282,8 @@ bool Cpu::farReturn(const Insn& i, std::uint32_t extra) {
   std::uint64_t sp;
   std::uint64_t ss;
   if (!pop(sp, size) || !pop(ss, size)) return undo();
-  ss &= 0xffff;
   Segment stack;
-  if ((ss & 0xfffc) == 0) {
-    if (!to64 || rpl == 3) return refuse(kGeneralProtection, 0);
-    stack.selector = static_cast<std::uint16_t>(ss);
-    stack.attributes = static_cast<std::uint16_t>(0x4010 | (rpl << 5));
-  } else {
-    Descriptor s;
-    if (!readDescriptor(static_cast<std::uint16_t>(ss), s)) return undo();
-    if ((ss & 3) != rpl || s.dpl() != rpl || s.system() || s.code() || (s.type() & 2) == 0)
-      return refuse(kGeneralProtection, ss);
-    if (!s.present()) return refuse(kStackFault, ss);
-    if (!markAccessed(s)) return undo();
-    stack = s.segment(static_cast<std::uint16_t>(ss));
-  }
-  if (!markAccessed(code)) return undo();
+  if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack) || !markAccessed(code)) return undo();
   st.segments[kSs] = stack;
   st.gpr[kRipRegister] = target;
   setCode(segment, rpl);
@@ -290,8 +303,8 @@ bool Cpu::interruptReturn(const Insn& i) {
     st.gpr[kRsp] = rsp;
     return false;
   };
-  const auto refuse = [&](Exception vector, std::uint64_t error) {
-    fail(vector, static_cast<std::uint32_t>(error) & 0xfffcU);
+  const auto refuse = [&] {
+    fail(kGeneralProtection);
     return undo();
   };
   const std::uint64_t low = size == 2 ? 0xffff : 0xffffffff;
@@ -303,12 +316,12 @@ bool Cpu::interruptReturn(const Insn& i) {
       if ((st.cr4 & kCr4Vme) == 0 || size != 2) return fail(kGeneralProtection);
     }
     if (!pop(target, size) || !pop(selector, size) || !pop(flags, size)) return undo();
-    if (target > st.segments[kCs].limit) return refuse(kGeneralProtection, 0);
+    if (target > st.segments[kCs].limit) return refuse();
     std::uint64_t mask = kArithmeticFlags | kTf | kIf | kDf | kIopl | kNt | kRf | kAc | kId;
     if (st.v86()) {
       mask &= ~kIopl;
       if (st.iopl() < 3) {
-        if ((flags & kTf) != 0 || ((flags & kIf) != 0 && (st.system & kVip) != 0)) return refuse(kGeneralProtection, 0);
+        if ((flags & kTf) != 0 || ((flags & kIf) != 0 && (st.system & kVip) != 0)) return refuse();
         st.system = (st.system & ~kVif) | ((flags & kIf) != 0 ? kVif : 0);
         mask &= ~kIf;
       }
@@ -347,16 +360,10 @@ bool Cpu::interruptReturn(const Insn& i) {
     return true;
   }
   const unsigned rpl = selector & 3;
-  if ((selector & 0xfffc) == 0) return refuse(kGeneralProtection, 0);
   Descriptor code;
-  if (!readDescriptor(static_cast<std::uint16_t>(selector), code)) return undo();
-  if (code.system() || !code.code() || rpl < st.cpl) return refuse(kGeneralProtection, selector);
-  if (code.conforming() ? code.dpl() > rpl : code.dpl() != rpl) return refuse(kGeneralProtection, selector);
-  if (st.longMode() && code.longMode() && code.big()) return refuse(kGeneralProtection, selector);
-  if (!code.present()) return refuse(kSegmentNotPresent, selector);
+  if (!checkReturnCode(*this, static_cast<std::uint16_t>(selector), target, code)) return undo();
   const Segment segment = code.segment(static_cast<std::uint16_t>(selector));
   const bool to64 = st.longMode() && code.longMode();
-  if (to64 ? !canonical(target) : target > segment.limit) return refuse(kGeneralProtection, 0);
   std::uint64_t mask = kArithmeticFlags | kTf | kDf | kNt | kRf | kAc | kId;
   if (st.cpl <= st.iopl()) mask |= kIf;
   if (st.cpl == 0) mask |= kIopl | kVif | kVip;
@@ -373,22 +380,8 @@ bool Cpu::interruptReturn(const Insn& i) {
   std::uint64_t sp;
   std::uint64_t ss;
   if (!pop(sp, size) || !pop(ss, size)) return undo();
-  ss &= 0xffff;
   Segment stack;
-  if ((ss & 0xfffc) == 0) {
-    if (!to64 || rpl == 3) return refuse(kGeneralProtection, 0);
-    stack.selector = static_cast<std::uint16_t>(ss);
-    stack.attributes = static_cast<std::uint16_t>(0x4010 | (rpl << 5));
-  } else {
-    Descriptor s;
-    if (!readDescriptor(static_cast<std::uint16_t>(ss), s)) return undo();
-    if ((ss & 3) != rpl || s.dpl() != rpl || s.system() || s.code() || (s.type() & 2) == 0)
-      return refuse(kGeneralProtection, ss);
-    if (!s.present()) return refuse(kStackFault, ss);
-    if (!markAccessed(s)) return undo();
-    stack = s.segment(static_cast<std::uint16_t>(ss));
-  }
-  if (!markAccessed(code)) return undo();
+  if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack) || !markAccessed(code)) return undo();
   const bool outward = rpl != st.cpl;
   st.segments[kSs] = stack;
   st.gpr[kRipRegister] = target;
