@@ -2,6 +2,9 @@
 //
 // A block is stale when its page's code version (RamBlock) differs from the one it was decoded under; whoever enters a
 // block compares. Stale blocks stay where they are until the whole cache is emptied, so links to them are harmless.
+//
+// An instruction that ends a block calls the first one of the next block itself (leave<>, a tail call), as long as that
+// block is known and nobody asks for anything: each such instruction has a jump of its own for the branch predictor.
 #pragma once
 
 #include "target/x86/cpu.h"
@@ -15,6 +18,7 @@ struct Block {
   std::uint32_t mode = 0;
   std::uint64_t physical = 0;
   std::array<Block*, 2> link{};  // exits within the same virtual page; never across pages
+  std::array<bool, 2> away{};    // the exit leads out of the page: looked up by address
   Block* next = nullptr;         // of the same hash
   std::uint16_t bytes = 0;
   std::uint16_t count = 0;  // instructions, without the end
@@ -65,5 +69,40 @@ class BlockCache {
   std::array<Insn, 2> singleInsns_;
   std::atomic<std::uint32_t> never_{0};
 };
+
+inline Block* Cpu::knownBlock() {
+  const std::uint64_t linear = linearRip();
+  const JumpEntry& entry = jumpEntry(linear);
+  if (entry.linear != linear || entry.mode != mode_ || entry.space != space_->jumps || entry.block->stale())
+      [[unlikely]]
+    return nullptr;
+  return entry.block;
+}
+
+template <Body kBody>
+Outcome leave(Cpu& cpu, const Insn* insn) {
+  const Outcome outcome = kBody(cpu, *insn);
+  if (outcome <= Outcome::kIndirect) [[likely]] {
+    Block* const block = cpu.current_;
+    Block* next = nullptr;
+    if (outcome != Outcome::kIndirect) {
+      const std::size_t exit = outcome == Outcome::kLinked1 ? 1 : 0;
+      next = block->link[exit];
+      if (next == nullptr)
+        next = block->away[exit] ? cpu.knownBlock() : nullptr;
+      else if (next->stale())
+        next = nullptr;
+    } else if (block->cached) {
+      next = cpu.knownBlock();
+    }
+    if (next != nullptr && std::atomic_ref(cpu.st.pending).load(std::memory_order_relaxed) == 0) [[likely]] {
+      cpu.instructions_ += block->count;
+      cpu.current_ = next;
+      return next->insns[0].exec(cpu, next->insns);
+    }
+  }
+  cpu.last = insn;
+  return outcome;
+}
 
 }  // namespace rhea::x86

@@ -39,8 +39,9 @@ bool Cpu::writeCr0(std::uint64_t value) {
 }
 
 bool Cpu::writeCr3(std::uint64_t value) {
+  bool keeps = false;
   if (st.longMode()) {
-    const bool keeps = (st.cr4 & kCr4Pcide) != 0 && (value >> 63) != 0;
+    keeps = (st.cr4 & kCr4Pcide) != 0 && (value >> 63) != 0;
     if (keeps) value &= ~(std::uint64_t{1} << 63);
     if ((value >> model().physicalBits) != 0) return fail(kGeneralProtection);
   } else {
@@ -48,7 +49,8 @@ bool Cpu::writeCr3(std::uint64_t value) {
     if ((st.cr4 & kCr4Pae) != 0 && (st.cr0 & kCr0Pg) != 0 && !loadPdptes(value)) return false;
   }
   st.cr3 = value;
-  flushTlb(false);
+  enterSpace();
+  if (!keeps) flushSpace(space_->pcid);
   return true;
 }
 
@@ -82,6 +84,7 @@ bool Cpu::writeCr4(std::uint64_t value) {
   }
   st.cr4 = value;
   if ((changed & (kCr4Pae | kCr4Pse | kCr4Pge | kCr4Smep | kCr4Smap | kCr4Pcide)) != 0) flushTlb(true);
+  if ((changed & kCr4Pcide) != 0) enterSpace();
   updateMode();
   return true;
 }
@@ -124,6 +127,7 @@ void Cpu::resetCommon() {
   st.tr = realSegment(0, 0, 0x8b);
   st.gdtr = st.idtr = {};
   st.cr2 = st.cr3 = st.cr4 = st.cr8 = 0;
+  enterSpace();
   st.dr = {0, 0, 0, 0, 0, 0, 0xffff0ff0, 0x400};
   inhibit_ = inhibitDebug_ = interruptWaits_ = nmiWaits_ = nmiBlocked_ = shutDown_ = false;
   pendingDr6_ = 0;

@@ -290,14 +290,18 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   bool writeMsr(std::uint32_t index, std::uint64_t value);
   bool writeXcr0(std::uint64_t value);
   void setRflags(std::uint64_t value, std::uint64_t mask);
+  // What was looked up, in every address space; in that of one PCID, all but global pages; at one address.
   void flushTlb(bool globalToo);
+  void flushSpace(std::uint32_t pcid);
   void flushPage(std::uint64_t address);
   void selectTlb();
+  // The address space that CR3 names by its PCID: what was looked up in it before is there again.
+  void enterSpace();
   std::uint64_t tsc() const { return environment_.tsc() + st.msr.tscAdjust; }
+  // TSC_ADJUST or TSC changes: an armed deadline stays the value of the time-stamp counter that the guest wrote.
+  void setTscAdjust(std::uint64_t value);
   bool loadPdptes(std::uint64_t cr3);
-  void dropWrites() {
-    for (cpu::SoftTlb& set : *tlbs_) set.flushWrites();
-  }
+  void dropWrites();
 
   // --- exceptions and interrupts (interrupts.cc)
   enum class EventKind : std::uint8_t { kFault, kTrap, kSoftware, kPrivilegedSoftware, kExternal };
@@ -326,6 +330,11 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   std::uint64_t xinuse() const;
   std::uint32_t signature() const;  // CPUID 1, EAX
   void raiseDebug(std::uint64_t dr6) { fault_ = {kDebugException, 0, 0, dr6}; }
+  // For instructions that look at TF behind themselves, as they leave it, and not before.
+  void stepByNewFlags() {
+    stepDecided_ = true;
+    if ((st.system & kTf) != 0) pendingDr6_ |= 0x4000;
+  }
   std::string describe() const override;
   std::vector<cpu::RegisterValue> registers() const override;
   std::uint64_t programCounter() const override;
@@ -344,17 +353,36 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
  private:
   friend class BlockCache;
   friend struct CpuTest;
-  using TlbSets = std::array<cpu::SoftTlb, 4>;  // user, supervisor, supervisor with access to user pages, none
+  template <Body kBody>
+  friend Outcome leave(Cpu& cpu, const Insn* insn);
 
   struct ExecEntry {
     std::uint64_t tag = ~std::uint64_t{0};  // page, with the privilege in bit 0
     std::uint64_t physical = 0;
   };
+  // What was looked up in one address space.
+  struct Space {
+    std::array<cpu::SoftTlb, 3> tlbs;  // user, supervisor, supervisor with access to user pages
+    std::array<ExecEntry, 256> exec;
+    std::uint32_t pcid = 0;
+    std::uint32_t jumps = 0;  // JumpEntry::space; another one when its jumps are dropped
+    std::uint64_t lastUse = 0;
+
+    void flush(bool globalToo) {
+      for (cpu::SoftTlb& tlb : tlbs) tlb.flush(globalToo);
+      exec.fill({});
+    }
+  };
+  static constexpr std::size_t kSpaces = 6;
   struct JumpEntry {
     std::uint64_t linear = ~std::uint64_t{0};
     std::uint32_t mode = 0;
+    std::uint32_t space = 0;
     Block* block = nullptr;
   };
+  JumpEntry& jumpEntry(std::uint64_t linear) { return jumps_[(linear ^ (linear >> 12)) % kJumps]; }
+  // The block at rip, if it has been there before; nothing is translated or decoded.
+  Block* knownBlock();
 
   struct Walk {
     std::uint64_t physical = 0;
@@ -388,6 +416,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void wrote(const Place& place, std::uint64_t physical, std::size_t size, bool later);
   void tellWritten();
   bool watched(std::uint64_t address, std::size_t size, AccessKind kind);
+  void watchPort(std::uint16_t port, unsigned size);
 
   // loop.cc
   bool handleRequests();
@@ -398,6 +427,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   Block* lookUp();
   Block* decodeOne(std::uint64_t linear);
   bool executable(std::uint64_t linear, std::uint64_t& physical);
+  void dropJumps(Space& space);
   void stopBlock();
   std::uint64_t linearRip() const;
   bool breakpointHere();
@@ -419,14 +449,17 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   Environment environment_;
   Fault fault_;
-  std::unique_ptr<TlbSets> tlbs_;
+  std::vector<std::unique_ptr<Space>> spaces_;  // one without PCIDs, up to kSpaces with them
+  Space* space_;
+  std::uint64_t spaceUses_ = 0;
+  std::unique_ptr<cpu::SoftTlb> noTlb_;  // stays empty: alignment checks, data breakpoints
   cpu::SoftTlb* tlb_;
   mem::FlatViewPtr view_;
   std::unique_ptr<BlockCache> blocks_;
   Block* current_ = nullptr;
-  std::array<ExecEntry, 256> execTlb_;
-  std::array<JumpEntry, 4096> jumps_;
-  bool jumpsUsed_ = false;
+  static constexpr std::size_t kJumps = 4096;
+  std::array<JumpEntry, kJumps> jumps_;
+  std::uint32_t lastJumps_ = 0;
   std::uint32_t mode_ = 0;    // ModeBits
   bool breakpoints_ = false;  // DR7 has one for execution
   mem::FlatViewPtr newView_;
@@ -434,6 +467,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   std::uint64_t instructions_ = 0;
   bool inhibit_ = false, inhibitDebug_ = false;
   bool interruptWaits_ = false, nmiWaits_ = false, nmiBlocked_ = false, waitsForStartup_ = false, shutDown_ = false;
+  bool stepDecided_ = false;
   std::uint64_t pendingDr6_ = 0;
   std::set<std::pair<std::uint32_t, bool>> unknownMsrs_;
   struct Written {

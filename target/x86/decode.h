@@ -16,6 +16,8 @@ enum ModeBit : std::uint32_t {
   kModeOsfxsr = 64,   // CR4.OSFXSR
   kModeAvx = 128,     // CR4.OSXSAVE, XCR0.SSE and XCR0.AVX
   kModeCpl0 = 256,
+  kModeUser = 512,    // CPL 3: what it may execute, the supervisor's levels may not, and the reverse
+  kModeLimit = 1024,  // a code segment that ends below 4 GiB: its blocks are not linked
 };
 
 enum class DecodeResult : std::uint8_t {

@@ -85,6 +85,19 @@ using Body = Outcome (*)(Cpu&, const Insn&);
 template <Body kBody>
 Outcome chain(Cpu& cpu, const Insn* insn);
 
+// The same for an instruction that ends its block: goes on in the next block where that is known. Defined in block.h.
+template <Body kBody>
+Outcome leave(Cpu& cpu, const Insn* insn);
+
+struct Within {
+  template <Body kBody>
+  static constexpr Exec exec = &chain<kBody>;
+};
+struct Leaving {
+  template <Body kBody>
+  static constexpr Exec exec = &leave<kBody>;
+};
+
 // The functions of one EXEC name, by form, register (0) or memory (1), and log2 of the operand size.
 struct Variants {
   Exec by[4][2][4] = {};
@@ -105,28 +118,28 @@ struct Variants {
   }
 
   // Table::body<T, kForm, kMemory>, T one of uint8_t to uint64_t.
-  template <class Table>
+  template <class Table, class How = Within>
   static constexpr Variants of() {
     Variants result;
-    fill<Table, Form::kRmReg, false>(result);
-    fill<Table, Form::kRmReg, true>(result);
-    fill<Table, Form::kRegRm, false>(result);
-    fill<Table, Form::kRegRm, true>(result);
-    fill<Table, Form::kRmImm, false>(result);
-    fill<Table, Form::kRmImm, true>(result);
-    fill<Table, Form::kOther, false>(result);
-    fill<Table, Form::kOther, true>(result);
+    fill<Table, How, Form::kRmReg, false>(result);
+    fill<Table, How, Form::kRmReg, true>(result);
+    fill<Table, How, Form::kRegRm, false>(result);
+    fill<Table, How, Form::kRegRm, true>(result);
+    fill<Table, How, Form::kRmImm, false>(result);
+    fill<Table, How, Form::kRmImm, true>(result);
+    fill<Table, How, Form::kOther, false>(result);
+    fill<Table, How, Form::kOther, true>(result);
     return result;
   }
 
  private:
-  template <class Table, Form kForm, bool kMemory>
+  template <class Table, class How, Form kForm, bool kMemory>
   static constexpr void fill(Variants& to) {
     auto& place = to.by[static_cast<unsigned>(kForm)][kMemory ? 1 : 0];
-    place[0] = &chain<&Table::template body<std::uint8_t, kForm, kMemory>>;
-    place[1] = &chain<&Table::template body<std::uint16_t, kForm, kMemory>>;
-    place[2] = &chain<&Table::template body<std::uint32_t, kForm, kMemory>>;
-    place[3] = &chain<&Table::template body<std::uint64_t, kForm, kMemory>>;
+    place[0] = How::template exec<&Table::template body<std::uint8_t, kForm, kMemory>>;
+    place[1] = How::template exec<&Table::template body<std::uint16_t, kForm, kMemory>>;
+    place[2] = How::template exec<&Table::template body<std::uint32_t, kForm, kMemory>>;
+    place[3] = How::template exec<&Table::template body<std::uint64_t, kForm, kMemory>>;
   }
 };
 
@@ -139,6 +152,11 @@ struct Variants {
 #define RHEA_EXEC_TABLE(name, ...)   \
   extern const Variants exec_##name; \
   constinit const Variants exec_##name = Variants::of<__VA_ARGS__>();
+
+// The same for what ends a block by a jump.
+#define RHEA_EXEC_BRANCH(name, ...)  \
+  extern const Variants exec_##name; \
+  constinit const Variants exec_##name = Variants::of<__VA_ARGS__, Leaving>();
 
 // The same function under a second name.
 #define RHEA_EXEC_BODY(name, ...)    \

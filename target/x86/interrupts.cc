@@ -261,7 +261,11 @@ bool Cpu::softwareInterrupt(const Insn& i, std::uint8_t vector, EventKind kind) 
     if (st.iopl() < 3) return fail(kGeneralProtection);
   }
   st.gpr[kRipRegister] = nextRip(i);
-  if (deliverOnce({vector, 0, 0, 0}, kind)) return true;
+  // The gate has cleared TF, and with it the trap that would come behind this instruction.
+  if (deliverOnce({vector, 0, 0, 0}, kind)) {
+    stepDecided_ = true;
+    return true;
+  }
   st.gpr[kRipRegister] = start;
   st.gpr[kRsp] = rsp;
   return false;

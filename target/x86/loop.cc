@@ -5,7 +5,9 @@
 namespace rhea::x86 {
 
 Cpu::Cpu(unsigned index, const Environment& environment)
-    : Vcpu(index, st.pending), environment_(environment), tlbs_(std::make_unique<TlbSets>()), tlb_(&(*tlbs_)[0]) {
+    : Vcpu(index, st.pending), environment_(environment), noTlb_(std::make_unique<cpu::SoftTlb>()), tlb_(noTlb_.get()) {
+  spaces_.push_back(std::make_unique<Space>());
+  space_ = spaces_.front().get();
   blocks_ = std::make_unique<BlockCache>(*this, environment_.model);
   environment_.memory.listen(*this);
   adoptView();
@@ -49,6 +51,8 @@ void Cpu::updateMode() {
   if ((st.cr4 & kCr4Osfxsr) != 0) mode |= kModeOsfxsr;
   if ((st.cr4 & kCr4Osxsave) != 0 && (st.xcr0 & 6) == 6) mode |= kModeAvx;
   if (st.cpl == 0) mode |= kModeCpl0;
+  if (st.cpl == 3) mode |= kModeUser;
+  if (st.codeBytes != 8 && cs.limit != 0xffffffff) mode |= kModeLimit;
   mode_ = mode;
   breakpoints_ = false;
   for (unsigned n = 0; n < 4; ++n) {
@@ -59,7 +63,7 @@ void Cpu::updateMode() {
 
 bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
   const std::uint64_t tag = (linear & ~std::uint64_t{0xfff}) | (st.cpl == 3 ? 1 : 0);
-  ExecEntry& entry = execTlb_[(linear >> 12) % execTlb_.size()];
+  ExecEntry& entry = space_->exec[(linear >> 12) % space_->exec.size()];
   if (entry.tag != tag) {
     if (!physical(linear, AccessKind::kExecute, who(), to)) return false;
     entry = {tag, to & ~std::uint64_t{0xfff}};
@@ -71,14 +75,12 @@ bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
 
 void Cpu::clearBlocks() {
   blocks_->clear();
-  jumps_.fill({});
+  for (const auto& space : spaces_) dropJumps(*space);
 }
 
 Block* Cpu::lookUp() {
+  if (Block* known = knownBlock()) return known;
   const std::uint64_t linear = linearRip();
-  JumpEntry& entry = jumps_[(linear ^ (linear >> 12)) % jumps_.size()];
-  if (entry.linear == linear && entry.mode == mode_ && !entry.block->stale()) [[likely]]
-    return entry.block;
   last = nullptr;
   if (st.mode64()) {
     if (!canonical(linear)) {
@@ -99,9 +101,8 @@ Block* Cpu::lookUp() {
       block != nullptr && (st.mode64() || st.gpr[kRipRegister] + block->bytes - 1 <= st.segments[kCs].limit);
   if (!fits) return decodeOne(linear);
   // Legacy code near its segment's limit is looked at each time.
-  if (st.mode64() || st.segments[kCs].limit == 0xffffffff) {
-    entry = {linear, mode_, block};
-    jumpsUsed_ = true;
+  if ((mode_ & kModeLimit) == 0) {
+    jumpEntry(linear) = {linear, mode_, space_->jumps, block};
   }
   return block;
 }
@@ -158,6 +159,7 @@ void Cpu::runBlocks() {
       return conclude(Outcome::kFault);
     current_ = block;
     const Outcome outcome = block->insns[0].exec(*this, block->insns);
+    block = current_;  // of those that were executed the last one
     instructions_ += block->count;
     if (outcome > Outcome::kIndirect) [[unlikely]]
       return conclude(outcome);
@@ -167,7 +169,8 @@ void Cpu::runBlocks() {
       block = lookUp();
       continue;
     }
-    Block*& link = block->link[outcome == Outcome::kLinked1 ? 1 : 0];
+    const std::size_t exit = outcome == Outcome::kLinked1 ? 1 : 0;
+    Block*& link = block->link[exit];
     if (link != nullptr && !link->stale()) [[likely]] {
       block = link;
       continue;
@@ -178,9 +181,12 @@ void Cpu::runBlocks() {
         static_cast<std::int64_t>(block->physical & 0xfff) + last->end + (outcome == Outcome::kLinked1 ? last->imm : 0);
     Block* next = lookUp();
     // Within the page a link needs no translation. 16-bit code may wrap around.
-    if (next != nullptr && next->cached && block->cached && generation == blocks_->generation() && to >= 0 &&
-        to < 0x1000 && st.codeBytes != 2 && (st.mode64() || st.segments[kCs].limit == 0xffffffff)) {
-      link = next;
+    if (next != nullptr && next->cached && block->cached && generation == blocks_->generation() && st.codeBytes != 2 &&
+        (mode_ & kModeLimit) == 0) {
+      if (to >= 0 && to < 0x1000)
+        link = next;
+      else
+        block->away[exit] = true;
     }
     block = next;
   }
@@ -204,6 +210,7 @@ void Cpu::runSingle() {
   const bool shadowDebug = std::exchange(inhibitDebug_, false);
   if (breakpoints_ && !shadowDebug && breakpointHere()) return;
   const bool trap = (st.system & kTf) != 0;
+  stepDecided_ = false;
   st.system &= ~kRf;
   std::uint64_t where;
   Block* block = nullptr;
@@ -218,7 +225,7 @@ void Cpu::runSingle() {
   const Outcome outcome = block->insns[0].exec(*this, block->insns);
   ++instructions_;
   conclude(outcome);
-  if (outcome != Outcome::kFault && trap && !inhibitDebug_) pendingDr6_ |= 0x4000;
+  if (outcome != Outcome::kFault && trap && !inhibitDebug_ && !stepDecided_) pendingDr6_ |= 0x4000;
 }
 
 void Cpu::takeInterrupts() {

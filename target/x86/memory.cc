@@ -273,8 +273,23 @@ bool Cpu::pop(std::uint64_t& value, std::size_t size) {
   return true;
 }
 
-std::uint64_t Cpu::portRead(std::uint16_t port, unsigned size) { return environment_.ports.readValue(port, size); }
+// Breakpoints on ports (CR4.DE): a trap behind the instruction.
+void Cpu::watchPort(std::uint16_t port, unsigned size) {
+  for (unsigned n = 0; n < 4; ++n) {
+    if ((st.dr[7] >> (n * 2) & 3) == 0 || (st.dr[7] >> (16 + n * 4) & 3) != 2) continue;
+    constexpr std::uint8_t kLengths[] = {1, 2, 8, 4};
+    const std::uint64_t length = kLengths[st.dr[7] >> (18 + n * 4) & 3];
+    const std::uint64_t first = st.dr[n] & ~(length - 1);
+    if (port + size - 1 >= first && port <= first + length - 1) pendingDr6_ |= std::uint64_t{1} << n;
+  }
+}
+
+std::uint64_t Cpu::portRead(std::uint16_t port, unsigned size) {
+  if ((st.dr[7] & 0xff) != 0 && (st.cr4 & kCr4De) != 0) watchPort(port, size);
+  return environment_.ports.readValue(port, size);
+}
 void Cpu::portWrite(std::uint16_t port, std::uint64_t value, unsigned size) {
+  if ((st.dr[7] & 0xff) != 0 && (st.cr4 & kCr4De) != 0) watchPort(port, size);
   environment_.ports.writeValue(port, value, size);
 }
 

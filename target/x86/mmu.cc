@@ -139,7 +139,7 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
     return false;
   }
   to = found.physical;
-  if (who == Who::kImplicit || kind == AccessKind::kExecute || tlb_ == &(*tlbs_)[3]) return true;
+  if (who == Who::kImplicit || kind == AccessKind::kExecute || tlb_ == noTlb_.get()) return true;
   const Place place = placeOf(found.physical & ~std::uint64_t{0xfff});
   if (place.host == nullptr) return true;
   // A page that the map divides takes the slow path every time.
@@ -184,16 +184,32 @@ bool Cpu::loadPdptes(std::uint64_t cr3) {
   return true;
 }
 
-void Cpu::flushTlb(bool globalToo) {
-  for (cpu::SoftTlb& set : *tlbs_) set.flush(globalToo);
-  if (globalToo) large_ = {};
-  execTlb_.fill({});
-  if (jumpsUsed_) {
+// Entries with another number are never looked at, wherever they point; the numbers come round once in a long life.
+void Cpu::dropJumps(Space& space) {
+  if (++lastJumps_ == 0) {
     jumps_.fill({});
-    jumpsUsed_ = false;
+    for (const auto& other : spaces_) other->jumps = ++lastJumps_;
+  }
+  space.jumps = ++lastJumps_;
+}
+
+void Cpu::flushTlb(bool globalToo) {
+  for (const auto& space : spaces_) {
+    space->flush(globalToo);
+    dropJumps(*space);
+  }
+  if (globalToo) large_ = {};
+}
+
+void Cpu::flushSpace(std::uint32_t pcid) {
+  for (const auto& space : spaces_) {
+    if (space->pcid != pcid) continue;
+    space->flush(false);
+    dropJumps(*space);
   }
 }
 
+// In every space: a global page may be in any of them, and a page too many does no harm.
 void Cpu::flushPage(std::uint64_t address) {
   for (const LargeRange& range : large_) {
     if (address >= range.first && address <= range.last) {
@@ -201,27 +217,52 @@ void Cpu::flushPage(std::uint64_t address) {
       return;
     }
   }
-  for (cpu::SoftTlb& set : *tlbs_) set.dropPage(address);
-  execTlb_[(address >> 12) % execTlb_.size()] = {};
-  if (jumpsUsed_) {
-    jumps_.fill({});
-    jumpsUsed_ = false;
+  for (const auto& space : spaces_) {
+    for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
+    space->exec[(address >> 12) % space->exec.size()] = {};
+    dropJumps(*space);
   }
+}
+
+void Cpu::dropWrites() {
+  for (const auto& space : spaces_) {
+    for (cpu::SoftTlb& tlb : space->tlbs) tlb.flushWrites();
+  }
+}
+
+void Cpu::enterSpace() {
+  const std::uint32_t pcid = (st.cr4 & kCr4Pcide) != 0 ? static_cast<std::uint32_t>(st.cr3 & 0xfff) : 0;
+  const auto found = std::ranges::find(spaces_, pcid, [](const auto& space) { return space->pcid; });
+  if (found != spaces_.end()) {
+    space_ = found->get();
+  } else if (spaces_.size() < kSpaces) {
+    space_ = spaces_.emplace_back(std::make_unique<Space>()).get();
+    space_->pcid = pcid;
+    dropJumps(*space_);
+  } else {
+    space_ = std::ranges::min_element(spaces_, {}, [](const auto& space) { return space->lastUse; })->get();
+    space_->flush(true);
+    dropJumps(*space_);
+    space_->pcid = pcid;
+  }
+  space_->lastUse = ++spaceUses_;
+  selectTlb();
 }
 
 void Cpu::selectTlb() {
   std::size_t set = 0;
+  bool slow = false;
   if (st.cpl == 3) {
-    set = (st.cr0 & kCr0Am) != 0 && (st.system & kAc) != 0 ? 3 : 0;
+    slow = (st.cr0 & kCr0Am) != 0 && (st.system & kAc) != 0;
   } else {
     set = (st.cr4 & kCr4Smap) != 0 && (st.system & kAc) == 0 ? 1 : 2;
   }
   if ((st.dr[7] & 0xff) != 0) {
     for (unsigned n = 0; n < 4; ++n) {
-      if ((st.dr[7] >> (n * 2) & 3) != 0 && (st.dr[7] >> (16 + n * 4) & 3) != 0) set = 3;
+      if ((st.dr[7] >> (n * 2) & 3) != 0 && (st.dr[7] >> (16 + n * 4) & 3) != 0) slow = true;
     }
   }
-  tlb_ = &(*tlbs_)[set];
+  tlb_ = slow ? noTlb_.get() : &space_->tlbs[set];
 }
 
 }  // namespace rhea::x86

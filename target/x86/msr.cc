@@ -161,7 +161,9 @@ bool Cpu::readMsr(std::uint32_t index, std::uint64_t& value) {
       break;
   }
   if (index == kApicBase || index == kTscDeadline || (index >= kX2ApicFirst && index <= kX2ApicLast)) {
-    return interrupts() != nullptr && interrupts()->readMsr(index, value);
+    if (interrupts() == nullptr || !interrupts()->readMsr(index, value)) return false;
+    if (index == kTscDeadline && value != 0) value += st.msr.tscAdjust;
+    return true;
   }
   logUnknownMsr(index, false);
   return false;
@@ -184,11 +186,11 @@ bool Cpu::writeMsr(std::uint32_t index, std::uint64_t value) {
       return true;
     }
     case kTsc:
-      st.msr.tscAdjust += value - tsc();
+      setTscAdjust(st.msr.tscAdjust + value - tsc());
       return true;
     case kTscAdjust:
       if (!model().has("tsc-adjust")) return false;
-      st.msr.tscAdjust = value;
+      setTscAdjust(value);
       return true;
     case kLstar:
     case kCstar:
@@ -235,10 +237,20 @@ bool Cpu::writeMsr(std::uint32_t index, std::uint64_t value) {
     return true;
   }
   if (index == kApicBase || index == kTscDeadline || (index >= kX2ApicFirst && index <= kX2ApicLast)) {
+    // The controller knows the counter without TSC_ADJUST. Zero disarms, so a deadline that comes to it is one later.
+    if (index == kTscDeadline && value != 0) value = std::max<std::uint64_t>(value - st.msr.tscAdjust, 1);
     return interrupts() != nullptr && interrupts()->writeMsr(index, value);
   }
   logUnknownMsr(index, true);
   return false;
+}
+
+void Cpu::setTscAdjust(std::uint64_t value) {
+  std::uint64_t deadline = 0;
+  const bool armed =
+      interrupts() != nullptr && model().has("tsc-deadline") && readMsr(kTscDeadline, deadline) && deadline != 0;
+  st.msr.tscAdjust = value;
+  if (armed) writeMsr(kTscDeadline, deadline);
 }
 
 // Once per register and direction.

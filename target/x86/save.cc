@@ -134,6 +134,7 @@ Result<void> Cpu::load(migrate::StateReader& from) {
   halted_.store(isHalted, std::memory_order_relaxed);
   flushTlb(true);
   clearBlocks();
+  enterSpace();
   updateMode();
   return success();
 }

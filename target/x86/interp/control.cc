@@ -1,4 +1,5 @@
 // Near jumps, calls, returns, loops.
+#include "target/x86/block.h"
 #include "target/x86/interp/operands.h"
 
 namespace rhea::x86 {
@@ -154,31 +155,31 @@ bool Cpu::jumpNear(std::uint64_t target) {
   return true;
 }
 
-RHEA_EXEC_TABLE(j0, JumpIf<0>)
-RHEA_EXEC_TABLE(j1, JumpIf<1>)
-RHEA_EXEC_TABLE(j2, JumpIf<2>)
-RHEA_EXEC_TABLE(j3, JumpIf<3>)
-RHEA_EXEC_TABLE(j4, JumpIf<4>)
-RHEA_EXEC_TABLE(j5, JumpIf<5>)
-RHEA_EXEC_TABLE(j6, JumpIf<6>)
-RHEA_EXEC_TABLE(j7, JumpIf<7>)
-RHEA_EXEC_TABLE(j8, JumpIf<8>)
-RHEA_EXEC_TABLE(j9, JumpIf<9>)
-RHEA_EXEC_TABLE(j10, JumpIf<10>)
-RHEA_EXEC_TABLE(j11, JumpIf<11>)
-RHEA_EXEC_TABLE(j12, JumpIf<12>)
-RHEA_EXEC_TABLE(j13, JumpIf<13>)
-RHEA_EXEC_TABLE(j14, JumpIf<14>)
-RHEA_EXEC_TABLE(j15, JumpIf<15>)
-RHEA_EXEC_TABLE(jmp, Jump)
-RHEA_EXEC_TABLE(jmp_indirect, JumpIndirect)
-RHEA_EXEC_TABLE(call, Call)
-RHEA_EXEC_TABLE(call_indirect, CallIndirect)
-RHEA_EXEC_TABLE(ret, Return<false>)
-RHEA_EXEC_TABLE(ret_imm, Return<true>)
-RHEA_EXEC_TABLE(loopne, Loop<0>)
-RHEA_EXEC_TABLE(loope, Loop<1>)
-RHEA_EXEC_TABLE(loop, Loop<2>)
-RHEA_EXEC_TABLE(jrcxz, JumpIfCounterZero)
+RHEA_EXEC_BRANCH(j0, JumpIf<0>)
+RHEA_EXEC_BRANCH(j1, JumpIf<1>)
+RHEA_EXEC_BRANCH(j2, JumpIf<2>)
+RHEA_EXEC_BRANCH(j3, JumpIf<3>)
+RHEA_EXEC_BRANCH(j4, JumpIf<4>)
+RHEA_EXEC_BRANCH(j5, JumpIf<5>)
+RHEA_EXEC_BRANCH(j6, JumpIf<6>)
+RHEA_EXEC_BRANCH(j7, JumpIf<7>)
+RHEA_EXEC_BRANCH(j8, JumpIf<8>)
+RHEA_EXEC_BRANCH(j9, JumpIf<9>)
+RHEA_EXEC_BRANCH(j10, JumpIf<10>)
+RHEA_EXEC_BRANCH(j11, JumpIf<11>)
+RHEA_EXEC_BRANCH(j12, JumpIf<12>)
+RHEA_EXEC_BRANCH(j13, JumpIf<13>)
+RHEA_EXEC_BRANCH(j14, JumpIf<14>)
+RHEA_EXEC_BRANCH(j15, JumpIf<15>)
+RHEA_EXEC_BRANCH(jmp, Jump)
+RHEA_EXEC_BRANCH(jmp_indirect, JumpIndirect)
+RHEA_EXEC_BRANCH(call, Call)
+RHEA_EXEC_BRANCH(call_indirect, CallIndirect)
+RHEA_EXEC_BRANCH(ret, Return<false>)
+RHEA_EXEC_BRANCH(ret_imm, Return<true>)
+RHEA_EXEC_BRANCH(loopne, Loop<0>)
+RHEA_EXEC_BRANCH(loope, Loop<1>)
+RHEA_EXEC_BRANCH(loop, Loop<2>)
+RHEA_EXEC_BRANCH(jrcxz, JumpIfCounterZero)
 
 }  // namespace rhea::x86

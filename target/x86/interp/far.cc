@@ -137,6 +137,7 @@ RHEA_EXEC(syscall) {
   }
   st.segments[kSs] = flatData(selector + 8, 0);
   cpu.setCode(flatCode(selector, 0, st.longMode()), 0);
+  cpu.stepByNewFlags();
   return Outcome::kEdge;
 }
 
@@ -163,6 +164,7 @@ RHEA_EXEC(sysret) {
   const std::uint64_t code = (to64 ? selector + 16 : selector) | 3;
   st.segments[kSs] = flatData((selector + 8) | 3, 3);
   cpu.setCode(flatCode(code, 3, to64), 3);
+  cpu.stepByNewFlags();
   return Outcome::kEdge;
 }
 

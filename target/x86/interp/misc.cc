@@ -1,4 +1,5 @@
 // Flag instructions, decimal adjustment, fences, what does nothing; and functions that are no instruction.
+#include "target/x86/block.h"
 #include "target/x86/decode.h"
 #include "target/x86/interp/operands.h"
 
@@ -163,11 +164,16 @@ Outcome execNoDevice(Cpu& cpu, const Insn* insn) {
   cpu.last = insn;
   return cpu.raise(kDeviceNotAvailable);
 }
-Outcome execEndOfBlock(Cpu& cpu, const Insn* insn) {
-  cpu.last = insn;
-  cpu.st.gpr[kRipRegister] = cpu.rip(*insn);
+namespace {
+
+Outcome endOfBlock(Cpu& cpu, const Insn& i) {
+  cpu.st.gpr[kRipRegister] = cpu.rip(i);
   return Outcome::kLinked0;
 }
+
+}  // namespace
+
+Outcome execEndOfBlock(Cpu& cpu, const Insn* insn) { return leave<&endOfBlock>(cpu, insn); }
 Outcome execStop(Cpu& cpu, const Insn* insn) {
   cpu.last = insn;
   cpu.st.gpr[kRipRegister] = cpu.rip(*insn);

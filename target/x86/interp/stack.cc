@@ -123,16 +123,30 @@ RHEA_EXEC(popa) {
 }
 
 RHEA_EXEC(pushf) {
-  if (cpu.st.v86() && cpu.st.iopl() < 3) return cpu.generalProtection();
-  const std::uint64_t value = cpu.st.rflags() & ~(kRf | kVm);
+  const State& st = cpu.st;
+  std::uint64_t value = st.rflags() & ~(kRf | kVm);
+  if (st.v86() && st.iopl() < 3) {
+    // With VME the program sees VIF as its IF, and IOPL 3.
+    if ((st.cr4 & kCr4Vme) == 0 || i.operandBytes() != 2) return cpu.generalProtection();
+    value = (value & ~kIf) | kIopl | ((st.system & kVif) != 0 ? kIf : 0);
+  }
   return cpu.push(value, i.operandBytes()) ? Outcome::kNext : Outcome::kFault;
 }
 
 RHEA_EXEC(popf) {
   State& st = cpu.st;
-  if (st.v86() && st.iopl() < 3) return cpu.generalProtection();
+  const bool virtualised = st.v86() && st.iopl() < 3;
+  if (virtualised && ((st.cr4 & kCr4Vme) == 0 || i.operandBytes() != 2)) return cpu.generalProtection();
   std::uint64_t value;
+  const std::uint64_t before = st.gpr[kRsp];
   if (!cpu.pop(value, i.operandBytes())) return Outcome::kFault;
+  if (virtualised) {
+    if ((value & kTf) != 0 || ((value & kIf) != 0 && (st.system & kVip) != 0)) {
+      st.gpr[kRsp] = before;
+      return cpu.generalProtection();
+    }
+    st.system = (st.system & ~kVif) | ((value & kIf) != 0 ? kVif : 0);
+  }
   std::uint64_t mask = kArithmeticFlags | kTf | kDf | kNt | kAc | kId;
   const unsigned level = st.protectedMode() ? st.cpl : 0U;
   if (level == 0) mask |= kIopl;

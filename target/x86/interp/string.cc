@@ -21,6 +21,8 @@ class Strings {
 
   bool repeated() const { return i_.has(Insn::kRepe) || i_.has(Insn::kRepne); }
   bool backwards() const { return (st_.system & kDf) != 0; }
+  // Several elements at once: not downwards, and not under single step, which wants a trap behind each.
+  bool inRuns() const { return (st_.system & (kDf | kTf)) == 0; }
   std::uint64_t count() const { return st_.gpr[kRcx] & mask_; }
   void setCount(std::uint64_t value) { setMasked(kRcx, value); }
   void advance(Gpr which, std::uint64_t bytes) { setMasked(which, st_.gpr[which] + (backwards() ? 0 - bytes : bytes)); }
@@ -82,11 +84,26 @@ class Strings {
 
 constexpr auto kNever = [] { return false; };
 
+// Page runs where String::run() can make them, else elements.
+template <class T, class String>
+Outcome repeatInRuns(Cpu& cpu, const Insn& i) {
+  Strings s(cpu, i);
+  const auto element = [&] { return String::template element<T>(cpu, s); };
+  if (!s.inRuns()) return s.repeat(element, kNever);
+  while (s.repeated() && s.count() >= 4) {
+    if (String::template run<T>(cpu, s) == 0) {
+      if (!element()) return Outcome::kFault;
+      s.setCount(s.count() - 1);
+    }
+    if (s.count() != 0 && s.mustLook()) return s.again();
+  }
+  return s.repeat(element, kNever);
+}
+
 struct MoveString {
   // As many elements as lie in one page of both sides; 0: one by one. 1: the requests want a look.
   template <class T>
   static std::uint64_t run(Cpu& cpu, Strings& s) {
-    if (s.backwards()) return 0;
     std::uint64_t from;
     std::uint64_t to;
     if (!s.source(sizeof(T), from) || !s.target(sizeof(T), AccessKind::kWrite, to)) return 0;
@@ -122,22 +139,13 @@ struct MoveString {
   }
   template <class T, Form, bool>
   static Outcome body(Cpu& cpu, const Insn& i) {
-    Strings s(cpu, i);
-    while (s.repeated() && s.count() >= 4) {
-      if (run<T>(cpu, s) == 0) {
-        if (!element<T>(cpu, s)) return Outcome::kFault;
-        s.setCount(s.count() - 1);
-      }
-      if (s.count() != 0 && s.mustLook()) return s.again();
-    }
-    return s.repeat([&] { return element<T>(cpu, s); }, kNever);
+    return repeatInRuns<T, MoveString>(cpu, i);
   }
 };
 
 struct StoreString {
   template <class T>
   static std::uint64_t run(Cpu& cpu, Strings& s) {
-    if (s.backwards()) return 0;
     std::uint64_t to;
     if (!s.target(sizeof(T), AccessKind::kWrite, to)) return 0;
     std::uint64_t bytes = s.run(cpu.st.gpr[kRdi] & s.mask(), to, s.count() > 0x1000 ? 0x1000 : s.count() * sizeof(T));
@@ -164,15 +172,7 @@ struct StoreString {
   }
   template <class T, Form, bool>
   static Outcome body(Cpu& cpu, const Insn& i) {
-    Strings s(cpu, i);
-    while (s.repeated() && s.count() >= 4) {
-      if (run<T>(cpu, s) == 0) {
-        if (!element<T>(cpu, s)) return Outcome::kFault;
-        s.setCount(s.count() - 1);
-      }
-      if (s.count() != 0 && s.mustLook()) return s.again();
-    }
-    return s.repeat([&] { return element<T>(cpu, s); }, kNever);
+    return repeatInRuns<T, StoreString>(cpu, i);
   }
 };
 

@@ -337,6 +337,8 @@ RHEA_EXEC(invpcid) {
   if (type == 0) {
     if (!cpu.canonical(descriptor[1])) return cpu.generalProtection();
     cpu.flushPage(descriptor[1]);
+  } else if (type == 1) {
+    cpu.flushSpace(static_cast<std::uint32_t>(descriptor[0]));
   } else {
     cpu.flushTlb(type == 2);
   }
@@ -354,12 +356,15 @@ RHEA_EXEC(swapgs) {
   std::swap(cpu.st.segments[kGs].base, cpu.st.msr.kernelGsBase);
   return cpu.edge(i);
 }
+// Of level 0 only, and unlike other such instructions #UD elsewhere.
 RHEA_EXEC(clac) {
+  if (cpu.st.cpl != 0) return cpu.undefined();
   cpu.st.system &= ~kAc;
   cpu.selectTlb();
   return cpu.edge(i);
 }
 RHEA_EXEC(stac) {
+  if (cpu.st.cpl != 0) return cpu.undefined();
   cpu.st.system |= kAc;
   cpu.selectTlb();
   return cpu.edge(i);
