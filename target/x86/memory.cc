@@ -192,14 +192,18 @@ bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment
   const std::size_t first = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
   std::uint64_t where = 0;
   if (!physical(address, AccessKind::kWrite, who(), where)) return false;
-  if (first < size) {
-    std::uint64_t next = 0;
-    return physical(st.longMode() ? address + first : (address + first) & 0xffffffff, AccessKind::kWrite, who(), next);
+  std::uint64_t next = where + first;
+  if (first < size &&
+      !physical(st.longMode() ? address + first : (address + first) & 0xffffffff, AccessKind::kWrite, who(), next)) {
+    return false;
   }
   const Place place = placeOf(where);
   if (place.host == nullptr || !place.writable || place.range->last - where < size - 1) return true;
+  // Two pages that are neighbours in RAM, too, are one piece.
+  if (next != where + first) return true;
   host = place.host;
-  wrote(place, where, size, true);
+  wrote(place, where, first, true);
+  if (first < size) wrote(placeOf(next), next, size - first, true);
   return true;
 }
 

@@ -78,6 +78,20 @@ TEST_F(Smp, LockedInstructionsCountEveryTime) {
   EXPECT_EQ(word(kData + 4), 600000U);
 }
 
+TEST_F(Smp, LockedInstructionsCountAcrossTheEndsOfLinesAndPages) {
+  // mov ecx, 20000; 1: lock inc [kData + 62]; lock inc [kData + 0xffe]; loop 1b; hlt
+  for (unsigned n = 0; n < 2; ++n) {
+    put(kCode + n * 0x1000, {0xb9, 0x20, 0x4e, 0x00, 0x00, 0xf0, 0xff, 0x05, 0x3e, 0x00, 0x02,
+                             0x00, 0xf0, 0xff, 0x05, 0xfe, 0x0f, 0x02, 0x00, 0xe2, 0xf0, 0xf4});
+  }
+  runUntilHalted();
+  std::uint32_t across;
+  std::memcpy(&across, ram_->host() + kData + 62, 4);
+  EXPECT_EQ(across, 40000U);
+  std::memcpy(&across, ram_->host() + kData + 0xffe, 4);
+  EXPECT_EQ(across, 40000U);
+}
+
 // The first writes n into the function's immediate, then n into a flag; the second waits for the flag, calls the
 // function and compares, counts what is wrong, and answers by a flag of its own.
 TEST_F(Smp, CodeThatAnotherChangesIsSeenOnceItsFlagIs) {

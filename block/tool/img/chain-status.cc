@@ -7,13 +7,16 @@ namespace {
 // A question to a node without a child of its own asking.
 Task<Result<BlockStatus>> ask(Node& node, Extent at) { return node.status(at, true); }
 
-// Follows an answer down to the file that stores it: a format's data may lie in a hole of its file.
-Task<Result<void>> followDown(BlockStatus answer, ChainStatus& status) {
+// Follows an answer down to the file that stores it. Below what merely passes through, a hole is a hole; a format said
+// itself what is allocated, and asking its file about every cluster would cost more than it tells.
+Task<Result<void>> followDown(const Node& layer, BlockStatus answer, ChainStatus& status) {
+  const Node* asked = &layer;
   while (answer.in != nullptr && answer.offset && answer.in->isAttached()) {
     Node& below = answer.in->node();
     status.file = &below;
     status.offset = answer.offset;
-    if (!answer.data || status.zero) co_return success();
+    if (!answer.data || status.zero || !asked->info().passThrough) co_return success();
+    asked = &below;
     const Extent there(*answer.offset, status.length);
     RHEA_CO_TRY(BlockStatus next, co_await below.status(there, true));
     if (next.zero) {
@@ -32,7 +35,7 @@ Task<Result<void>> followDown(BlockStatus answer, ChainStatus& status) {
 
 bool ChainStatus::continuesWith(const ChainStatus& next) const {
   if (present != next.present || data != next.data || zero != next.zero || depth != next.depth ||
-      compressed != next.compressed) {
+      compressed != next.compressed || beyond != next.beyond) {
     return false;
   }
   if (offset.has_value() != next.offset.has_value() || file != next.file) return false;
@@ -63,6 +66,7 @@ Task<Result<ChainStatus>> chainStatus(Node& top, Extent at, unsigned layers) {
     if (at.offset >= length) {
       // Below the end of a shorter backing file all is zero.
       status.zero = true;
+      status.beyond = true;
       co_return status;
     }
     const Extent inside(at.offset, std::min(status.length, length - at.offset));
@@ -78,7 +82,7 @@ Task<Result<ChainStatus>> chainStatus(Node& top, Extent at, unsigned layers) {
         status.offset = answer.offset;
         status.file = layer;
       }
-      RHEA_CO_CHECK(co_await followDown(answer, status));
+      RHEA_CO_CHECK(co_await followDown(*layer, answer, status));
       co_return status;
     }
     Node* const below = backingOf(*layer);

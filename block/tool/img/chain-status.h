@@ -11,6 +11,7 @@ struct ChainStatus {
   bool data = false;     // stored bytes have to be read
   bool zero = false;     // reads as zeroes
   bool compressed = false;
+  bool beyond = false;                  // not present because a layer of the chain ends before
   unsigned depth = 0;                   // of the layer that answers; 0 is the top
   std::optional<std::uint64_t> offset;  // in `file`, where the range is stored one to one
   Node* file = nullptr;                 // the lowest node that stores it; with `offset`

@@ -151,10 +151,11 @@ Task<Result<int>> imgConvert(ImgSession& session, ImgCall call) {
   RHEA_CO_TRY(const OpenedImage target, co_await openImage(session, std::move(targetName), wish.target));
   RHEA_CO_CHECK(checkTarget(call, wish, target, total));
   CopyRules rules = wish.rules;
-  if (Node* const backing = backingOf(target.node()); backing != nullptr) rules.backingLength = backing->length();
+  Node* const backing = backingOf(target.node());
+  if (wish.create && backing != nullptr) rules.backingLength = backing->length();
   NewImage made(call.words.back(), format);
   const bool fresh = wish.create && startsZeroed(made);
-  rules.targetZeroed = !rules.backingLength && (fresh || call.has("target-is-zero"));
+  rules.targetZeroed = backing == nullptr && (fresh || call.has("target-is-zero"));
 
   RHEA_CO_TRY(const std::unique_ptr<ProgressMeter> meter, ProgressMeter::create(session, call));
   std::vector<OpenedImage> opened;

@@ -116,11 +116,11 @@ Task<Result<std::optional<Copier::Piece>>> Copier::next() {
   const bool isZero = rules_.sparse != 0 && (status_.zero || !status_.present);
   piece.kind = absent ? Piece::Kind::kSkip : isZero ? Piece::Kind::kZero : Piece::Kind::kData;
   if (compressor_ != nullptr) {
-    // Whole clusters only: one that is partly stored is read as a whole.
+    // Whole clusters only: one that is partly stored, or lies in two sources, is read as a whole.
     const std::uint64_t unit = compressor_->compressedUnit();
-    const std::uint64_t rest = source.length - within_;
-    if (piece.kind != Piece::Kind::kData && length < unit && length < rest) piece.kind = Piece::Kind::kData;
-    length = piece.kind == Piece::Kind::kData || length == rest ? length : length / unit * unit;
+    const bool toTheEnd = length == total_ - position_;
+    if (piece.kind != Piece::Kind::kData && length < unit && !toTheEnd) piece.kind = Piece::Kind::kData;
+    if (!toTheEnd) length = length / unit * unit;
     if (piece.kind == Piece::Kind::kData) length = std::min(unit, total_ - position_);
   } else if (piece.kind == Piece::Kind::kData) {
     const bool direct = targetFile_ >= 0 && status_.file != nullptr && status_.file->info().name == "file" &&

@@ -20,7 +20,23 @@ constexpr CreateKey kRawKeys[] = {
     {"preallocation", "preallocation", "<str>", "", "how its space is laid out: off, falloc or full"},
 };
 
+constexpr CreateKey kQcow2Keys[] = {
+    {"compat", "version", "<str>", "", "version of the format: 0.10 (v2) or 1.1 (v3)", true},
+    {"cluster_size", "cluster-size", "<size>", "65536", "unit in which it takes space, 512 to 2M"},
+    {"extended_l2", "extended-l2", "<bool (on/off)>", "off", "divide clusters into 32 subclusters"},
+    {"compression_type", "compression-type", "<str>", "zlib", "how compressed clusters are compressed: zlib or zstd"},
+    {"size", "size", "<size>", "", "size of the disk", true},
+    {"backing_file", "backing-file", "<str>", "", "file that shows where the image has no data", true},
+    {"backing_fmt", "backing-fmt", "<str>", "", "format of the backing file", true},
+    {"data_file", "", "<str>", "", "file that takes the disk's data", true},
+    {"data_file_raw", "data-file-raw", "<bool (on/off)>", "", "the data file is a raw image at any time", true},
+    {"lazy_refcounts", "lazy-refcounts", "<bool (on/off)>", "off", "write refcounts when the image is closed", true},
+    {"preallocation", "preallocation", "<str>", "", "how space is laid out: off, metadata, falloc or full"},
+    {"refcount_bits", "refcount-bits", "<num>", "16", "width of a refcount: 1, 2, 4, 8, 16, 32 or 64", true},
+};
+
 constexpr CreateForm kForms[] = {
+    {"qcow2", kQcow2Keys, readAs<qapi::BlockdevCreateOptionsQcow2>},
     {"raw", kRawKeys, readAs<qapi::BlockdevCreateOptionsRaw>},
 };
 
@@ -38,6 +54,12 @@ Error unknownKey(const CreateForm& form, std::string_view name) {
   std::vector<std::string> near = nearestNames(name, known);
   if (near.empty()) return std::move(error).hint("-o help lists them");
   return std::move(error).candidates(std::move(near));
+}
+
+// The schema's spelling of a value.
+std::string inSchema(const CreateKey& key, const std::string& value) {
+  if (key.member != "version") return value;
+  return value == "0.10" ? "v2" : value == "1.1" ? "v3" : value;
 }
 
 bool countsBytes(const CreateKey& key) { return key.value == "<size>"; }
@@ -112,7 +134,10 @@ Result<DriverOptions> driverOptionsOf(const CreateForm& form, const Keyval& opti
   for (const Keyval::Entry& entry : options.entries()) {
     const CreateKey* const key = findKey(form, entry.key);
     if (key == nullptr || key->member.empty() || key->name == "size") continue;
-    members.member(key->member, entry.value);
+    members.member(key->member, inSchema(*key, entry.value));
+  }
+  if (const Keyval::Entry* const data = options.find("data_file"); data != nullptr && !data->value.empty()) {
+    members.member("data-file", "#data");
   }
   members.endObject();
   RHEA_TRY(const json::Value value, json::parse(members.take()));

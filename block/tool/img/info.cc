@@ -8,11 +8,6 @@ namespace rhea::block {
 
 namespace {
 
-// What only the image's format has to tell; null: nothing.
-const qapi::ImageInfoSpecific* specificOf(const ImageInfo& info) {
-  return info.specific.find<qapi::ImageInfoSpecific>();
-}
-
 void writeSnapshot(json::Writer& to, const SnapshotInfo& snapshot) {
   to.beginObject();
   if (snapshot.instructions) to.member("icount", *snapshot.instructions);
@@ -29,10 +24,10 @@ void writeSnapshot(json::Writer& to, const SnapshotInfo& snapshot) {
 void writeImage(json::Writer& to, const ImageFacts& facts) {
   const ImageInfo& info = facts.info;
   to.beginObject();
-  if (!facts.snapshots.empty()) {
+  if (!info.snapshots.empty()) {
     to.key("snapshots");
     to.beginArray();
-    for (const SnapshotInfo& snapshot : facts.snapshots) writeSnapshot(to, snapshot);
+    for (const SnapshotInfo& snapshot : info.snapshots) writeSnapshot(to, snapshot);
     to.endArray();
   }
   if (!info.backingFormat.empty()) to.member("backing-filename-format", info.backingFormat);
@@ -43,12 +38,12 @@ void writeImage(json::Writer& to, const ImageFacts& facts) {
   if (info.actualSize) to.member("actual-size", *info.actualSize);
   if (info.encrypted) to.member("encrypted", true);
   if (info.compressed) to.member("compressed", true);
-  if (const auto* specific = specificOf(info)) {
+  if (const auto* specific = info.specific.find<qapi::ImageInfoSpecific>()) {
     to.key("format-specific");
-    json::writeJson(to, *specific);
+    to.raw(json::toText(*specific));
   }
   if (!info.backingFile.empty()) {
-    to.member("full-backing-filename", facts.fullBacking);
+    to.member("full-backing-filename", info.fullBackingFile);
     to.member("backing-filename", info.backingFile);
   }
   to.member("dirty-flag", info.dirty.value_or(false));
@@ -65,19 +60,15 @@ std::string forPeople(const ImageFacts& facts) {
   if (info.dirty.value_or(false)) text += "cleanly shut down: no\n";
   if (!info.backingFile.empty()) {
     text += fmt::format("backing file: {}", info.backingFile);
-    if (facts.fullBacking != info.backingFile) text += fmt::format(" (actual path: {})", facts.fullBacking);
+    if (info.fullBackingFile != info.backingFile) text += fmt::format(" (actual path: {})", info.fullBackingFile);
     text += '\n';
     if (!info.backingFormat.empty()) text += fmt::format("backing file format: {}\n", info.backingFormat);
   }
-  if (!facts.snapshots.empty()) text += "Snapshot list:\n" + snapshotTable(facts.snapshots);
-  if (const auto* specific = specificOf(info)) {
-    json::Writer writer;
-    json::writeJson(writer, *specific);
-    if (const Result<json::Value> value = json::parse(writer.take()); value.ok()) {
-      if (const std::optional<json::View> data = value->find("data")) {
-        text += "Format specific information:\n" + indentedLines(*data, 1);
-      }
-    }
+  if (!info.snapshots.empty()) text += "Snapshot list:\n" + snapshotTable(info.snapshots);
+  if (const auto* specific = info.specific.find<qapi::ImageInfoSpecific>()) {
+    const Result<json::Value> told = json::parse(json::toText(*specific));
+    const std::optional<json::View> data = told.ok() ? told->find("data") : std::nullopt;
+    if (data) text += "Format specific information:\n" + indentedLines(*data, 1);
   }
   return text;
 }
@@ -88,7 +79,6 @@ Task<Result<int>> imgInfo(ImgSession& session, ImgCall call) {
   RHEA_CO_TRY(const OutputForm form, outputForm(call.value("output")));
   OpenWish wish;
   wish.forceShare = call.has("force-share");
-  wish.wantsSnapshots = true;
   std::vector<ImageFacts> chain;
   if (call.has("backing-chain")) {
     RHEA_CO_TRY(chain, co_await examineChain(session, imageNameOf(call, 0), wish));

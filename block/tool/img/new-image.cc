@@ -115,16 +115,26 @@ Task<void> detachFile(ImgSession& session, DiskPtr disk) {
   [[maybe_unused]] const Result<void> closed = co_await session.graph().removeNode(nodeName, ChangeContext());
 }
 
+// Where the options want the disk's data: a file of its own, made like the image's.
+Task<Result<DiskPtr>> attachData(ImgSession& session, const Keyval& options, std::uint64_t size, Progress& progress) {
+  const Keyval::Entry* const data = options.find("data_file");
+  if (data == nullptr || data->value.empty()) co_return DiskPtr();
+  RHEA_CO_CHECK(co_await makeFile(session, data->value, size, Keyval(), progress));
+  co_return co_await attachFile(session, "file", data->value);
+}
+
 // Lays the format out in a file that is there.
 Task<Result<void>> layOut(ImgSession& session, const DriverInfo& driver, DriverOptions options, Place place,
-                          Progress& progress) {
+                          DiskPtr data, Progress& progress) {
   const std::string protocol = place.isDevice ? "host_device" : "file";
   RHEA_CO_TRY(DiskPtr disk, co_await attachFile(session, protocol, place.path));
   CreateContext context(session.loop(), session.services(), progress);
   context.cancel = session.cancel();
   context.children.add("file", &disk->rootEdge());
+  if (data != nullptr) context.children.add("data-file", &data->rootEdge());
   Result<void> made = co_await driver.create(context, std::move(options));
   co_await detachFile(session, std::move(disk));
+  if (data != nullptr) co_await detachFile(session, std::move(data));
   co_return made;
 }
 
@@ -143,7 +153,8 @@ Task<Result<void>> make(ImgSession& session, const CreateForm& form, const NewIm
   if (driver->create == nullptr) co_return Error(fmt::format("format '{}' cannot make images", image.format));
   RHEA_CO_TRY(DriverOptions options, driverOptionsOf(form, image.options, size));
   if (!place.isDevice) RHEA_CO_CHECK(co_await makeFile(session, place.path, 0, Keyval(), progress));
-  Result<void> made = co_await layOut(session, *driver, std::move(options), place, progress);
+  RHEA_CO_TRY(DiskPtr data, co_await attachData(session, image.options, size, progress));
+  Result<void> made = co_await layOut(session, *driver, std::move(options), place, std::move(data), progress);
   if (!made.ok() && !place.exists) {
     const auto remove = [path = place.path] { ::unlink(path.c_str()); };
     co_await offload(remove);

@@ -130,15 +130,6 @@ Task<Result<std::optional<std::uint64_t>>> spaceOf(ImgSession& session, Node& no
   co_return info.actualSize;
 }
 
-// Relative names are relative to the folder of the image that says them.
-std::string resolveBacking(const std::string& path, const std::string& backing) {
-  if (backing.empty() || backing.starts_with('/') || backing.starts_with("json:")) return backing;
-  const Result<FileName> parsed = parseFileName(backing);
-  if (parsed && parsed->explicitDriver) return backing;
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? backing : path.substr(0, slash + 1) + backing;
-}
-
 // The same file under whatever name; nothing where it is no file.
 std::optional<std::pair<dev_t, ino_t>> identityOf(const std::string& path) {
   struct stat facts {};
@@ -181,22 +172,13 @@ Task<Result<ImageFacts>> examineImage(ImgSession& session, ImageName name, OpenW
     Result<std::optional<std::uint64_t>> taken = co_await spaceOf(session, *node);
     if (taken.ok()) info->actualSize = *taken;
   }
-  if (auto* keeper = wish.wantsSnapshots ? node->ability<SnapshotAble>() : nullptr; keeper != nullptr && info.ok()) {
-    Result<std::vector<SnapshotInfo>> snapshots = co_await keeper->snapshots();
-    if (snapshots.ok()) {
-      facts.snapshots = *std::move(snapshots);
-    } else {
-      info = snapshots.takeError();
-    }
-  }
   const std::string nodeName = node->name();
   node.reset();
   RHEA_CO_CHECK(co_await session.graph().removeNode(nodeName, session.change()));
   if (!info.ok()) co_return info.takeError();
   facts.info = *std::move(info);
   // A backing file that the options name is not the image's own business.
-  if (!saysBacking) facts.fullBacking = resolveBacking(planned.path, facts.info.backingFile);
-  facts.backingFormat = facts.info.backingFormat;
+  if (saysBacking) facts.info.fullBackingFile.clear();
   co_return facts;
 }
 
@@ -223,14 +205,30 @@ Task<Result<std::vector<ImageFacts>>> examineChain(ImgSession& session, ImageNam
       co_return facts.takeError().context(fmt::format("backing file of '{}'", chain.back().shownName));
     }
     chain.push_back(*std::move(facts));
-    if (chain.back().fullBacking.empty()) co_return chain;
+    if (chain.back().info.fullBackingFile.empty()) co_return chain;
     if (chain.size() == kLongestChain) {
       co_return Error(
           fmt::format("the backing chain of '{}' has more than {} images", chain.front().shownName, kLongestChain));
     }
-    name = ImageName(chain.back().fullBacking, chain.back().backingFormat, false);
+    name = ImageName(chain.back().info.fullBackingFile, chain.back().info.backingFormat, false);
   }
 }
+
+namespace {
+
+Task<Result<OpenedImage>> attach(ImgSession& session, NodeOptions node, ImageName name, OpenWish wish) {
+  Result<DiskPtr> disk = co_await session.graph().addDrive(attachment(wish), std::move(node), session.change());
+  if (!disk.ok()) {
+    Error error = disk.takeError();
+    if (!wish.writable && !wish.forceShare && error.message().find("lock") != std::string::npos) {
+      co_return std::move(error).hint("-U reads it all the same, while its content may change");
+    }
+    co_return error;
+  }
+  co_return OpenedImage(*std::move(disk), std::move(name));
+}
+
+}  // namespace
 
 Task<Result<OpenedImage>> openLayers(ImgSession& session, std::span<const ImageFacts> layers, OpenWish wish) {
   std::optional<NodeOptions> below;
@@ -244,25 +242,16 @@ Task<Result<OpenedImage>> openLayers(ImgSession& session, std::span<const ImageF
     if (i != 0) node.noFlush = false;
     below = std::move(node);
   }
-  Result<DiskPtr> disk = co_await session.graph().addDrive(attachment(wish), *std::move(below), session.change());
-  if (!disk.ok()) {
-    Error error = disk.takeError();
-    if (!wish.writable && !wish.forceShare && error.message().find("lock") != std::string::npos) {
-      co_return std::move(error).hint("-U reads it all the same, while its content may change");
-    }
-    co_return error;
-  }
-  co_return OpenedImage(*std::move(disk), layers.front().name);
+  co_return co_await attach(session, *std::move(below), layers.front().name, wish);
 }
 
 Task<Result<OpenedImage>> openImage(ImgSession& session, ImageName name, OpenWish wish) {
-  if (wish.chain == OpenChain::kFull) {
-    RHEA_CO_TRY(const std::vector<ImageFacts> chain, co_await examineChain(session, std::move(name), wish));
-    co_return co_await openLayers(session, chain, wish);
-  }
-  RHEA_CO_TRY(ImageFacts facts, co_await examineImage(session, std::move(name), wish));
-  const std::vector<ImageFacts> alone(1, facts);
-  co_return co_await openLayers(session, alone, wish);
+  RHEA_CO_TRY(Planned planned, co_await plan(session, name, wish));
+  RHEA_CO_TRY(const DriverInfo* driver, session.drivers().find(planned.format));
+  const bool alone = wish.chain == OpenChain::kNone && takesBacking(*driver) && !hasBacking(planned.node);
+  if (alone) planned.node.children.push_back(ChildOptions::none("backing"));
+  name.format = planned.format;
+  co_return co_await attach(session, std::move(planned.node), std::move(name), wish);
 }
 
 Task<Result<void>> closeImage(ImgSession& session, OpenedImage image) {

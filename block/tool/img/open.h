@@ -24,7 +24,7 @@ ImageName imageNameOf(const ImgCall& call, std::size_t word);
 
 enum class OpenChain : std::uint8_t {
   kNone,  // the image alone: what it does not hold reads as zeroes
-  kFull,
+  kFull,  // with all that is behind it
 };
 
 struct OpenWish {
@@ -33,7 +33,6 @@ struct OpenWish {
   bool discard = true;      // zeroes and discards may free space
   CacheSwitches cache;
   OpenChain chain = OpenChain::kFull;
-  bool wantsSnapshots = false;
   std::string aio = "threads";  // "io_uring" where many requests are to be in flight
 };
 
@@ -42,13 +41,10 @@ Result<CacheSwitches> cacheOption(const ImgCall& call, std::string_view option, 
 
 // One image of a chain, looked at by itself.
 struct ImageFacts {
-  ImageName name;             // with its format
-  std::string shownName;      // as it was typed
-  NodeOptions node;           // alone: without its backing file
-  ImageInfo info;             // with length and backing file
-  std::string fullBacking;    // path of the backing file, relative to the working folder as the image's own name is
-  std::string backingFormat;  // empty: not told
-  std::vector<SnapshotInfo> snapshots;  // with OpenWish::wantsSnapshots
+  ImageName name;         // with its format
+  std::string shownName;  // as it was typed
+  NodeOptions node;       // alone: without its backing file
+  ImageInfo info;         // with length and backing file
 };
 
 // A node described by dotted keys, "driver" among them.

@@ -25,6 +25,10 @@ constexpr ImgOption kOptions{'o', "options", "OPTIONS", "options of the format: 
 constexpr ImgOption kBacking{'b', "backing", "FILE", "the backing file"};
 constexpr ImgOption kBackingFormat{'F', "backing-format", "FMT", "format of the backing file"};
 
+constexpr ImgOption kAmendOptions[] = {
+    kHelp,    kObject, kImageOpts, kBar, kProgress, kQuiet, kFormat, kCache, {0, "force", "", "nothing here needs it"},
+    kOptions,
+};
 constexpr ImgOption kBenchOptions[] = {
     kHelp,
     {'c', "count", "COUNT", "how many requests (75000)"},
@@ -43,6 +47,39 @@ constexpr ImgOption kBenchOptions[] = {
     {'w', "write", "", "write; without it, read"},
     kForceShare,
     kImageOpts,
+};
+constexpr ImgOption kBitmapOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kFormat,
+    {0, "add", "", "make the bitmap"},
+    {0, "remove", "", "take it away"},
+    {0, "clear", "", "nothing is dirty any more"},
+    {0, "enable", "", "it records writes from now on"},
+    {0, "disable", "", "it does not"},
+    {0, "merge", "SOURCE", "what is dirty in SOURCE is dirty here, too"},
+    {'b', "source", "FILE", "the image of --merge's bitmap"},
+    {'F', "source-format", "FMT", "its format"},
+    {'g', "granularity", "SIZE", "bytes for each bit of a new bitmap (64k)"},
+};
+constexpr ImgOption kCheckOptions[] = {
+    kHelp,        kObject,     kImageOpts,
+    kQuiet,       kFormat,     {'r', "repair", "WHAT", "mend leaks, or all that can be mended"},
+    kSourceCache, kOutput,     kBar,
+    kProgress,    kForceShare,
+};
+constexpr ImgOption kCommitOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kQuiet,
+    kFormat,
+    kCache,
+    {'b', "base", "FILE", "the image of the chain that takes the data (the backing file)"},
+    {'d', "keep", "", "leave the image's own content as it is, which is always so"},
+    kBar,
+    kProgress,
 };
 constexpr ImgOption kCompareOptions[] = {
     kHelp,
@@ -119,6 +156,21 @@ constexpr ImgOption kMeasureOptions[] = {
     {'l', "snapshot", "SNAPSHOT", "measure an internal snapshot"},
     kForceShare,
 };
+constexpr ImgOption kRebaseOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kForceShare,
+    kQuiet,
+    kFormat,
+    kCache,
+    kSourceCache,
+    kBar,
+    kProgress,
+    {'u', "unsafe", "", "only write the name: both backing files have the same content, or one is missing"},
+    kBacking,
+    kBackingFormat,
+};
 constexpr ImgOption kResizeOptions[] = {
     kHelp,
     kObject,
@@ -129,9 +181,31 @@ constexpr ImgOption kResizeOptions[] = {
     {0, "shrink", "", "a smaller size is meant: what lies behind is lost"},
 };
 
+constexpr ImgOption kSnapshotOptions[] = {
+    kHelp,
+    kObject,
+    kImageOpts,
+    kFormat,
+    kForceShare,
+    kQuiet,
+    {'l', "list", "", "list them (without another action)"},
+    {'a', "apply", "SNAPSHOT", "put the disk back to what it was then"},
+    {'c', "create", "SNAPSHOT", "take one"},
+    {'d', "delete", "SNAPSHOT", "delete it"},
+};
+
 constexpr ImgCommand kCommands[] = {
+    {"amend", "FILENAME", 0, 1, kAmendOptions, "Changes options of an image that exists", imgAmend},
     {"bench", "FILENAME", 1, 1, kBenchOptions, "Sends requests of one kind and tells how long they took", imgBench,
      true},
+    {"bitmap", "FILENAME BITMAP", 2, 2, kBitmapOptions, "Makes, changes and removes a dirty bitmap in an image",
+     imgBitmap},
+    {"check", "FILENAME", 1, 1, kCheckOptions,
+     "Tells whether an image's tables are sound: exit status 0 sound, 1 not checked, 2 corrupted, 3 leaks only, 63 "
+     "nothing to check",
+     imgCheck},
+    {"commit", "FILENAME", 1, 1, kCommitOptions, "Writes what an image has over its backing file into that file",
+     imgCommit},
     {"compare", "FILENAME1 FILENAME2", 2, 2, kCompareOptions,
      "Tells whether two images show the same disk: exit status 0 same, 1 different, above 1 an error", imgCompare, true,
      false, 2},
@@ -143,7 +217,11 @@ constexpr ImgCommand kCommands[] = {
     {"info", "FILENAME", 1, 1, kInfoOptions, "Tells what an image is", imgInfo},
     {"map", "FILENAME", 1, 1, kMapOptions, "Tells which ranges of a disk are stored where", imgMap},
     {"measure", "[FILENAME]", 0, 1, kMeasureOptions, "Tells how large a file an image would need", imgMeasure},
+    {"rebase", "FILENAME", 1, 1, kRebaseOptions, "Gives an image another backing file; its disk stays as it is",
+     imgRebase},
     {"resize", "FILENAME [+|-]SIZE", 2, 2, kResizeOptions, "Gives a disk another size", imgResize, false, true},
+    {"snapshot", "FILENAME", 1, 1, kSnapshotOptions, "Lists, takes, applies and deletes snapshots inside an image",
+     imgSnapshot},
 };
 
 }  // namespace
