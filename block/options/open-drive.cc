@@ -8,12 +8,34 @@ namespace rhea::block {
 
 namespace {
 
+// What a format that -drive names or guesses stands on; null where the node is no such format.
+qapi::BlockdevRef* below(qapi::BlockdevOptions& node) {
+  if (auto* raw = std::get_if<qapi::BlockdevOptionsRaw>(&node.u)) return &raw->file;
+  if (auto* qcow2 = std::get_if<qapi::BlockdevOptionsQcow2>(&node.u)) return &qcow2->file;
+  return nullptr;
+}
+
 // The options of the file at the bottom of what -drive describes; null where it is something else.
 qapi::BlockdevOptions* fileNode(qapi::BlockdevOptions& node) {
   if (std::holds_alternative<qapi::BlockdevOptionsFile>(node.u)) return &node;
-  auto* raw = std::get_if<qapi::BlockdevOptionsRaw>(&node.u);
-  auto* below = raw == nullptr ? nullptr : std::get_if<json::Box<qapi::BlockdevOptions>>(&raw->file.u);
-  return below != nullptr && std::holds_alternative<qapi::BlockdevOptionsFile>((*below)->u) ? &**below : nullptr;
+  qapi::BlockdevRef* const reference = below(node);
+  auto* inner = reference == nullptr ? nullptr : std::get_if<json::Box<qapi::BlockdevOptions>>(&reference->u);
+  return inner != nullptr && std::holds_alternative<qapi::BlockdevOptionsFile>((*inner)->u) ? &**inner : nullptr;
+}
+
+// The node was described as raw, because its format was not known.
+Result<void> useFormat(qapi::BlockdevOptions& node, std::string_view format) {
+  auto& raw = std::get<qapi::BlockdevOptionsRaw>(node.u);
+  if (format == "raw") return success();
+  if (format != "qcow2") {
+    return Error(fmt::format("the image looks like one of format {}, which -drive cannot open by itself", format))
+        .hint("say format=raw if its bytes are the disk's");
+  }
+  qapi::BlockdevOptionsQcow2 own;
+  own.file = std::move(raw.file);
+  node.driver = qapi::BlockdevDriver::qcow2;
+  node.u = std::move(own);
+  return success();
 }
 
 // Puts the copy-on-read filter on top; the switches that every node has stay with the node below it too.
@@ -40,12 +62,8 @@ Task<Result<DiskPtr>> openDrive(BlockGraph& graph, DriveOptions options, ChangeC
     if (seen.blockDevice && file->driver == qapi::BlockdevDriver::file) file->driver = qapi::BlockdevDriver::hostDevice;
     if (!options.formatKnown) {
       const std::string_view format = probeFormat(graph.drivers(), seen.head, path);
-      if (format != "raw") {
-        co_return Error(
-            fmt::format("'{}' looks like an image of format {}, which -drive cannot open by itself yet", path, format))
-            .hint(fmt::format("say format=raw if its bytes are the disk's"));
-      }
-      if (note) {
+      RHEA_CO_CHECK(useFormat(options.node, format));
+      if (note && format == "raw") {
         note(
             fmt::format("drive '{}': the format of '{}' was not given and is taken for raw from its first bytes, "
                         "which a guest can change. Say format=raw to be safe and rid of this line.",

@@ -16,6 +16,22 @@
 
 namespace rhea::block::test {
 
+class DamageObserver final : public RecordingObserver {
+ public:
+  void imageCorrupted(const ImageCorrupted& report) override {
+    const std::lock_guard lock(guard_);
+    damages_.push_back(report);
+  }
+  std::vector<ImageCorrupted> damages() const {
+    const std::lock_guard lock(guard_);
+    return damages_;
+  }
+
+ private:
+  mutable std::mutex guard_;
+  std::vector<ImageCorrupted> damages_;
+};
+
 // A whole program of its own around a graph: what it leaves is what a program leaves that ends.
 class ImageGraph {
  public:
@@ -24,7 +40,7 @@ class ImageGraph {
 
   BlockGraph& graph() { return *graph_; }
   Loop& loop() { return *loop_; }
-  RecordingObserver& observer() { return observer_; }
+  DamageObserver& observer() { return observer_; }
   template <class T>
   auto run(Task<T> task) {
     return rhea::test::runTask(*loop_, std::move(task));
@@ -47,7 +63,7 @@ class ImageGraph {
   std::unique_ptr<Loop> loop_ = Loop::create("main", workers_).value();
   DriverRegistry drivers_{allDrivers()};
   Services services_;
-  RecordingObserver observer_;
+  DamageObserver observer_;
   std::unique_ptr<BlockGraph> graph_;
   int names_ = 0;
 };

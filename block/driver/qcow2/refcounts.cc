@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "block/driver/qcow2/gather.h"
 #include "block/driver/qcow2/image.h"
 
 namespace rhea::block::qcow2 {
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::uint64_t kSector = 512;
 constexpr std::uint64_t kEntriesPerSector = kSector / 8;
+constexpr std::uint64_t kFewClusters = 1024;
+constexpr std::uint64_t kSlicesPerTurn = 64;  // of a search, before others on the loop have their turn
 
 }  // namespace
 
@@ -109,7 +112,16 @@ std::uint64_t Refcounts::countFree(const TableCache::Hold& slice, std::uint64_t 
 Task<Result<ClusterRun>> Refcounts::takeFree(std::uint64_t from, std::uint64_t most) {
   RHEA_CO_CHECK(co_await load());
   const std::uint64_t perBlock = image_.geometry.refcountBlockEntries();
-  while (true) {
+  for (std::uint64_t slices = 0;; ++slices) {
+    // An image that calls everything used, far behind the end of its file, would keep this busy for ever.
+    const std::uint64_t end = std::max(image_.allocator.usedEnd(), image_.file.length());
+    if (from > image_.geometry.clustersFor(end) + 2 * perBlock + kFewClusters) {
+      std::string message =
+          fmt::format("refcounts say that clusters far behind the end of the file ({:#x}) are in use", end);
+      Error error = co_await image_.damage.found(std::move(message), from << image_.geometry.clusterBits);
+      co_return error;
+    }
+    if (slices % kSlicesPerTurn == kSlicesPerTurn - 1) co_await NextTurn();
     const std::uint64_t index = from / perBlock;
     if (index >= table_.size() || table_[index] == 0) {
       RHEA_CO_CHECK(co_await makeBlock(index));

@@ -184,6 +184,7 @@ DriverInfo describe() {
   info.name = "blklogwrites";
   info.kind = DriverKind::kFilter;
   info.threads = DriverThreads::kAny;
+  info.growable = true;
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}, {"log", ChildRole::kAuxiliary, true, false}};
   info.open = openWriteLog;
