@@ -1,6 +1,7 @@
 // The proof of durability: it passes where the promise is kept, and fails where it is broken.
 #include "block/tool/prove/proof.h"
 #include "block/tool/prove/report.h"
+#include "block/tool/prove/subjects.h"
 #include "emu/base/json.h"
 #include "tests/block/driver-harness.h"
 
@@ -105,6 +106,43 @@ TEST_F(Prove, SaysWhatItCouldNotTry) {
   const auto refused = loop_.run(prove(loop_.loop(), services_, std::move(nowhere)));
   ASSERT_FALSE(refused.ok());
   EXPECT_NE(refused.error().message().find("missing"), std::string::npos);
+}
+
+// --- qcow2
+
+TEST_F(Prove, EveryModeKeepsItsPromiseOnQcow2) {
+  ProofPlan qcow2 = plan(allRuns());
+  Qcow2Traits small;
+  small.clusterBytes = 4096;  // many tables, and several clusters in a request
+  qcow2.subject = qcow2Subject(kMiB, small);
+  const Proof proof = proofOf(std::move(qcow2));
+  EXPECT_EQ(proof.modes.size(), allRuns().size());
+  EXPECT_TRUE(proof.holds()) << told(proof);
+}
+
+TEST_F(Prove, VariantsOfQcow2KeepTheirPromise) {
+  Qcow2Traits lazy;
+  lazy.lazyRefcounts = true;
+  Qcow2Traits extended;
+  extended.extendedL2 = true;
+  Qcow2Traits old;
+  old.version2 = true;
+  old.clusterBytes = 512;
+  for (const Qcow2Traits& traits : {lazy, extended, old}) {
+    ProofPlan qcow2 = plan({mode("writeback"), mode("writethrough")});
+    qcow2.subject = qcow2Subject(kMiB, traits);
+    const Proof proof = proofOf(std::move(qcow2));
+    EXPECT_TRUE(proof.holds()) << proof.options << "\n" << told(proof);
+  }
+}
+
+TEST_F(Prove, FailsOnQcow2WhenOneFlushIsDropped) {
+  ProofPlan lying = plan({mode("writeback"), mode("writethrough")});
+  lying.subject = qcow2Subject(kMiB, Qcow2Traits());
+  lying.lieAt = 3;
+  const Proof proof = proofOf(std::move(lying));
+  ASSERT_EQ(proof.modes.size(), 2U);
+  for (const ModeProof& each : proof.modes) EXPECT_FALSE(each.holds()) << told(proof);
 }
 
 // --- The parts

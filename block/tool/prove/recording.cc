@@ -1,9 +1,5 @@
 #include "block/tool/prove/recording.h"
 
-#include <sys/stat.h>
-
-#include <fstream>
-
 #include "block/driver/write-log/reader.h"
 #include "block/driver/write-log/write-log.h"
 #include "emu/base/files.h"
@@ -78,34 +74,10 @@ Result<std::vector<LoggedChange>> changesOf(std::vector<std::byte> log) {
   }
 }
 
-Task<Result<void>> createRaw(std::string path, std::uint64_t bytes) {
-  std::function<Result<void>()> make = [path, bytes]() -> Result<void> {
-    std::ofstream made(path, std::ios::binary | std::ios::trunc);
-    made.close();
-    if (!made || truncate(path.c_str(), static_cast<off_t>(bytes)) != 0) {
-      return Error::fromErrno(errno, fmt::format("cannot make '{}'", path));
-    }
-    return success();
-  };
-  co_return co_await offload(std::move(make));
-}
-
 }  // namespace
 
-Subject rawSubject(std::uint64_t diskBytes) {
-  Subject subject;
-  subject.format = "raw";
-  subject.over = [](NodeOptions file) {
-    NodeOptions node("raw", DriverOptions::of(qapi::BlockdevOptionsRaw()));
-    node.children.push_back(ChildOptions::inlineNode("file", std::move(file)));
-    return node;
-  };
-  subject.create = [diskBytes](std::string path) { return createRaw(std::move(path), diskBytes); };
-  return subject;
-}
-
 Task<Result<Recording>> record(BlockGraph& graph, const Subject& subject, RecordPlan plan) {
-  RHEA_CO_CHECK(co_await subject.create(plan.path));
+  RHEA_CO_CHECK(co_await subject.create(graph, plan.path));
   RHEA_CO_TRY(std::vector<std::byte> initial, co_await contentOf(plan.path));
 
   const auto log = std::make_shared<MemoryImage>();

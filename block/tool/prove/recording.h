@@ -14,11 +14,8 @@ struct Subject {
   // The format's node over this file node, which becomes its inline child.
   std::function<NodeOptions(NodeOptions file)> over;
   // Makes a new image at this path; what the disk holds is zeroes.
-  std::function<Task<Result<void>>(std::string path)> create;
+  std::function<Task<Result<void>>(BlockGraph& graph, std::string path)> create;
 };
-
-// A raw image of this many bytes.
-Subject rawSubject(std::uint64_t diskBytes);
 
 // One change below the format.
 struct LoggedChange {

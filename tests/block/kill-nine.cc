@@ -5,11 +5,12 @@
 #include "block/driver/table.h"
 #include "block/tool/prove/proof.h"
 #include "block/tool/prove/state-check.h"
+#include "block/tool/prove/subjects.h"
 #include "emu/base/files.h"
+#include "tests/block/kill-writer.h"
 #include "tests/lib/emulator.h"
 #include "tests/support/loops.h"
 #include "tests/support/run-task.h"
-#include "tests/system/kill-writer.h"
 
 namespace rhea::test {
 namespace {
@@ -59,7 +60,7 @@ class KillNine : public LoopTest, public testing::WithParamInterface<const char*
     std::size_t answered = 0;
     for (int round = 0; round < rounds(); ++round) {
       const auto seed = static_cast<std::uint64_t>(round) * 7919 + std::hash<std::string>()(mode);
-      ASSERT_TRUE(runTask(*loop_, subject.create(dir_.file("image"))).ok());
+      ASSERT_TRUE(runTask(*loop_, subject.create(*graph_, dir_.file("image"))).ok());
       KillPlan each = plan(subject, mode, seed);
       if (round % 2 == 1) each.changes = changes;
       KillWriter writer(each);
@@ -87,9 +88,15 @@ TEST_P(KillNine, OfAWriterOnRawLosesNothingThatIsPromised) {
   killMany(rawSubject(kDiskBytes), GetParam(), kChanges.at(GetParam()));
 }
 
+TEST_P(KillNine, OfAWriterOnQcow2LosesNothingThatIsPromised) {
+  Qcow2Traits small;
+  small.clusterBytes = 4096;
+  killMany(qcow2Subject(kDiskBytes, small), GetParam(), kChanges.at(GetParam()));
+}
+
 TEST_P(KillNine, WouldShowALoss) {
   const Subject raw = rawSubject(kDiskBytes);
-  ASSERT_TRUE(runTask(*loop_, raw.create(dir_.file("image"))).ok());
+  ASSERT_TRUE(runTask(*loop_, raw.create(*graph_, dir_.file("image"))).ok());
   KillWriter writer(plan(raw, GetParam(), 5));
   ASSERT_TRUE(writer.run()) << writer.why();
   EXPECT_TRUE(look(raw, writer.history(), writer.now()).broken.empty());

@@ -1,4 +1,4 @@
-#include "tests/system/kill-writer.h"
+#include "tests/block/kill-writer.h"
 
 #include <fcntl.h>
 #include <poll.h>
