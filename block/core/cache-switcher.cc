@@ -141,7 +141,10 @@ Task<Result<void>> CacheSwitcher::flushAll() {
 void CacheSwitcher::commit() {
   for (NodeSwitch& each : nodes_) {
     if (each.prepared) each.prepared->commit();
-    each.node->setFlags(each.to);
+    // A flush of the old mode may still be on its way down: no node stops flushing before the last of them is through.
+    OpenFlags now = each.to;
+    now.noFlush = each.to.noFlush && each.from.noFlush;
+    each.node->setFlags(now);
     if (each.fresh) each.node->reopened();
   }
   if (disk_) {
@@ -196,14 +199,20 @@ Task<Result<void>> CacheSwitcher::run() {
   const bool strengthened = strengthens();
   const bool reopened =
       std::any_of(nodes_.begin(), nodes_.end(), [](const NodeSwitch& each) { return each.prepared != nullptr; });
+  const bool stopsFlushing = std::any_of(nodes_.begin(), nodes_.end(),
+                                         [](const NodeSwitch& each) { return each.to.noFlush && !each.from.noFlush; });
   commit();
-  if (strengthened || reopened) {
+  if (strengthened || reopened || stopsFlushing) {
     for (std::size_t i = 0; i < disks_.size() && outcome.ok(); ++i) {
       outcome = co_await disks_[i]->gate_.waitUntilLeft(oldEpochs_[i], cancel_);
     }
   }
   if (strengthened && outcome.ok()) outcome = co_await flushAll();
-  if (!outcome.ok()) revert();
+  if (outcome.ok()) {
+    for (NodeSwitch& each : nodes_) each.node->setFlags(each.to);
+  } else {
+    revert();
+  }
   co_await settle();
   co_return outcome;
 }

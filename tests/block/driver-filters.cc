@@ -213,6 +213,35 @@ TEST_F(DriverGraph, BlkdebugFailsAFlushAndItLatches) {
   static_cast<void>(run(graph().removeDisk(*disk, {})));
 }
 
+Task<void> flushAndTell(DiskPtr disk, bool& done) {
+  const auto flushed = co_await disk->flush();
+  EXPECT_TRUE(flushed.ok()) << flushed.error().message();
+  done = true;
+}
+
+TEST_F(DriverGraph, AFlushThatBeganBeforeNoFlushWasTurnedOnReachesStableStorage) {
+  auto rule = fault(qapi::BlkdebugEvent::flushToDisk);
+  rule.errno_ = 0;
+  rule.delayMs = 60;
+  auto disk = attach(filter("blkdebug", withRules({rule}), fileNode("a", kMiB), "image"));
+  ASSERT_TRUE(disk.ok());
+  ASSERT_TRUE(write(*disk, 0, "x").ok());
+  bool flushed = false;
+  const auto scene = [&]() -> Task<void> {
+    TaskGroup group;
+    group.spawn(flushAndTell(*disk, flushed));
+    CacheRequest unsafe;
+    unsafe.mode = "unsafe";
+    const auto changed = co_await graph().setCache("disk", unsafe, ChangeContext());
+    EXPECT_TRUE(changed.ok()) << changed.error().message();
+    EXPECT_TRUE(flushed);
+    co_await group.join();
+  };
+  run(scene());
+  EXPECT_FALSE(graph().findNode("a")->ledger().unflushed().any());
+  EXPECT_TRUE(graph().findNode("a")->isNoFlush());
+}
+
 TEST_F(DriverGraph, BlkdebugDelaysAndStopsDelayingAfterItsTime) {
   auto rule = fault(qapi::BlkdebugEvent::writeAio);
   rule.errno_ = 0;

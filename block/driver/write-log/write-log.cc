@@ -182,6 +182,7 @@ std::string_view changed(const DriverOptions& now, const DriverOptions& asked) {
 DriverInfo describe() {
   DriverInfo info;
   info.name = "blklogwrites";
+  info.growable = true;  // where its file grows
   info.kind = DriverKind::kFilter;
   info.threads = DriverThreads::kAny;
   info.growable = true;
