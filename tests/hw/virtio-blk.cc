@@ -173,6 +173,20 @@ TEST_F(VirtioBlk, ArmsWriteBackForAGuestThatCannotBeTold) {
   EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
 }
 
+TEST_F(VirtioBlk, GoesWriteBackAsSoonAsTheGuestLooks) {
+  start(",write-cache=off");
+  BlkDriver guest(rig_, 3, kFlush | kConfigWce);
+  EXPECT_EQ(0U, guest.driver().deviceConfig(kWritebackAt, 1));
+  block::CacheRequest request;
+  request.writeback = true;
+  auto change = rig_.run(rig_.graph().setCache("vda", request, block::ChangeContext()));
+  ASSERT_TRUE(change.ok()) << change.error().describe();
+  EXPECT_TRUE(change->pendingGuest);
+  EXPECT_FALSE(disk_->effectiveWriteback());
+  EXPECT_EQ(1U, guest.driver().deviceConfig(kWritebackAt, 1));
+  EXPECT_TRUE(eventually([&] { return disk_->effectiveWriteback(); }));
+}
+
 TEST_F(VirtioBlk, TellsTheGuestOfANewLength) {
   start();
   BlkDriver guest(rig_, 3, kFlush);

@@ -43,8 +43,15 @@ std::uint64_t BlkDevice::readConfig(unsigned offset, unsigned size) {
   put(blk::kMostZeroesSectors, blk::kMostRangeSectors);
   put(blk::kMostZeroesSegments, blk::kMostRanges);
   put(blk::kZeroesMayUnmap, std::uint8_t{1});
-  if (offset <= blk::kWriteback && blk::kWriteback < offset + size) told_.store(writeback, std::memory_order_release);
+  if (offset <= blk::kWriteback && blk::kWriteback < offset + size) looked(writeback);
   return readBytes(image, offset, size);
+}
+
+// The guest has read what its cache is. One that had believed in write-through knows better from here on: a write-back
+// that waits for the guest has waited long enough.
+void BlkDevice::looked(bool writeback) {
+  const bool knew = told_.exchange(writeback, std::memory_order_acq_rel);
+  if (writeback && !knew && features_.load(std::memory_order_acquire) != 0) followGuest();
 }
 
 void BlkDevice::writeConfig(unsigned offset, std::uint64_t value, unsigned /*size*/) {
@@ -55,11 +62,17 @@ void BlkDevice::writeConfig(unsigned offset, std::uint64_t value, unsigned /*siz
 void BlkDevice::changeWriteback(bool writeback) {
   guestWriteback_.store(writeback, std::memory_order_release);
   told_.store(writebackNow(), std::memory_order_release);
-  auto change = [](BlkDevice& self, bool to) -> Task<void> {
+  followGuest();
+}
+
+void BlkDevice::followGuest() {
+  auto change = [](BlkDevice& self) -> Task<void> {
+    // The choice as it is by then: of several changes in a row the last one holds.
+    const bool choice = self.guestWriteback_.load(std::memory_order_acquire);
     // A flush that fails leaves the disk in its old mode; the guest's writes are stable by themselves all the same.
-    (void)co_await self.graph_->guestSetWriteback(self.disk_, to);
+    (void)co_await self.graph_->guestSetWriteback(self.disk_, choice);
   };
-  changes_.spawnOn(*main_, change(*this, writeback));
+  changes_.spawnOn(*main_, change(*this));
 }
 
 void BlkDevice::negotiated(std::uint64_t features) {
@@ -67,11 +80,7 @@ void BlkDevice::negotiated(std::uint64_t features) {
   told_.store(false, std::memory_order_release);
   if (features == 0) return;
   // Whether the guest can flush decides on the disk's effective mode.
-  auto change = [](BlkDevice& self) -> Task<void> {
-    const bool choice = self.guestWriteback_.load(std::memory_order_acquire);
-    (void)co_await self.graph_->guestSetWriteback(self.disk_, choice);
-  };
-  changes_.spawnOn(*main_, change(*this));
+  followGuest();
 }
 
 Task<void> BlkDevice::deviceReset() {

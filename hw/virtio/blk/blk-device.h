@@ -80,6 +80,9 @@ class BlkDevice final : public VirtioDevice, private block::GuestLink {
   std::optional<block::Extent> extentOf(std::uint64_t sector, std::uint64_t bytes) const;
   block::WriteFlags writeFlags() const;
   void changeWriteback(bool writeback);
+  void looked(bool writeback);
+  // Has the graph take the guest's choice, and what has become of the guest's abilities and beliefs, into account.
+  void followGuest();
   bool writebackNow() const;
 
   // GuestLink; the graph's loop.
