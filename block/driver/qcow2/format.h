@@ -54,7 +54,10 @@ constexpr std::uint64_t kLazyRefcounts = 1U << 0U;
 // Bits of Header::autoclear.
 constexpr std::uint64_t kBitmapsConsistent = 1U << 0U;
 constexpr std::uint64_t kRawExternalData = 1U << 1U;
-constexpr std::uint64_t kKnownAutoclear = kBitmapsConsistent | kRawExternalData;
+// This program's own: bitmaps that are marked as in use say of everything written since that it was. Whoever does not
+// know the bit clears it before he writes (docs/design/qcow2-metadata.md).
+constexpr std::uint64_t kBitmapsCovered = std::uint64_t{1} << 57U;
+constexpr std::uint64_t kKnownAutoclear = kBitmapsConsistent | kRawExternalData | kBitmapsCovered;
 
 enum class Compression : std::uint8_t { kZlib = 0, kZstd = 1 };
 
