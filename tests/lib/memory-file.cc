@@ -1,5 +1,7 @@
 #include "tests/lib/memory-file.h"
 
+#include "block/driver/table.h"
+
 namespace rhea::test {
 
 namespace {
@@ -58,17 +60,18 @@ const DriverInfo& bytesDriver() {
 
 }  // namespace
 
-MemoryFile::MemoryFile() {
+MemoryFile::MemoryFile(Use use) {
   drivers_.add(bytesDriver());
+  for (const DriverInfo* driver : allDrivers()) drivers_.add(*driver);
   graph_ = std::make_unique<BlockGraph>(GraphContext(*loop_, drivers_, services_, observer_));
   NodeOptions options("bytes", DriverOptions::of(BytesOptions{bytes_}));
   options.nodeName = "file";
   (void)run(graph_->addNode(std::move(options), {})).value();
-  disk_ = run(graph_->attachMonitor("file", Permissions::all(), {})).value();
+  if (use == Use::kEdge) disk_ = run(graph_->attachMonitor("file", Permissions::all(), {})).value();
 }
 
 MemoryFile::~MemoryFile() {
-  (void)run(graph_->removeDisk(std::exchange(disk_, nullptr), {}));
+  if (disk_ != nullptr) (void)run(graph_->removeDisk(std::exchange(disk_, nullptr), {}));
   (void)run(graph_->shutdown({}));
 }
 

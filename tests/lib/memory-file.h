@@ -10,7 +10,9 @@ namespace rhea::test {
 
 class MemoryFile {
  public:
-  MemoryFile();
+  // kEdge: a disk on the node, whose edge is used; kNode: the node alone, "file", for others to stand on.
+  enum class Use : std::uint8_t { kEdge, kNode };
+  explicit MemoryFile(Use use = Use::kEdge);
   ~MemoryFile();
 
   std::vector<std::byte>& bytes() { return *bytes_; }

@@ -159,6 +159,61 @@ void TinyQcow2::addBitmap() {
   header.autoclear |= kBitmapsConsistent;
 }
 
+std::vector<std::byte> imageOf(std::span<const std::uint8_t> input) {
+  if (input.size() < 2) return {};
+  if (input.size() >= 4 && loadBig<std::uint32_t>(input.data()) == kMagic) {
+    const auto raw = std::as_bytes(input);
+    return {raw.begin(), raw.end()};
+  }
+  TinyOptions options;
+  options.dataClusters = input[0] & 7U;
+  options.snapshots = input[0] >> 3U & 3U;
+  options.bitmap = (input[0] & 0x20U) != 0;
+  options.compressed = (input[0] & 0x40U) != 0;
+  options.version = (input[0] & 0x80U) != 0 && !options.bitmap ? 2 : 3;
+  options.refcountOrder = options.version == 2 ? 4 : 2 + input[1] % 5U;
+  TinyQcow2 image(options);
+  const std::uint32_t bits = options.clusterBits;
+  for (input = input.subspan(2); input.size() >= 4; input = input.subspan(4)) {
+    const std::uint64_t at = (input[0] | std::uint64_t{input[1]} << 8U) % (image.bytes.size() / 8) * 8;
+    const std::uint64_t with = input[3];
+    const std::uint64_t word = image.word(at);
+    switch (input[2] % 10) {
+      case 0:
+        image.setWord(at, with << bits | kCopied);
+        break;
+      case 1:
+        image.setWord(at, word ^ std::uint64_t{1} << (with & 63U));
+        break;
+      case 2:
+        image.setWord(at, with << bits);
+        break;
+      case 3:
+        image.setWord(at, kCompressed | with << 8U | (with & 7U) << 61U);
+        break;
+      case 4:
+        image.setWord(at, UINT64_MAX >> (with & 63U));
+        break;
+      case 5:
+        image.setWord(at, 0);
+        break;
+      case 6:
+        image.bytes[static_cast<std::size_t>(at + (with & 7U))] = static_cast<std::byte>(with >> 3U);
+        break;
+      case 7:
+        image.setWord(at, word + with - 128);
+        break;
+      case 8:  // what another place says
+        image.setWord(at, image.word(with * 64 % image.bytes.size() / 8 * 8));
+        break;
+      default:
+        image.bytes.resize(std::max<std::size_t>(image.bytes.size() * with / 256, 512));
+        break;
+    }
+  }
+  return image.bytes;
+}
+
 namespace {
 
 class Reader {

@@ -42,6 +42,10 @@ class TinyQcow2 {
   void write(std::uint64_t at, std::span<const std::byte> from);
 };
 
+// For fuzzers. An input that begins like an image is one. Any other says how a small image is made (two bytes), and
+// then where it is damaged, four bytes each: a place (in words, 16 bits), how, with what.
+std::vector<std::byte> imageOf(std::span<const std::uint8_t> input);
+
 // What a reader finds in each cluster of the disk and of every snapshot, by the place of its L2 entry: the words that
 // say what it is, and the bytes where all of them are in the file and not in its header.
 using Readable = std::map<std::uint64_t, std::vector<std::byte>>;

@@ -97,11 +97,14 @@ Task<Result<void>> Bitmaps::cover(Bitmap& bitmap, std::uint64_t first, std::uint
   const std::uint64_t unit = ++covers_ > kManyCovers ? kManyBits : kFewBits;
   first = alignDown(first, unit);
   end = std::min(alignUp(end, unit), bitmap.stored.size());
-  BitString before = bitmap.stored;
+  // Whole bytes, but for the last.
+  const auto part = bitmap.stored.bytes().subspan(static_cast<std::size_t>(first / 8),
+                                                  static_cast<std::size_t>((end + 7) / 8 - first / 8));
+  const std::vector<std::byte> before(part.begin(), part.end());
   bitmap.stored.set(first, end);
   Result<void> written = co_await writePart(bitmap, first / 8, (end + 7) / 8);
   if (written.ok()) written = co_await image_.file.flush(FlushTo::kStable);
-  if (!written.ok()) bitmap.stored = std::move(before);
+  if (!written.ok()) std::ranges::copy(before, part.begin());
   co_return written;
 }
 

@@ -181,14 +181,40 @@ Task<Result<void>> Checker::rebuild() {
   }
   RHEA_CO_CHECK(co_await writeField(layout.start, table));
   RHEA_CO_CHECK(co_await file_.flush(FlushTo::kStable));
-  std::array<std::byte, 12> fields{};
-  put<std::uint64_t>(fields, 0, layout.start);
-  put<std::uint32_t>(fields, 8, static_cast<std::uint32_t>(layout.tableClusters));
-  RHEA_CO_CHECK(co_await writeField(kAtRefcountTable, fields));
-  RHEA_CO_CHECK(co_await file_.flush(FlushTo::kStable));
   header_.refcountTableOffset = layout.start;
   header_.refcountTableClusters = static_cast<std::uint32_t>(layout.tableClusters);
-  co_return success();
+  // Place, size and width in one sector, which is there as before or as it is to be.
+  std::array<std::byte, kAtRefcountOrder + 4> fields{};
+  const std::size_t end = header_.version >= 3 ? fields.size() : kHeaderBytesV2;
+  RHEA_CO_CHECK(co_await file_.read(Extent(0, end), IoVector(std::span(fields).first(end))));
+  put<std::uint64_t>(fields, kAtRefcountTable, header_.refcountTableOffset);
+  put<std::uint32_t>(fields, kAtRefcountTableClusters, header_.refcountTableClusters);
+  if (header_.version >= 3) put<std::uint32_t>(fields, kAtRefcountOrder, header_.refcountOrder);
+  const auto changed = std::span<const std::byte>(fields).first(end).subspan(kAtRefcountTable);
+  RHEA_CO_CHECK(co_await writeField(kAtRefcountTable, changed));
+  co_return co_await file_.flush(FlushTo::kStable);
+}
+
+Task<Result<void>> Checker::remakeRefcounts(std::uint32_t order) {
+  std::unique_ptr<Scan> now;
+  RHEA_CO_CHECK(co_await scan(now, Scan::Refcounts::kCompare));
+  if (now->report().corruptions != 0 || now->isIncomplete()) {
+    co_return Error("the image is damaged").hint("repair it first (check -r all)");
+  }
+  const std::uint64_t most = Geometry(header_.clusterBits, order, header_.hasExtendedL2()).mostRefcount();
+  for (auto cluster = now->counts().nextUsed(0); cluster; cluster = now->counts().nextUsed(*cluster + 1)) {
+    if (now->counts().count(*cluster) > most) {
+      co_return Error(fmt::format("a cluster has {} users, and refcounts of {} bits cannot count more than {}",
+                                  now->counts().count(*cluster), 1U << order, most))
+          .where("refcount-bits")
+          .hint("delete snapshots, or choose a larger width");
+    }
+  }
+  const Header before = header_;
+  header_.refcountOrder = order;
+  Result<void> made = co_await rebuild();
+  if (!made.ok()) header_ = before;
+  co_return made;
 }
 
 Task<Result<void>> Checker::markClean() {

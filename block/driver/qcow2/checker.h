@@ -21,6 +21,10 @@ class Checker {
   // written. Error: it could not be done to its end; what was mended stays.
   Task<Result<CheckReport>> run(CheckWish wish);
 
+  // Makes all refcounts anew, of entries of 2^order bits. Error: the image is damaged, or a cluster has more users than
+  // such entries can count; nothing has changed.
+  Task<Result<void>> remakeRefcounts(std::uint32_t order);
+
   // As it is now: the refcount table may be elsewhere, the dirty and corrupt bits may be gone.
   const Header& header() const { return header_; }
 

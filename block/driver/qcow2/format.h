@@ -40,6 +40,7 @@ constexpr std::uint64_t kAtSnapshotsOffset = 64;
 constexpr std::uint64_t kAtIncompatible = 72;
 constexpr std::uint64_t kAtCompatible = 80;
 constexpr std::uint64_t kAtAutoclear = 88;
+constexpr std::uint64_t kAtRefcountOrder = 96;
 constexpr std::uint64_t kAtCompression = 104;  // one byte
 
 // Bits of Header::incompatible.

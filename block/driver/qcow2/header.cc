@@ -219,7 +219,12 @@ class Parser {
 
   Result<void> checkPlaces() {
     places_.push_back({"the header", 0, header_.clusterSize()});
-    RHEA_CHECK(place("the L1 table", header_.l1Offset, std::uint64_t{header_.l1Entries} * 8));
+    const std::uint64_t l1Bytes = std::uint64_t{header_.l1Entries} * 8;
+    RHEA_CHECK(place("the L1 table", header_.l1Offset, l1Bytes));
+    // Without it nothing of the disk can be found, whatever for: it would seem to be empty.
+    if (l1Bytes != 0 && (header_.l1Offset > fileLength_ || l1Bytes > fileLength_ - header_.l1Offset)) {
+      return truncated("the L1 table", header_.l1Offset + l1Bytes, fileLength_);
+    }
     // The table's own reader finds out how long it is; so long at least.
     RHEA_CHECK(place("the snapshot table", header_.snapshotsOffset, header_.snapshotCount * kSnapshotEntryBytes));
     if (header_.bitmaps && (header_.autoclear & kBitmapsConsistent) != 0) {

@@ -33,8 +33,8 @@ struct BitmapsExtension {
 };
 
 struct Header {
-  // What the image is read for: a check accepts refcount tables that point anywhere, because it can make them anew, and
-  // the tables of a truncated image.
+  // What the image is read for: a check, or salvage, accepts refcount tables that point anywhere, because they can be
+  // made anew, and tables of snapshots and bitmaps that are not in the file.
   enum class Use : std::uint8_t { kOpen, kCheck };
 
   std::uint32_t version = 3;

@@ -43,7 +43,7 @@ Task<Result<void>> Image::firstWrite() {
   }
   // What others noted of the content in ways unknown here is no longer true after a write.
   std::uint64_t kept = kRawExternalData;
-  if (watcher != nullptr) kept |= kBitmapsConsistent;
+  if (watcher != nullptr) kept |= kBitmapsConsistent | kBitmapsCovered;
   if (header.version >= 3 && (header.autoclear & ~kept) != 0) {
     std::vector<std::byte> field(8);
     put<std::uint64_t>(field, 0, header.autoclear & kept);
@@ -71,6 +71,21 @@ Task<Result<void>> Image::endWriting() {
     RHEA_CO_CHECK(co_await patchIncompatible(header.incompatible & ~kDirty));
   }
   begun_ = false;
+  co_return success();
+}
+
+Task<Result<void>> Image::reload() {
+  for (const std::uint64_t word : mapping.l1()) {
+    if ((word & kOffsetMask) != 0) l2Tables.forget(Extent(word & kOffsetMask, geometry.clusterSize()));
+  }
+  refcounts.reload();
+  geometry = header.geometry();
+  mapping.forgetChanges();
+  RHEA_CO_CHECK(co_await mapping.load());
+  if (begun_) {
+    RHEA_CO_CHECK(co_await refcounts.load());
+    allocator.begin(file.length());
+  }
   co_return success();
 }
 

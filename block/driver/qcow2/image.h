@@ -59,7 +59,7 @@ struct Image {
 
   // --- What it is. The header is that on disk, but for changes on their way there.
   Header header;
-  const Geometry geometry;
+  Geometry geometry;  // of the header; only the width of refcounts ever changes
   Settings settings;
   Damage damage;
 
@@ -86,6 +86,10 @@ struct Image {
   bool hasBegunWriting() const { return begun_; }
   // The opposite, before the node closes or becomes read-only: everything is on stable storage, the dirty mark gone.
   Task<Result<void>> endWriting();
+
+  // Tables and refcounts were changed in the file: what is in memory of them is read anew. Nothing was changed in
+  // memory since it was written.
+  Task<Result<void>> reload();
 
   // Writes the header as it is now, in one piece, and waits until it is stable.
   Task<Result<void>> writeHeader();

@@ -57,7 +57,7 @@ Task<Result<std::vector<ChildOptions>>> impliedChildren(OpenContext context, Dri
   if (context.drivers == nullptr) co_return implied;
   const auto& own = options.as<qapi::BlockdevOptionsQcow2>();
   const std::string fileName = file.node().fileName();
-  Result<Header> header = co_await readHeader(file);
+  Result<Header> header = co_await readHeader(file, Header::Use::kCheck);
   if (!header.ok()) co_return header.takeError().context(fmt::format("'{}'", fileName));
   if (header->hasExternalData() && !own.dataFile && !header->dataFile.empty()) {
     const std::string name = nameFrom(fileName, header->dataFile);
@@ -75,7 +75,13 @@ Task<Result<std::vector<ChildOptions>>> impliedChildren(OpenContext context, Dri
 Task<Result<std::unique_ptr<Driver>>> openImage(OpenContext context, DriverOptions options, Children children) {
   Child& file = children.get("file");
   Result<Header> header = co_await readHeader(file);
-  if (!header.ok()) co_return header.takeError().context(fmt::format("'{}'", file.node().fileName()));
+  std::optional<Error> damage;
+  if (!header.ok()) {
+    damage = header.takeError().context(fmt::format("'{}'", file.node().fileName()));
+    // Where only refcounts are not to be had, the disk can be read and the image repaired.
+    header = co_await readHeader(file, Header::Use::kCheck);
+    if (!header.ok()) co_return *damage;
+  }
   RHEA_CO_CHECK(checkCompression(header->compression));
   Child* const dataFile = children.find("data-file");
   RHEA_CO_CHECK(checkDataFile(*header, dataFile));
@@ -87,7 +93,15 @@ Task<Result<std::unique_ptr<Driver>>> openImage(OpenContext context, DriverOptio
   reporter.observer = context.observer;
   auto image = std::make_unique<Image>(places, *std::move(header), settings, std::move(reporter));
   RHEA_CO_CHECK(co_await image->mapping.load());
-  co_return std::make_unique<Qcow2Driver>(std::move(image), context.home);
+  if (damage) {
+    image->damage.setFound();
+    image->damage.note(damage->message() + "; it can be read and checked, but not written to");
+  }
+  auto driver = std::make_unique<Qcow2Driver>(std::move(image), context.home);
+  co_await driver->bitmapKeeper().load();
+  // A table that cannot be read is told when somebody asks for snapshots.
+  static_cast<void>(co_await driver->snapshotKeeper().load());
+  co_return driver;
 }
 
 }  // namespace rhea::block::qcow2

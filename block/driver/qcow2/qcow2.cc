@@ -11,7 +11,8 @@ namespace rhea::block {
 using qcow2::Image;
 using qcow2::Segment;
 
-Qcow2Driver::Qcow2Driver(std::unique_ptr<Image> image, Loop& home) : image_(std::move(image)), home_(&home) {
+Qcow2Driver::Qcow2Driver(std::unique_ptr<Image> image, Loop& home)
+    : image_(std::move(image)), snapshots_(*image_), bitmaps_(*image_), home_(&home) {
   startTimer();
 }
 

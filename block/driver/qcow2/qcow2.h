@@ -4,7 +4,9 @@
 #pragma once
 
 #include "block/core/driver-info.h"
+#include "block/driver/qcow2/bitmaps.h"
 #include "block/driver/qcow2/image.h"
+#include "block/driver/qcow2/snapshots.h"
 
 namespace rhea::block {
 
@@ -17,7 +19,11 @@ class Qcow2Driver final : public Driver,
                           public Informer,
                           public HomeAware,
                           public CompressedWriter,
-                          public BackingKeeper {
+                          public BackingKeeper,
+                          public ImageChecker,
+                          public SnapshotAble,
+                          public BitmapKeeper,
+                          public Amender {
  public:
   Qcow2Driver(std::unique_ptr<qcow2::Image> image, Loop& home);
 
@@ -48,6 +54,28 @@ class Qcow2Driver final : public Driver,
   std::uint64_t compressedUnit() const override { return image_->geometry.clusterSize(); }
   Task<Result<void>> setBacking(std::string file, std::string format) override;
 
+  // --- driver-metadata.cc
+  Task<Result<CheckReport>> check(CheckWish wish, Progress& progress, CancelToken cancel) override;
+
+  Task<Result<std::vector<SnapshotInfo>>> snapshots() override;
+  Task<Result<void>> createSnapshot(SnapshotInfo info) override;
+  Task<Result<void>> revertToSnapshot(std::string which) override;
+  Task<Result<void>> deleteSnapshot(std::string which) override;
+  Task<Result<void>> readVmState(Extent at, IoVector to) override;
+  Task<Result<void>> writeVmState(Extent at, IoVector from) override;
+
+  Task<Result<std::vector<BitmapInfo>>> bitmaps() override;
+  Task<Result<void>> addBitmap(BitmapInfo info) override;
+  Task<Result<void>> removeBitmap(std::string name) override;
+  Task<Result<void>> clearBitmap(std::string name) override;
+  Task<Result<void>> setBitmapRecording(std::string name, bool recording) override;
+  Task<Result<std::vector<Extent>>> dirtyRanges(std::string name, std::uint64_t from) override;
+  Task<Result<void>> markDirty(std::string name, std::vector<Extent> ranges) override;
+
+  Task<Result<void>> amend(DriverOptions options, Progress& progress, CancelToken cancel) override;
+
+  qcow2::Snapshots& snapshotKeeper() { return snapshots_; }
+  qcow2::Bitmaps& bitmapKeeper() { return bitmaps_; }
   qcow2::Image& image() { return *image_; }
 
  private:
@@ -55,6 +83,8 @@ class Qcow2Driver final : public Driver,
   void startTimer();
 
   std::unique_ptr<qcow2::Image> image_;
+  qcow2::Snapshots snapshots_;
+  qcow2::Bitmaps bitmaps_;
   Loop* home_;
   std::unique_ptr<Loop::Watch> cleaner_;  // drops tables that are not used
 };

@@ -9,17 +9,6 @@
 
 namespace rhea::block::qcow2 {
 
-namespace {
-
-Task<Result<void>> writeSize(Image& image, std::uint64_t length) {
-  std::vector<std::byte> field(8);
-  put<std::uint64_t>(field, 0, length);
-  RHEA_CO_CHECK(co_await image.patchHeader(kAtSize, std::move(field)));
-  image.header.size = length;
-  image.setLength(length);
-  co_return success();
-}
-
 // The new table is complete and stable before the header names it; the old one is given back after that.
 Task<Result<void>> growL1(Image& image, std::uint64_t entries) {
   const Geometry& geometry = image.geometry;
@@ -46,6 +35,17 @@ Task<Result<void>> growL1(Image& image, std::uint64_t entries) {
   image.mapping.forgetChanges();
   image.mapping.useL1(std::move(table));
   if (!old.empty()) image.allocator.giveBack(FreedSpace(old, FreeReason::kOther));
+  co_return success();
+}
+
+namespace {
+
+Task<Result<void>> writeSize(Image& image, std::uint64_t length) {
+  std::vector<std::byte> field(8);
+  put<std::uint64_t>(field, 0, length);
+  RHEA_CO_CHECK(co_await image.patchHeader(kAtSize, std::move(field)));
+  image.header.size = length;
+  image.setLength(length);
   co_return success();
 }
 

@@ -14,6 +14,8 @@ class Snapshots {
  public:
   explicit Snapshots(Image& image) : image_(image) {}
 
+  // Reads the table unless it has been; its places are protected from then on.
+  Task<Result<void>> load();
   // The image is quiet during each of these (see SnapshotAble).
   Task<Result<std::vector<SnapshotInfo>>> list();
   Task<Result<void>> create(SnapshotInfo info);
@@ -23,12 +25,9 @@ class Snapshots {
   Task<Result<void>> writeState(Extent at, IoVector from);
 
  private:
-  // Reads the table unless it has been.
-  Task<Result<void>> load();
   Result<std::size_t> find(std::string_view which) const;
   std::string newId() const;
-  // From the present table to one with these entries. With `fields`, other parts of the header's sector change in the
-  // same write.
+  // From the present table to one with these entries.
   Task<Result<void>> replaceTable(std::vector<SnapshotEntry> entries);
   Task<Result<void>> useL1(L1Table l1, std::uint64_t diskBytes);
   Task<Result<void>> forgetState();
