@@ -154,8 +154,8 @@ Task<Result<void>> ObjectTree::remove(std::string id) {
 
 Task<void> ObjectTree::removeAll() {
   while (!objects().children().empty()) {
-    const std::unique_ptr<Object> taken = objects().release(*objects().children().back());
-    co_await taken->retire();
+    retired_.push_back(objects().release(*objects().children().back()));
+    co_await retired_.back()->retire();
   }
 }
 

@@ -37,7 +37,8 @@ class ObjectTree {
   Task<Result<void>> create(json::Value options, json::Spelling spelling);
   // Errors: no such object, in use, naming the users.
   Task<Result<void>> remove(std::string id);
-  // Retires all that users made, the last one first; the tree is empty of them afterwards.
+  // Retires all that users made, the last one first; nobody finds them afterwards. They are destroyed with the tree, so
+  // that what uses one (a machine its memory) may end later.
   Task<void> removeAll();
 
   // Errors: no such property, with the nearest names; it cannot be read, or not be set (any more); the value does not
@@ -56,6 +57,7 @@ class ObjectTree {
   const ClassTable& classes_;
   const Services& services_;
   std::unique_ptr<Object> root_;
+  std::vector<std::unique_ptr<Object>> retired_;
   std::vector<std::string> beingMade_;  // ids that a create() in progress has taken
 };
 

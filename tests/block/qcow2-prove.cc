@@ -26,7 +26,7 @@ class ProveQcow2 : public Qcow2Test {
       return node;
     };
     const std::string fresh = file("new");
-    subject.create = [fresh](std::string path) { return copy(fresh, std::move(path)); };
+    subject.create = [fresh](BlockGraph&, std::string path) { return copy(fresh, std::move(path)); };
     return subject;
   }
   void holds(Create options) {
