@@ -5,6 +5,7 @@
 #include "block/driver/qcow2/checker.h"
 #include "block/driver/qcow2/codec.h"
 #include "block/driver/qcow2/resize.h"
+#include "config.h"
 #include "qapi/types-block-options.h"
 
 namespace rhea::block::qcow2 {
@@ -37,7 +38,12 @@ Result<void> checkFixed(const Options& options, const Image& image) {
   }
   if (options.compressionType) {
     const std::string_view now = header.compression == Compression::kZstd ? "zstd" : "zlib";
-    if (toString(*options.compressionType) != now) return cannotChange("compression-type", now);
+#if RHEA_HAVE_ZSTD
+    const bool zstd = *options.compressionType == qapi::Qcow2CompressionType::zstd;
+#else
+    const bool zstd = false;
+#endif
+    if (zstd != (header.compression == Compression::kZstd)) return cannotChange("compression-type", now);
   }
   if (options.preallocation && *options.preallocation != qapi::PreallocMode::off) {
     return Error("preallocation is for new images and for resizing").where("preallocation");

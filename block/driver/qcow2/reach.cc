@@ -84,11 +84,15 @@ Task<Result<void>> refreshTable(Image& image, std::uint64_t table) {
 Task<Result<void>> raiseReach(Image& image, L1Table l1) {
   Result<void> outcome = success();
   std::size_t done = 0;
-  for (; done < l1.size() && outcome.ok(); ++done) {
+  for (; done < l1.size(); ++done) {
     const std::uint64_t table = l1[done] & kOffsetMask;
     if (table == 0) continue;
     auto extents = co_await clustersOf(image, table);
-    outcome = extents.ok() ? co_await raiseOne(image, *extents) : Result<void>(extents.takeError());
+    if (!extents.ok()) {
+      outcome = extents.takeError();
+      break;
+    }
+    outcome = co_await raiseOne(image, *extents);
     if (!outcome.ok()) break;
   }
   if (outcome.ok()) co_return outcome;

@@ -101,7 +101,8 @@ Task<Result<void>> Snapshots::create(SnapshotInfo info) {
     co_return Error::fromErrno(ENOTSUP, "refcounts of one bit cannot count a snapshot's use of a cluster")
         .hint("amend the image to refcount_bits=16");
   }
-  co_return co_await marked(createMarked(std::move(info)));
+  Task<Result<void>> work = createMarked(std::move(info));
+  co_return co_await marked(std::move(work));
 }
 
 Task<Result<void>> Snapshots::createMarked(SnapshotInfo info) {
@@ -191,7 +192,8 @@ Task<Result<void>> Snapshots::revert(std::string which) {
     RHEA_CO_CHECK(co_await image_.watcher->note(Extent(0, image_.length())));
     if (entry.diskBytes != image_.length()) RHEA_CO_CHECK(co_await image_.watcher->resizing(entry.diskBytes));
   }
-  co_return co_await marked(revertMarked(std::move(entry)));
+  Task<Result<void>> work = revertMarked(std::move(entry));
+  co_return co_await marked(std::move(work));
 }
 
 Task<Result<void>> Snapshots::revertMarked(SnapshotEntry to) {
@@ -245,7 +247,8 @@ Task<Result<void>> Snapshots::useL1(L1Table l1, std::uint64_t diskBytes) {
 Task<Result<void>> Snapshots::remove(std::string which) {
   RHEA_CO_CHECK(co_await ready());
   RHEA_CO_TRY(const std::size_t index, find(which));
-  co_return co_await marked(removeMarked(index));
+  Task<Result<void>> work = removeMarked(index);
+  co_return co_await marked(std::move(work));
 }
 
 Task<Result<void>> Snapshots::removeMarked(std::size_t index) {
