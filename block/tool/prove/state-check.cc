@@ -32,12 +32,24 @@ Task<Result<Looked>> readAll(BlockGraph& graph, std::uint64_t diskBytes) {
   co_return looked;
 }
 
-Task<Result<std::uint64_t>> leaksOf(NodePtr node) {
-  auto* const checker = node->ability<ImageChecker>();
-  if (checker == nullptr) co_return std::uint64_t{0};
+Task<Result<CheckReport>> checked(BlockGraph& graph, NodePtr node) {
+  RHEA_CO_TRY(const ImageInfo info, co_await graph.imageInfo(node, CancelToken()));
   Progress progress;
-  const CheckWish wish;
-  RHEA_CO_TRY(const CheckReport report, co_await checker->check(wish, progress, CancelToken()));
+  CheckWish wish;
+  auto* const checker = node->ability<ImageChecker>();
+  if (!info.dirty.value_or(false)) co_return co_await checker->check(wish, progress, CancelToken());
+  // An image that says that it was not closed (lazy refcounts) is mended by whoever writes to it first.
+  wish.repairErrors = true;
+  const Permissions writing = Permissions::consistentRead() | Permissions::write() | Permissions::resize();
+  RHEA_CO_TRY(const DiskPtr disk, co_await graph.attachMonitor(kNode, writing, ChangeContext()));
+  Result<CheckReport> report = co_await checker->check(wish, progress, CancelToken());
+  RHEA_CO_CHECK(co_await graph.removeDisk(disk, ChangeContext()));
+  co_return report;
+}
+
+Task<Result<std::uint64_t>> leaksOf(BlockGraph& graph, NodePtr node) {
+  if (node->ability<ImageChecker>() == nullptr) co_return std::uint64_t{0};
+  RHEA_CO_TRY(const CheckReport report, co_await checked(graph, node));
   if (report.corruptions + report.checkErrors > 0) {
     co_return Error(fmt::format("the check finds {} corruptions and {} errors: {}", report.corruptions,
                                 report.checkErrors, report.findings.empty() ? "" : report.findings.front()));
@@ -51,7 +63,7 @@ Task<Result<Looked>> lookAt(BlockGraph& graph, const Subject& subject, MemoryIma
   Result<NodePtr> opened = co_await graph.addNode(std::move(options), ChangeContext());
   if (!opened) co_return opened.takeError().context("it cannot be opened");
   NodePtr node = *std::move(opened);
-  Result<std::uint64_t> leaks = co_await leaksOf(node);
+  Result<std::uint64_t> leaks = co_await leaksOf(graph, node);
   node.reset();
   Result<Looked> looked = Error("not read");
   if (leaks.ok()) {
