@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "block/driver/qcow2/codec.h"
+#include "config.h"
 
 namespace rhea::block::qcow2 {
 

@@ -2,6 +2,7 @@
 #include "block/core/node.h"
 #include "block/driver/qcow2/qcow2.h"
 #include "block/options/named-image.h"
+#include "config.h"
 #include "qapi/types-block-types.h"
 
 namespace rhea::block {
