@@ -78,7 +78,8 @@ std::vector<const Property*> ClassTable::properties(const Class& type) const {
 std::vector<std::string_view> ClassTable::creatable() const {
   std::vector<std::string_view> names;
   for (const auto& [name, type] : classes_) {
-    if (type->make != nullptr) names.push_back(name);
+    // Devices are made too, but by -device and device_add, which give them a place.
+    if (type->make != nullptr && implements(*type, "user-creatable")) names.push_back(name);
   }
   return names;
 }

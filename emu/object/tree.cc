@@ -104,11 +104,11 @@ Task<Result<void>> ObjectTree::create(json::Value options, json::Spelling spelli
   RHEA_CO_TRY(const std::string typeName, requiredString(options, "qom-type", "the type of the object to make"));
   const Class* type = classes_.find(typeName);
   if (type == nullptr) co_return ClassTable::unknown(typeName, classes_.creatable());
-  if (type->make == nullptr) {
-    std::vector<std::string> creatable;
-    for (const std::string_view name : classes_.creatable()) creatable.emplace_back(name);
-    co_return Error(fmt::format("objects of type {} cannot be made by a user", typeName))
-        .expected("one of " + listed(creatable));
+  if (const auto known = classes_.creatable(); std::ranges::find(known, typeName) == known.end()) {
+    Error refused = Error(fmt::format("objects of type {} cannot be made by a user", typeName))
+                        .expected("one of " + listed(std::vector<std::string>(known.begin(), known.end())));
+    if (classes_.implements(*type, "device")) co_return std::move(refused).hint("-device and device_add make devices");
+    co_return refused;
   }
   RHEA_CO_TRY(const std::string id, requiredString(options, "id", "a name for the new object"));
   RHEA_CO_CHECK(checkId(id));

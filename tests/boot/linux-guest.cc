@@ -131,7 +131,7 @@ TEST_F(LinuxGuestTest, PlugsAndUnplugsADiskWhileItRuns) {
   EXPECT_EQ(human("device_add virtio-blk-pci,id=hot,drive=drive-hot,bus=port1"), "");
   machine->shell("for i in $(seq 1 100); do [ -b /dev/vdb ] && break; sleep 0.1; done; [ -b /dev/vdb ]");
   machine->shell(
-      "(while [ -b /dev/vdb ]; do dd if=/dev/zero of=/dev/vdb bs=64k count=16 conv=fsync; done) 2>/dev/null &");
+      "(while [ -b /dev/vdb ]; do dd if=/dev/zero of=/dev/vdb bs=64k count=16 conv=fsync; done) 2>/dev/null & true");
   const auto written = [&machine] {
     std::int64_t bytes = 0;
     const json::Value list = machine->qmp().returned("query-blockstats");

@@ -265,6 +265,7 @@ TEST_F(MachineTest, WhatCannotBeMadeSaysWhy) {
   fails("-machine memory-backend=mem", "mem");
   fails("-device isa-serial,iobase=0x3f8 -device isa-serial,iobase=0x3fa", "ports 0x3fa to 0x401 are taken by");
   fails("-device isa-serial,irq=16", "no interrupt line 16");
+  fails("-object isa-serial,id=x", "-device and device_add make devices");
   fails("-serial null -serial null -serial null -serial null -serial null", "there are no more serial ports");
 }
 
