@@ -156,6 +156,20 @@ constexpr ImgOption kMeasureOptions[] = {
     {'l', "snapshot", "SNAPSHOT", "measure an internal snapshot"},
     kForceShare,
 };
+constexpr ImgOption kProveOptions[] = {
+    kHelp,
+    kFormat,
+    kOptions,
+    {'t', "cache", "CACHE", "this mode only; may be given several times"},
+    {0, "size", "SIZE", "size of the disk (1M)"},
+    {0, "no-changes", "", "without the runs in which the mode changes under load"},
+    {0, "requests", "COUNT", "of each recording (300)"},
+    {0, "depth", "COUNT", "requests at a time (8)"},
+    {0, "states", "COUNT", "images that are built of each recording, at most about (2000)"},
+    {0, "seed", "NUMBER", "of the writers and of what is sampled (1)"},
+    {0, "drop-flush", "N", "lie about the Nth flush or write-through write: the proof has to fail"},
+    {0, "output", "FORMAT", "human, json, or markdown for the contract's table"},
+};
 constexpr ImgOption kRebaseOptions[] = {
     kHelp,
     kObject,
@@ -217,6 +231,10 @@ constexpr ImgCommand kCommands[] = {
     {"info", "FILENAME", 1, 1, kInfoOptions, "Tells what an image is", imgInfo},
     {"map", "FILENAME", 1, 1, kMapOptions, "Tells which ranges of a disk are stored where", imgMap},
     {"measure", "[FILENAME]", 0, 1, kMeasureOptions, "Tells how large a file an image would need", imgMeasure},
+    {"prove", "[FOLDER]", 0, 1, kProveOptions,
+     "Shows by recorded writers and rebuilt images that each cache mode keeps its promise: exit status 0 kept, 2 "
+     "broken",
+     imgProve, true},
     {"rebase", "FILENAME", 1, 1, kRebaseOptions, "Gives an image another backing file; its disk stays as it is",
      imgRebase},
     {"resize", "FILENAME [+|-]SIZE", 2, 2, kResizeOptions, "Gives a disk another size", imgResize, false, true},

@@ -17,6 +17,7 @@ Task<Result<int>> imgDd(ImgSession& session, ImgCall call);
 Task<Result<int>> imgInfo(ImgSession& session, ImgCall call);
 Task<Result<int>> imgMap(ImgSession& session, ImgCall call);
 Task<Result<int>> imgMeasure(ImgSession& session, ImgCall call);
+Task<Result<int>> imgProve(ImgSession& session, ImgCall call);
 Task<Result<int>> imgRebase(ImgSession& session, ImgCall call);
 Task<Result<int>> imgResize(ImgSession& session, ImgCall call);
 Task<Result<int>> imgSnapshot(ImgSession& session, ImgCall call);
