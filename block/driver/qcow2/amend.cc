@@ -118,7 +118,8 @@ Task<Result<void>> dropZeroClusters(Image& image) {
   }
   const std::uint64_t size = image.geometry.clusterSize();
   // First whether it can be done at all.
-  for (const bool change : {false, true}) {
+  for (int pass = 0; pass < 2; ++pass) {
+    const bool change = pass == 1;
     for (std::uint64_t at = 0; at < image.mapping.l1().size() * image.geometry.l2Reach(); at += size) {
       RHEA_CO_TRY(const TableCache::Hold slice, co_await image.mapping.find(at));
       if (!slice) {
