@@ -69,6 +69,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(file.run(file.graph().removeDisk(*attached, {})).ok(), "the disk cannot be detached");
   }
   require(file.run(file.graph().removeNode("image", {})).ok(), "the image cannot be closed");
-  require(file.bytes().size() < (64U << 20U), "the file has grown beyond all measure");
   return 0;
 }

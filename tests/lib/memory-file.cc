@@ -1,5 +1,7 @@
 #include "tests/lib/memory-file.h"
 
+#include <cerrno>
+
 #include "block/driver/table.h"
 
 namespace rhea::test {
@@ -11,6 +13,9 @@ using namespace block;
 struct BytesOptions {
   std::shared_ptr<std::vector<std::byte>> bytes;
 };
+
+// Images that are made to can ask for any length: it is refused as a full disk does.
+constexpr std::uint64_t kMost = std::uint64_t{64} << 20U;
 
 class BytesDriver final : public Driver, public Resizer {
  public:
@@ -27,6 +32,7 @@ class BytesDriver final : public Driver, public Resizer {
     co_return success();
   }
   Task<Result<void>> write(Extent at, IoVector from, WriteFlags) override {
+    if (at.end() > kMost) co_return Error::fromErrno(ENOSPC);
     if (at.end() > bytes_->size()) bytes_->resize(static_cast<std::size_t>(at.end()));
     from.copyTo(&(*bytes_)[static_cast<std::size_t>(at.offset)], static_cast<std::size_t>(at.length));
     co_return success();
@@ -34,6 +40,7 @@ class BytesDriver final : public Driver, public Resizer {
   Task<Result<void>> flush(FlushTo) override { co_return success(); }
   Task<void> close() override { co_return; }
   Task<Result<void>> resize(std::uint64_t length, Preallocation) override {
+    if (length > kMost) co_return Error::fromErrno(ENOSPC);
     bytes_->resize(static_cast<std::size_t>(length));
     co_return success();
   }
