@@ -94,7 +94,8 @@ void compare(const History& history, const CrashState& state, const std::vector<
       }
     }
     const std::uint32_t lost = finding.lost[static_cast<std::size_t>(state.cut)];
-    if (lost == 0 || lost == told) continue;
+    // Where the image need not even be usable, what was promised in a mode before is not either.
+    if (!mustBeUsable || lost == 0 || lost == told) continue;
     told = lost;
     verdict.broken.push_back(
         fmt::format("{}: the sector at {} does not hold {}", state.how, at, history.describe(lost)));
