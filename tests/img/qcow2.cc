@@ -8,8 +8,6 @@ namespace rhea::test {
 
 namespace {
 
-constexpr int kNoChecks = 63;
-
 // A disk with data, holes and written zeroes.
 void makeMixed(const ImgFolder& here, const std::string& name, char fill = 'x') {
   here.makeRaw(name, 12 << 20, {{0, 512}, {100000, 70000}, {3 << 20, 2 << 20}, {(12 << 20) - 1024, 1024}}, fill);
@@ -25,7 +23,7 @@ void expectSame(const ImgFolder& here, const std::string& one, const std::string
 
 void expectClean(const ImgFolder& here, const std::string& name, const std::string& what = "") {
   const CommandResult checked = here.img("check " + name);
-  if (checked.status != kNoChecks) EXPECT_EQ(checked.status, 0) << what << ": " << checked.output;
+  EXPECT_EQ(checked.status, 0) << what << ": " << checked.output;
   if (!ImgFolder::havePeer()) return;
   const CommandResult theirs = here.peer("check " + name);
   EXPECT_EQ(theirs.status, 0) << what << ": " << theirs.output;
@@ -200,15 +198,21 @@ TEST(ImgQcow2, CheckTellsDamageByItsExitStatus) {
   makeMixed(here, "a.raw");
   EXPECT_EQ(here.img("check -f raw a.raw").status, 63);
   EXPECT_EQ(here.img("convert -O qcow2 a.raw a.qcow2").status, 0);
-  if (here.img("check a.qcow2").status == kNoChecks) GTEST_SKIP() << "this build's qcow2 has no checks";
   // The count of a cluster that nobody uses: a leak.
   std::fstream out(here.file("a.qcow2"), std::ios::binary | std::ios::in | std::ios::out);
-  out.seekp(0x20000 + 2 * 1000);
+  // The refcount table's place stands at byte 48 of the header, its first block's place at its beginning.
+  const auto numberAt = [&out](std::uint64_t offset) {
+    out.seekg(static_cast<std::streamoff>(offset));
+    std::uint64_t number = 0;
+    for (int i = 0; i < 8; ++i) number = number << 8 | static_cast<std::uint8_t>(out.get());
+    return number;
+  };
+  out.seekp(static_cast<std::streamoff>(numberAt(numberAt(48)) + 2 * 1000));
   out.write("\0\1", 2);
   out.close();
   EXPECT_EQ(here.img("check a.qcow2").status, 3);
   const Result<json::Value> told = json::parse(here.img("check --output=json a.qcow2").output);
-  ASSERT_TRUE(told.ok());
+  ASSERT_TRUE(told.ok() && told->find("leaks"));
   EXPECT_EQ(told->find("leaks")->asInt64(), 1);
   const CommandResult mended = here.img("check -r leaks a.qcow2");
   EXPECT_EQ(mended.status, 0) << mended.output;

@@ -172,6 +172,14 @@ Task<Result<ImageFacts>> examineImage(ImgSession& session, ImageName name, OpenW
     Result<std::optional<std::uint64_t>> taken = co_await spaceOf(session, *node);
     if (taken.ok()) info->actualSize = *taken;
   }
+  if (auto* const keeper = node->ability<SnapshotAble>(); keeper != nullptr && info.ok() && info->snapshots.empty()) {
+    Result<std::vector<SnapshotInfo>> snapshots = co_await keeper->snapshots();
+    if (snapshots.ok()) {
+      info->snapshots = *std::move(snapshots);
+    } else {
+      info = snapshots.takeError();
+    }
+  }
   const std::string nodeName = node->name();
   node.reset();
   RHEA_CO_CHECK(co_await session.graph().removeNode(nodeName, session.change()));
