@@ -185,7 +185,6 @@ DriverInfo describe() {
   info.growable = true;  // where its file grows
   info.kind = DriverKind::kFilter;
   info.threads = DriverThreads::kAny;
-  info.growable = true;
   info.passThrough = true;
   info.children = {{"file", ChildRole::kFiltered, true}, {"log", ChildRole::kAuxiliary, true, false}};
   info.open = openWriteLog;
