@@ -1,7 +1,7 @@
 // Runs a fuzz target without libFuzzer: replays every file of the corpora, then a bounded number of mutations of them
 // from a seeded generator, so that a run can be repeated.
 //
-//   BUILD/fuzz/NAME [-runs=N] [-seed=N] [-max_len=BYTES] [FILE or FOLDER]...
+//   BUILD/fuzz/NAME [-runs=N] [-max_total_time=SECONDS] [-seed=N] [-max_len=BYTES] [FILE or FOLDER]...
 //
 // A crash leaves the input that caused it in crash-NAME-SEED-RUN (or $RHEA_FUZZ_CRASHES/...); replay it by giving it as
 // FILE.
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +30,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 struct Settings {
   std::uint64_t runs = 10000;
+  std::uint64_t seconds = 0;  // of mutations; 0: until all runs are done
   std::uint64_t seed = 1;
   std::size_t maxLength = 4096;  // bytes, of mutated inputs
   std::vector<std::string> corpora;
@@ -85,11 +87,12 @@ Settings readArguments(int count, char** values) {
   Settings settings;
   for (const std::string_view argument : std::span(values + 1, static_cast<std::size_t>(count - 1))) {
     if (readNumber(argument, "-runs=", settings.runs) || readNumber(argument, "-seed=", settings.seed) ||
+        readNumber(argument, "-max_total_time=", settings.seconds) ||
         readNumber(argument, "-max_len=", settings.maxLength)) {
       continue;
     }
     if (argument.starts_with('-')) {
-      std::fprintf(stderr, "fuzz: unknown option '%s' (there are -runs=, -seed=, -max_len=)\n",
+      std::fprintf(stderr, "fuzz: unknown option '%s' (there are -runs=, -max_total_time=, -seed=, -max_len=)\n",
                    std::string(argument).c_str());
       std::exit(2);
     }
@@ -211,10 +214,13 @@ int main(int count, char** values) {
                              std::filesystem::path(values[0]).filename().string() + "-" +
                              std::to_string(settings.seed) + "-";
   Mutator mutator(inputs, settings);
-  for (std::uint64_t i = 0; i < settings.runs; ++i) {
-    run(mutator.next(), prefix + std::to_string(i));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(settings.seconds);
+  std::uint64_t done = 0;
+  for (; done < settings.runs; ++done) {
+    if (settings.seconds != 0 && std::chrono::steady_clock::now() >= end) break;
+    run(mutator.next(), prefix + std::to_string(done));
   }
   std::printf("%zu inputs of the corpus and %llu mutations (seed %llu)\n", inputs.size(),
-              static_cast<unsigned long long>(settings.runs), static_cast<unsigned long long>(settings.seed));
+              static_cast<unsigned long long>(done), static_cast<unsigned long long>(settings.seed));
   return 0;
 }
