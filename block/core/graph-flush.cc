@@ -22,7 +22,11 @@ Task<void> runFlush(std::shared_ptr<FlushJob> job, DiskPtr disk, NodePtr node) {
     result = co_await disk->flush(Origin::kMonitor);
   } else {
     const Result<EpochGate::Pass> entered = co_await node->door().enter();
-    result = entered.ok() ? co_await node->flush(FlushTo::kStable) : Result<void>(entered.error());
+    if (entered.ok()) {
+      result = co_await node->flush(FlushTo::kStable);
+    } else {
+      result = entered.error();
+    }
   }
   job->outcome.result = std::move(result);
   job->outcome.took = Clock::now() - start;

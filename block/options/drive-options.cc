@@ -230,8 +230,8 @@ class DriveReader {
   Result<void> refuseSnapshot() {
     RHEA_TRY(const std::optional<bool> snapshot, takeBool("snapshot"));
     if (!snapshot.value_or(false)) return success();
-    return Error("snapshot=on needs an overlay of format qcow2, which this version has not got yet")
-        .hint("copy the image first, or open it with readonly=on");
+    return Error("snapshot=on, an overlay that is thrown away at the end, is not there in this version")
+        .hint("make an overlay by rhea-img create -f qcow2 -b, and delete it afterwards");
   }
 
   Result<void> readNode() {

@@ -1,6 +1,7 @@
 // GCC 12.2 miscompiles two shapes in an expression with co_await (an aggregate temporary is destroyed twice; so is a
 // lambda's captured state) and rejects a third (an initializer list). All three show as a brace or a capture between
 // co_await and the end of its expression, which this test looks for. The cure is always the same: name it first.
+// It also destroys twice what a co_await is given within a conditional expression: write an if.
 #include <gtest/gtest.h>
 
 #include "tests/style/source-tree.h"
@@ -66,6 +67,24 @@ std::string wrongShape(std::string_view text, std::size_t begin) {
   return {};
 }
 
+// Whether the co_await at `at` stands behind the '?' or the ':' of a conditional expression.
+bool inConditional(std::string_view text, std::size_t at) {
+  int depth = 0;
+  for (std::size_t i = at; i-- > 0;) {
+    const char c = text[i];
+    if (c == ')' || c == ']') {
+      ++depth;
+    } else if (c == '(' || c == '[') {
+      --depth;  // outwards: an argument of a call within a conditional counts as well
+    } else if (c == ';' || c == '{' || c == '}') {
+      return false;
+    } else if (c == '?' && depth <= 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // `if (co_await x) {` must not count its block, so the scan ends at the parenthesis that encloses the co_await.
 Findings checkCoroutines(const SourceFile& file) {
   Findings findings;
@@ -76,6 +95,10 @@ Findings checkCoroutines(const SourceFile& file) {
     const bool isOperator = text.substr(0, at).ends_with("operator ");
     if (!whole || isOperator) {
       continue;
+    }
+    if (inConditional(text, at)) {
+      findings.push_back(file.path + ":" + std::to_string(lineOf(text, at)) +
+                         ": co_await within a conditional expression: GCC 12 miscompiles it; write an if");
     }
     if (const std::string wrong = wrongShape(text, at + kWord.size()); !wrong.empty()) {
       findings.push_back(file.path + ":" + std::to_string(lineOf(text, at)) + ": " + wrong);
@@ -102,6 +125,8 @@ TEST(CoroutinesCheck, FindsEachBadShape) {
   EXPECT_EQ(count("auto x = co_await run(\n    [&a, b](int c) { return c; });"), 1U);
   EXPECT_EQ(count("co_await all({one(), two()});"), 1U);
   EXPECT_EQ(count("RHEA_CO_TRY(auto x, co_await read(Extent{0, 1}));"), 1U);
+  EXPECT_EQ(count("x = good ? co_await read(to) : Result<void>(bad);"), 1U);
+  EXPECT_EQ(count("x = bad ? none : co_await read(to);"), 1U);
 }
 
 TEST(CoroutinesCheck, LetsGoodShapesPass) {
@@ -111,6 +136,7 @@ TEST(CoroutinesCheck, LetsGoodShapesPass) {
   EXPECT_EQ(count("for (;;) { co_await x; } Extent{1, 2};"), 0U);
   EXPECT_EQ(count("co_await run([](int a) { return Pair{a, a}; }, b);"), 0U);
   EXPECT_EQ(count("// co_await read(Extent{0, 1});"), 0U);
+  EXPECT_EQ(count("co_await read(to, wide ? 2 : 1); f(a ? b : c); co_await x;"), 0U);
   EXPECT_EQ(count("log(\"co_await f({\");"), 0U);
   EXPECT_EQ(count("auto name = [this] { return 1; }; co_await run(name);"), 0U);
   EXPECT_EQ(count("auto operator co_await() { return Awaiter{this}; }"), 0U);
