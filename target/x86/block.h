@@ -79,10 +79,17 @@ inline Block* Cpu::knownBlock() {
   return entry.block;
 }
 
+// From block to block each instruction calls the next one, for ever: only where calls at the end of a function are jumps.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+inline constexpr bool kTailCalls = true;
+#else
+inline constexpr bool kTailCalls = false;
+#endif
+
 template <Body kBody>
 Outcome leave(Cpu& cpu, const Insn* insn) {
   const Outcome outcome = kBody(cpu, *insn);
-  if (outcome <= Outcome::kIndirect) [[likely]] {
+  if (kTailCalls && outcome <= Outcome::kIndirect) [[likely]] {
     Block* const block = cpu.current_;
     Block* next = nullptr;
     if (outcome != Outcome::kIndirect) {
