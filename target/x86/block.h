@@ -79,7 +79,8 @@ inline Block* Cpu::knownBlock() {
   return entry.block;
 }
 
-// From block to block each instruction calls the next one, for ever: only where calls at the end of a function are jumps.
+// From block to block each instruction calls the next one, for ever: only where calls at the end of a function are
+// jumps.
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 inline constexpr bool kTailCalls = true;
 #else
