@@ -5,8 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
+#include <iterator>
+#include <thread>
 
 #include "emu/io/loop.h"
 
@@ -31,13 +34,17 @@ KillWriter::KillWriter(KillPlan plan)
       random_(plan_.seed),
       history_(plan_.diskBytes, plan_.keepsMetadata, *block::cacheSwitchesOf(plan_.mode)) {}
 
-KillWriter::~KillWriter() {
+KillWriter::~KillWriter() { end(); }
+
+void KillWriter::end() {
   if (pid_ > 0) {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
+    pid_ = -1;
   }
-  if (to_ >= 0) close(to_);
-  if (from_ >= 0) close(from_);
+  for (int* fd : {&to_, &from_}) {
+    if (*fd >= 0) close(std::exchange(*fd, -1));
+  }
 }
 
 void KillWriter::start() {
@@ -61,13 +68,26 @@ void KillWriter::start() {
   from_ = out[0];
 }
 
-bool KillWriter::run() {
-  start();
+bool KillWriter::awaitPrompt() {
   while (!ready_) {
-    if (!take(10000)) {
-      why_ = "it did not start: " + text_;
+    if (!take(10000)) return false;
+  }
+  return true;
+}
+
+bool KillWriter::run() {
+  // The kernel lets go of a killed ring's files, and so of the image's locks, a moment after its process is gone.
+  start();
+  for (int tries = 0; !awaitPrompt(); ++tries) {
+    std::ifstream errors(plan_.folder + "/errors");
+    const std::string told{std::istreambuf_iterator<char>(errors), {}};
+    if (tries == 100 || told.find("is in use") == std::string::npos) {
+      why_ = "it did not start: " + told;
       return false;
     }
+    end();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    start();
   }
   // So many lines, and a moment more. Few are likelier, so that many kills find the first requests on an empty image.
   const std::uint64_t lines = below(1 + below(100));

@@ -43,6 +43,8 @@ class KillWriter {
     block::Extent at;
   };
   void start();
+  bool awaitPrompt();
+  void end();
   bool sendNext();
   block::Extent nextPlace();
   std::string writeLine();
