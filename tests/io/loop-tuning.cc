@@ -73,11 +73,16 @@ TEST(AdaptiveWait, ALowerLimitCountsAtOnce) {
 
 class Looking : public LoopTest, public testing::WithParamInterface<FileEngineKind> {
  protected:
+  struct alignas(4096) Page {
+    std::array<std::byte, 4096> bytes;
+  };
+  // Into memory of its own: several run at a time.
   Task<std::size_t> readMany(int fd, int count) {
     std::size_t read = 0;
+    const auto page = std::make_unique<Page>();
     FileEngine* const engine = *loop_->fileEngine(GetParam());
     for (int i = 0; i < count; i++) {
-      iovec piece{buffer_.data(), buffer_.size()};
+      iovec piece{page->bytes.data(), page->bytes.size()};
       FileRequest request(FileOp::kRead, fd, 0);
       request.data = std::span<const iovec>(&piece, 1);
       const Result<std::size_t> done = co_await engine->submit(request);
@@ -86,7 +91,6 @@ class Looking : public LoopTest, public testing::WithParamInterface<FileEngineKi
     co_return read;
   }
   test::TempDir dir_;
-  alignas(4096) std::array<std::byte, 4096> buffer_;
 };
 
 TEST_P(Looking, RequestsMailAndTimersAreServedWhileTheLoopLooks) {
