@@ -134,14 +134,14 @@ TEST_F(RheaIo, SaysWhatIsWrongWithItsOwnCommandLine) {
 
 TEST_F(RheaIo, AnImageInUseIsNotOpenedForWriting) {
   const Background holder("cd " + dir_.path() + " && exec " + program() +
-                          " -f raw -c 'write -q 0 512' -c 'write -q 512 512' -c 'truncate 1M' -c 'sleep 20000' a.raw");
+                          " -f raw -c 'write -q 0 512' -c 'write -q 512 512' -c 'truncate 2M' -c 'sleep 20000' a.raw");
   // Seen without opening it, which could keep the holder out.
   const std::string image = dir_.path() + "/a.raw";
-  for (int attempt = 0; attempt < 200 && std::filesystem::file_size(image) != 1U << 20U; ++attempt) usleep(50000);
-  ASSERT_EQ(std::filesystem::file_size(image), 1U << 20U);
+  for (int attempt = 0; attempt < 200 && std::filesystem::file_size(image) != 2U << 20U; ++attempt) usleep(50000);
+  ASSERT_EQ(std::filesystem::file_size(image), 2U << 20U);
   EXPECT_EQ(io("-f raw -c length a.raw").status, 1);
   EXPECT_NE(errors().find("in use"), std::string::npos) << errors();
-  EXPECT_EQ(io("-f raw -r -U -c length a.raw").output, "1 MiB\n");
+  EXPECT_EQ(io("-f raw -r -U -c length a.raw").output, "2 MiB\n");
 }
 
 // --- At a terminal
