@@ -11,7 +11,16 @@ std::string Qcow2Driver::fileName() const { return image_->file.node().fileName(
 
 namespace {
 
-qapi::ImageInfoSpecific specificOf(const qcow2::Header& header) {
+qapi::Qcow2BitmapInfo describe(const BitmapInfo& bitmap) {
+  qapi::Qcow2BitmapInfo info;
+  info.name = bitmap.name;
+  info.granularity = bitmap.granularity;
+  if (bitmap.inconsistent) info.flags.push_back(qapi::Qcow2BitmapInfoFlags::inUse);
+  if (bitmap.recording) info.flags.push_back(qapi::Qcow2BitmapInfoFlags::auto_);
+  return info;
+}
+
+qapi::ImageInfoSpecific specificOf(const qcow2::Header& header, const std::vector<BitmapInfo>& bitmaps) {
   qapi::ImageInfoSpecificQCow2 own;
   own.compat = header.version == 2 ? "0.10" : "1.1";
   own.refcountBits = std::int64_t{1} << header.refcountOrder;
@@ -27,6 +36,10 @@ qapi::ImageInfoSpecific specificOf(const qcow2::Header& header) {
   if (header.hasExternalData()) {
     own.dataFile = header.dataFile;
     own.dataFileRaw = header.isRawExternalData();
+  }
+  if (!bitmaps.empty()) {
+    own.bitmaps.emplace();
+    for (const BitmapInfo& bitmap : bitmaps) own.bitmaps->push_back(describe(bitmap));
   }
   qapi::ImageInfoSpecificQCow2Wrapper wrapper;
   wrapper.data = std::move(own);
@@ -44,10 +57,12 @@ Task<Result<ImageInfo>> Qcow2Driver::imageInfo() {
     Result<ImageInfo> file = co_await below->imageInfo();
     if (file.ok()) info.actualSize = file->actualSize;
   }
-  // The header belongs to the home loop.
+  // Header and bitmaps belong to the home loop.
   Loop* const back = Loop::current();
   co_await home_->enter();
   const qcow2::Header header = image_->header;
+  const Result<std::vector<BitmapInfo>> listed = bitmaps_.list();
+  const std::vector<BitmapInfo> bitmaps = listed.ok() ? *listed : std::vector<BitmapInfo>();
   info.dirty = header.isDirty();
   co_await back->enter();
   info.virtualSize = length();
@@ -55,7 +70,7 @@ Task<Result<ImageInfo>> Qcow2Driver::imageInfo() {
   info.backingFile = header.backingFile;
   info.backingFormat = header.backingFormat;
   if (!header.backingFile.empty()) info.fullBackingFile = nameFrom(fileName(), header.backingFile);
-  info.specific = DriverOptions::of(specificOf(header));
+  info.specific = DriverOptions::of(specificOf(header, bitmaps));
   co_return info;
 }
 
