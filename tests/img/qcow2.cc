@@ -295,4 +295,52 @@ TEST(ImgQcow2, ImagesGoBothWaysWithThePeer) {
   }
 }
 
+TEST(ImgQcow2, BitmapsAreMadeToldAndTakenAway) {
+  const ImgFolder here;
+  EXPECT_EQ(here.img("create -q -f qcow2 a.qcow2 8M").status, 0);
+  const CommandResult added = here.img("bitmap --add -g 32k a.qcow2 changes");
+  EXPECT_EQ(added.status, 0) << added.output;
+  EXPECT_NE(here.img("bitmap --add a.qcow2 changes").status, 0);
+  const CommandResult told = here.img("info a.qcow2");
+  EXPECT_TRUE(contains(told.output, "name: changes\n")) << told.output;
+  EXPECT_TRUE(contains(told.output, "granularity: 32768\n")) << told.output;
+  expectClean(here, "a.qcow2");
+  EXPECT_EQ(here.img("bitmap --remove a.qcow2 changes").status, 0);
+  EXPECT_FALSE(contains(here.img("info a.qcow2").output, "changes"));
+  expectClean(here, "a.qcow2");
+}
+
+TEST(ImgQcow2, SnapshotsPutTheContentBack) {
+  const ImgFolder here;
+  makeMixed(here, "a.raw");
+  makeMixed(here, "b.raw", 'y');
+  EXPECT_EQ(here.img("convert -O qcow2 a.raw a.qcow2").status, 0);
+  const CommandResult taken = here.img("snapshot -c before a.qcow2");
+  EXPECT_EQ(taken.status, 0) << taken.output;
+  EXPECT_EQ(here.img("convert -n -O qcow2 b.raw a.qcow2").status, 0);
+  expectSame(here, "b.raw", "a.qcow2");
+  EXPECT_TRUE(contains(here.img("snapshot -l a.qcow2").output, "before"));
+  EXPECT_NE(here.img("snapshot -a after a.qcow2").status, 0);
+  const CommandResult back = here.img("snapshot -a before a.qcow2");
+  EXPECT_EQ(back.status, 0) << back.output;
+  expectSame(here, "a.raw", "a.qcow2");
+  EXPECT_EQ(here.img("snapshot -d before a.qcow2").status, 0);
+  EXPECT_FALSE(contains(here.img("snapshot -l a.qcow2").output, "before"));
+  expectSame(here, "a.raw", "a.qcow2");
+  expectClean(here, "a.qcow2");
+}
+
+TEST(ImgQcow2, AmendChangesTheVersionAndKeepsTheDisk) {
+  const ImgFolder here;
+  makeMixed(here, "a.raw");
+  EXPECT_EQ(here.img("convert -O qcow2 a.raw a.qcow2").status, 0);
+  const CommandResult amended = here.img("amend -o compat=0.10 a.qcow2");
+  EXPECT_EQ(amended.status, 0) << amended.output;
+  EXPECT_TRUE(contains(here.img("info a.qcow2").output, "compat: 0.10\n"));
+  expectSame(here, "a.raw", "a.qcow2");
+  expectClean(here, "a.qcow2");
+  EXPECT_NE(here.img("amend -o cluster_size=4k a.qcow2").status, 0);
+  expectSame(here, "a.raw", "a.qcow2");
+}
+
 }  // namespace rhea::test
