@@ -89,6 +89,8 @@ Result<std::unique_ptr<Job>> makeCreateJob(BlockGraph& graph, const Services& se
     job->setOptions(DriverOptions::of(*qcow2));
   } else if (const auto* file = std::get_if<qapi::BlockdevCreateOptionsFile>(&options.u)) {
     job->setOptions(DriverOptions::of(*file));
+  } else if (const auto* sheepdog = std::get_if<qapi::BlockdevCreateOptionsSheepdog>(&options.u)) {
+    job->setOptions(DriverOptions::of(*sheepdog));
   }
   job->setWho(std::move(who));
   return std::unique_ptr<Job>(std::move(job));

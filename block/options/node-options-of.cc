@@ -34,6 +34,7 @@ struct Specific {
     add("file", own.file);
     keep(own);
   }
+  void operator()(const qapi::BlockdevOptionsSheepdog& own) const { keep(own); }
   void operator()(const qapi::BlockdevOptionsThrottle& own) const {
     add("file", own.file);
     keep(own);

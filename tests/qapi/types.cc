@@ -81,7 +81,7 @@ TEST(QapiTypes, ErrorsNameThePathWhatWasExpectedAndTheNearest) {
   error = refused<BlockResize>(R"({"device":"d0"})");
   EXPECT_EQ(error.message(), "the member 'arguments.size' is missing; it must be a size in bytes");
 
-  error = refused<BlockdevOptions>(R"({"driver":"sheepdog","file":"x"})");
+  error = refused<BlockdevOptions>(R"({"driver":"gluster","file":"x"})");
   EXPECT_EQ(error.whereText(), "arguments.driver");
   EXPECT_NE(error.message().find("there is: blkdebug, "), std::string::npos) << error.message();
 
