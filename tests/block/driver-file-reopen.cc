@@ -323,5 +323,42 @@ TEST_F(FileReopen, UnderLoadFromSeveralLoopsNothingIsLostAndOldDescriptorsClose)
   EXPECT_EQ(openDescriptorsOf(path_), 1U);
 }
 
+// Neighbouring sectors, so that all of them lie in one folio of the page cache; the kernel tells a collision at the next
+// fdatasync, as EIO.
+Task<void> hammerOneFolio(Driver& driver, std::uint64_t at, const std::atomic<bool>& stop, std::atomic<int>& ended) {
+  DriverHarness::Buffer out(512, 1);
+  for (int i = 0; !stop; ++i) {
+    const auto wrote = co_await driver.write(Extent(at, 512), out.view(), WriteFlags());
+    EXPECT_TRUE(wrote.ok()) << wrote.error().describe();
+    if (i % 8 != 0) continue;
+    const auto flushed = co_await driver.flush(FlushTo::kStable);
+    EXPECT_TRUE(flushed.ok()) << flushed.error().describe();
+    if (!flushed.ok()) break;
+  }
+  ended.fetch_add(1);
+}
+
+TEST_F(FileReopen, WritesOfBothKindsNeverMeetInThePageCache) {
+  open();
+  if (!reopenWith(with(true)).ok() || node_.driver().limits().requestAlignment > 512) {
+    GTEST_SKIP() << "no direct I/O of sectors here";
+  }
+  constexpr int kWorkers = 16;
+  std::atomic<bool> stop{false};
+  std::atomic<int> ended{0};
+  for (int i = 0; i < kWorkers; ++i) {
+    node_.loop().loop().spawn(hammerOneFolio(node_.driver(), static_cast<std::uint64_t>(i) * 512, stop, ended));
+  }
+  for (int round = 0; round < 150; ++round) {
+    const auto changed = reopenWith(with(round % 2 != 0));
+    EXPECT_TRUE(changed.ok()) << changed.error().describe();
+  }
+  stop = true;
+  const auto allEnded = [&]() -> Task<void> {
+    while (ended < kWorkers) static_cast<void>(co_await Loop::current()->sleep(std::chrono::milliseconds(1)));
+  };
+  node_.loop().run(allEnded());
+}
+
 }  // namespace
 }  // namespace rhea::block

@@ -6,6 +6,7 @@
 
 #include "block/core/abilities.h"
 #include "block/core/driver-info.h"
+#include "block/driver/file/cache-sides.h"
 #include "block/driver/file/file-slots.h"
 #include "block/driver/file/lock-keeper.h"
 #include "block/driver/file/opening.h"
@@ -99,6 +100,7 @@ class HostFile : public Driver, public Reopener, public RightsKeeper, public Inf
   const std::shared_ptr<LockKeeper> locks_;
   const std::string note_;
   FileSlots slots_;
+  CacheSides sides_;
   std::atomic<std::uint64_t> length_{0};
   std::atomic<bool> readOnly_{false};
   std::atomic<bool> wasWritable_{false};    // by any description so far: there may be something to flush

@@ -11,6 +11,10 @@ std::uint64_t alignDown(std::uint64_t value, const FileAccess& access) {
   return access.direct ? value / access.alignment.offset * access.alignment.offset : value;
 }
 
+CacheSides::Side sideOf(const FileAccess& access) {
+  return access.direct ? CacheSides::Side::kDirect : CacheSides::Side::kBuffered;
+}
+
 void zeroRest(const IoVector& to, std::uint64_t from) {
   if (from < to.length()) to.slice(from, to.length() - from).fill(std::byte{0});
 }
@@ -48,8 +52,10 @@ Task<Result<void>> HostFile::write(Extent at, IoVector from, WriteFlags how) {
   const FileUse file = use();
   if (!file->access().writable) co_return Error::fromErrno(EROFS);
   if (!file->access().fits(at, from)) co_return limitsChanged();
-  if (file->syncFirst.load(std::memory_order_acquire)) RHEA_CO_CHECK(co_await ready(*file));
   if (how.isStable() && stableRefused_.load(std::memory_order_relaxed)) co_return Error::fromErrno(EOPNOTSUPP);
+  CacheSides::Hold apart = sides_.tryEnter(sideOf(file->access()));
+  if (!apart) apart = co_await sides_.enter(sideOf(file->access()));
+  if (file->syncFirst.load(std::memory_order_acquire)) RHEA_CO_CHECK(co_await ready(*file));
   const FileOp op = how.isStable() ? FileOp::kWriteStable : FileOp::kWrite;
   std::uint64_t reached = 0;
   while (reached < at.length) {
@@ -109,6 +115,8 @@ Task<Result<void>> HostFile::ready(FileSlot& slot) {
 Task<Result<void>> HostFile::allocate(Extent at, int mode, WriteFlags how) {
   const FileUse file = use();
   if (!file->access().writable) co_return Error::fromErrno(EROFS);
+  CacheSides::Hold apart = sides_.tryEnter(sideOf(file->access()));
+  if (!apart) apart = co_await sides_.enter(sideOf(file->access()));
   if (file->syncFirst.load(std::memory_order_acquire)) RHEA_CO_CHECK(co_await ready(*file));
   RHEA_CO_TRY(FileEngine * engine, Loop::current()->fileEngine(file->access().engine));
   FileRequest request(FileOp::kAllocate, file->fd(), at.offset);
