@@ -34,7 +34,7 @@ struct CpuImage {
 inline constexpr int kNoTrap = -1;
 
 struct Trial {
-  std::array<std::uint8_t, 16> code{};
+  std::array<std::uint8_t, 32> code{};
   std::uint32_t codeSize = 0;
   CpuImage in;
   std::array<std::uint8_t, kWindowSize> memoryIn{};

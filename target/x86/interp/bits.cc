@@ -133,8 +133,12 @@ RHEA_SCAN(Lzcnt, "lzcnt")
 RHEA_SCAN(Popcnt, "popcnt")
 
 // BMI1: flags by rule, so that a host without it can be used. AF and PF are kept as undefined: cleared.
-inline void setBmiFlags(State& st, bool zero, bool sign, bool carry) {
-  st.setArithmetic((zero ? kZf : 0) | (sign ? kSf : 0) | (carry ? kCf : 0));
+// AF and PF are undefined; this is what AMD's CPUs give, so that a translator's copy agrees there.
+template <class T>
+void setBmiFlags(State& st, T result, bool sign, bool carry, bool adjust = false) {
+  const bool even = __builtin_parity(static_cast<unsigned>(result & 0xff)) == 0;
+  st.setArithmetic((result == 0 ? kZf : 0) | (sign ? kSf : 0) | (carry ? kCf : 0) | (even ? kPf : 0) |
+                   (adjust ? kAf : 0));
 }
 template <class T>
 bool negative(T value) {
@@ -148,7 +152,7 @@ struct Andn {
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
     const T value = static_cast<T>(~cpu.gpr<T>(i.vvvv) & from);
     cpu.setGpr<T>(i.reg, value);
-    setBmiFlags(cpu.st, value == 0, negative(value), false);
+    setBmiFlags(cpu.st, value, negative(value), false);
     return Outcome::kNext;
   }
 };
@@ -165,7 +169,7 @@ struct LowestBit {
     if constexpr (kOp == Lowest::kIsolate) value = static_cast<T>(from & (0 - from));
     cpu.setGpr<T>(i.vvvv, value);
     // blsmsk clears ZF always: its result is never zero.
-    setBmiFlags(cpu.st, value == 0, negative(value), kOp == Lowest::kIsolate ? from != 0 : from == 0);
+    setBmiFlags(cpu.st, value, negative(value), kOp == Lowest::kIsolate ? from != 0 : from == 0);
     return Outcome::kNext;
   }
 };
@@ -181,7 +185,7 @@ struct Bextr {
     T value = start >= kBits ? T{0} : static_cast<T>(from >> start);
     if (length < kBits) value = static_cast<T>(value & ((T{1} << length) - 1));
     cpu.setGpr<T>(i.reg, value);
-    setBmiFlags(cpu.st, value == 0, false, false);
+    setBmiFlags(cpu.st, value, false, false, true);
     return Outcome::kNext;
   }
 };
@@ -194,7 +198,7 @@ struct Bzhi {
     const bool beyond = from_bit >= sizeof(T) * 8;
     const T value = beyond ? from : static_cast<T>(from & ((T{1} << from_bit) - 1));
     cpu.setGpr<T>(i.reg, value);
-    setBmiFlags(cpu.st, value == 0, negative(value), beyond);
+    setBmiFlags(cpu.st, value, negative(value), beyond);
     return Outcome::kNext;
   }
 };

@@ -14,15 +14,15 @@ struct MultiplyAccumulator {
     // AX holds the product, then the flags: the product is moved away in between.
     std::uint64_t low = cpu.st.gpr[kRax];
     std::uint64_t high = 0;
-    std::uint16_t flags;
+    std::uint16_t flags = cpu.st.arith;  // a host may leave SF, ZF, AF and PF
     if constexpr (kSigned) {
-      asm("mov %[low], %%rax\n\timul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
-          : [low] "+&r"(low), "=&a"(flags), "+&d"(high)
+      asm("sahf\n\tmov %[low], %%rax\n\timul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
+          : [low] "+&r"(low), "+&a"(flags), "+&d"(high)
           : [from] "r"(from)
           : "cc");
     } else {
-      asm("mov %[low], %%rax\n\tmul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
-          : [low] "+&r"(low), "=&a"(flags), "+&d"(high)
+      asm("sahf\n\tmov %[low], %%rax\n\tmul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
+          : [low] "+&r"(low), "+&a"(flags), "+&d"(high)
           : [from] "r"(from)
           : "cc");
     }
@@ -48,8 +48,8 @@ struct MultiplyRegister {
       T from;
       if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
       T to = kThree ? static_cast<T>(i.imm) : cpu.gpr<T>(i.reg);
-      std::uint16_t flags;
-      asm("imul %[from], %[to]" RHEA_FLAGS_TO_AX : [to] "+r"(to), "=&a"(flags) : [from] "r"(from) : "cc");
+      std::uint16_t flags = cpu.st.arith;
+      asm("sahf\n\timul %[from], %[to]" RHEA_FLAGS_TO_AX : [to] "+&r"(to), "+&a"(flags) : [from] "r"(from) : "cc");
       cpu.setGpr<T>(i.reg, to);
       cpu.st.arith = flags;
       return Outcome::kNext;

@@ -1,0 +1,192 @@
+#include "target/x86/t1/facts.h"
+
+namespace rhea::x86::t1 {
+
+namespace {
+
+constexpr std::uint16_t bit(unsigned number) { return static_cast<std::uint16_t>(1U << number); }
+
+// Registers behind '=' in the table. `bytes`: how much of each; 0: as much as the operand size says.
+struct Implied {
+  std::string_view name;
+  std::uint16_t registers;
+  unsigned bytes;
+};
+constexpr Implied kImpliedRegisters[] = {
+    {"al", bit(kRax), 1},
+    {"ah", bit(kRax), 1},
+    {"ax", bit(kRax), 2},
+    {"eax", bit(kRax), 4},
+    {"rax", bit(kRax), 0},
+    {"cl", bit(kRcx), 1},
+    {"rcx", bit(kRcx), 0},
+    {"dx", bit(kRdx), 2},
+    {"edx", bit(kRdx), 4},
+    {"rdx", bit(kRdx), 0},
+    {"rbx", bit(kRbx), 8},
+    {"edx:eax", bit(kRdx) | bit(kRax), 4},
+    {"ecx:ebx", bit(kRcx) | bit(kRbx), 4},
+    {"rdx:rax", bit(kRdx) | bit(kRax), 8},
+    {"rcx:rbx", bit(kRcx) | bit(kRbx), 8},
+};
+
+// Shifts and rotates, whose flags depend on the count.
+bool isShift(const Pattern& p) {
+  if (p.map == 0) return p.opcode == 0xc0 || p.opcode == 0xc1 || p.opcode == 0xd2 || p.opcode == 0xd3;
+  return p.map == 1 && (p.opcode == 0xa4 || p.opcode == 0xa5 || p.opcode == 0xac || p.opcode == 0xad);
+}
+bool countsFromCl(const Pattern& p) {
+  return p.opcode == 0xd2 || p.opcode == 0xd3 || p.opcode == 0xa5 || p.opcode == 0xad;
+}
+
+class Collector {
+ public:
+  explicit Collector(const Insn& insn) : i_(insn), row_(rows()[insn.row]) {}
+
+  Facts collect() {
+    facts_.vector = row_.is(kSseClass) || row_.is(kAvxClass);
+    facts_.x87 = row_.is(kFpuClass) || row_.is(kWaitClass) || row_.is(kMmxClass);
+    for (unsigned n = 0; n < row_.operandCount; ++n) operand(row_.operands[n], n);
+    flags();
+    facts_.addressOnly = i_.memory() && facts_.memory == Facts::kNone;
+    const bool divides = row_.pattern.map == 0 && (row_.pattern.opcode | 1) == 0xf7 && row_.pattern.reg >= 6;
+    facts_.mayFault = divides || facts_.align != 0 || facts_.vector || facts_.x87;
+    return facts_;
+  }
+
+ private:
+  void flags() {
+    const auto changed = static_cast<std::uint16_t>(row_.flagsWritten | row_.flagsUndefined);
+    facts_.flagsWritten = changed;
+    facts_.flagsRead = static_cast<std::uint16_t>(row_.flagsRead | (changed & ~surelyWritten()));
+  }
+  std::uint16_t surelyWritten() const {
+    if (!isShift(row_.pattern)) return row_.flagsWritten;
+    if (countsFromCl(row_.pattern)) return 0;
+    const unsigned bytes = operandBytes(i_, row_.operands[0]);
+    const unsigned count = static_cast<unsigned>(i_.imm) & (bytes == 8 ? 63 : 31);
+    return count > 0 && count < bytes * 8 ? row_.flagsWritten : std::uint16_t{0};
+  }
+
+  void operand(const Operand& o, unsigned place) {
+    const unsigned bytes = operandBytes(i_, o);
+    switch (o.kind) {
+      case OperandClass::kGpr:
+        return gpr(o, i_.reg, bytes);
+      case OperandClass::kVexGpr:
+        return gpr(o, i_.vvvv, bytes);
+      case OperandClass::kOpcode:
+      case OperandClass::kRmRegister:
+        return gpr(o, i_.rm, bytes);
+      case OperandClass::kAccumulator:
+        facts_.fixed |= bit(kRax);
+        return gpr(o, place == 0 ? i_.rm : i_.reg, bytes);
+      case OperandClass::kRm:
+        return i_.memory() ? memory(o, bytes) : gpr(o, i_.rm, bytes);
+      case OperandClass::kMemory:
+      case OperandClass::kOffset:
+      case OperandClass::kSib:
+        return memory(o, bytes);
+      case OperandClass::kVectorRm:
+        facts_.vector = true;
+        if (i_.memory()) memory(o, bytes);
+        return;
+      case OperandClass::kMmxRm:
+        facts_.x87 = true;
+        if (i_.memory()) memory(o, bytes);
+        return;
+      case OperandClass::kMmx:
+      case OperandClass::kMmxRmRegister:
+      case OperandClass::kFpu:
+        facts_.x87 = true;
+        return;
+      case OperandClass::kVector:
+      case OperandClass::kVectorRmRegister:
+      case OperandClass::kVexVector:
+      case OperandClass::kIs4:
+        facts_.vector = true;
+        return;
+      case OperandClass::kImplied:
+        return implied(o);
+      default:
+        return;
+    }
+  }
+
+  void gpr(const Operand& o, std::uint8_t at, unsigned bytes) { touch(o, bit(registerOf(at)), bytes); }
+  void touch(const Operand& o, std::uint16_t registers, unsigned bytes) {
+    if (o.written) facts_.writes |= registers;
+    if (o.read || (o.written && bytes < 4)) facts_.reads |= registers;
+  }
+  void implied(const Operand& o) {
+    for (const Implied& known : kImpliedRegisters) {
+      if (known.name != o.implied) continue;
+      facts_.fixed |= known.registers;
+      touch(o, known.registers, known.bytes != 0 ? known.bytes : i_.operandBytes());
+    }
+  }
+  void memory(const Operand& o, unsigned bytes) {
+    if (!o.read && !o.written) return;
+    facts_.memoryBytes = static_cast<std::uint8_t>(bytes);
+    unsigned access = facts_.memory;
+    if (o.read) access |= Facts::kRead;
+    if (o.written) access |= Facts::kWrite;
+    facts_.memory = static_cast<Facts::Memory>(access);
+    const bool sse = (row_.is(kSseClass) || row_.is(kMmxClass)) && !row_.is(kUnaligned) && bytes == 16;
+    if (sse || mustBeAligned()) facts_.align = static_cast<std::uint8_t>(bytes);
+  }
+  // Instructions that want alignment whatever the encoding: whole vector moves that say so, and cmpxchg16b.
+  bool mustBeAligned() const {
+    const Pattern& p = row_.pattern;
+    const bool is66 = p.prefix == Pattern::k66;
+    const bool plain = p.prefix == Pattern::kNoPrefix;
+    if (p.map == 1 && p.opcode == 0xc7) return p.reg == 1 && p.w == 1;
+    if (!row_.is(kAvxClass)) return false;
+    if (p.map == 6) return p.opcode == 0x2a;
+    if (p.map != 5) return false;
+    if (p.opcode == 0x28 || p.opcode == 0x29 || p.opcode == 0x2b) return is66 || plain;
+    return is66 && (p.opcode == 0x6f || p.opcode == 0x7f || p.opcode == 0xe7);
+  }
+
+  const Insn& i_;
+  const Row& row_;
+  Facts facts_;
+};
+
+}  // namespace
+
+Facts factsOf(const Insn& insn) { return Collector(insn).collect(); }
+
+unsigned operandBytes(const Insn& i, const Operand& operand) {
+  const bool wide = i.w();
+  // The decoder keeps the first operand's size; others follow from the prefixes. 16-bit code is not for copying.
+  const unsigned byPrefix = wide ? 8 : i.has(Insn::k66) ? 2 : 4;
+  switch (operand.size) {
+    case OperandSize::kByte:
+      return 1;
+    case OperandSize::kWord:
+      return 2;
+    case OperandSize::kDword:
+      return 4;
+    case OperandSize::kQword:
+      return 8;
+    case OperandSize::kOcta:
+      return 16;
+    case OperandSize::kYmm:
+      return 32;
+    case OperandSize::kTen:
+      return 10;
+    case OperandSize::kOperand:
+      return rows()[i.row].is(kDefault64) || rows()[i.row].is(kForce64) ? i.operandBytes() : byPrefix;
+    case OperandSize::kOperand32:
+      return std::min(byPrefix, 4U);
+    case OperandSize::kNatural:
+      return wide ? 8 : 4;
+    case OperandSize::kVectorLength:
+      return i.vexL() ? 32 : 16;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace rhea::x86::t1
