@@ -55,10 +55,14 @@ Result<void> checkMachine(const CommandLine& line, Settings& settings) {
   for (const object::Given* given : line.all("accel")) {
     if (const Keyval::Entry* entry = given->pairs.find("accel"); entry != nullptr) accelerators.push_back(entry->value);
   }
+  // Several -accel are one list. The first of its names that this build has is taken.
+  std::optional<machine::Accelerator> chosen;
   for (const std::string& names : accelerators) {
-    if (Result<void> known = machine::checkAccelerators(names, *settings.board); !known.ok())
-      return known.takeError().context("-accel");
+    Result<machine::Accelerator> known = machine::chooseAccelerator(names, *settings.board);
+    if (!known.ok()) return known.takeError().context("-accel");
+    if (!chosen) chosen = *known;
   }
+  settings.accelerator = chosen.value_or(machine::Accelerator::kInterpreter);
   return success();
 }
 
@@ -106,6 +110,7 @@ Result<Settings> readSettings(const CommandLine& line) {
   RHEA_CHECK(checkAbsentParts(line, *settings.board));
   if (settings.board->mostCpus != 0) {
     RHEA_TRY(settings.pc, machine::readPcOptions(line));
+    settings.pc->translate = settings.accelerator == machine::Accelerator::kTranslator;
   } else {
     RHEA_CHECK(machine::refusePcOptions(line, settings.board->name));
   }

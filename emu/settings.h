@@ -12,6 +12,7 @@ namespace rhea {
 
 struct Settings {
   const machine::Board* board = nullptr;
+  machine::Accelerator accelerator = machine::Accelerator::kInterpreter;
   std::optional<machine::PcOptions> pc;  // of a board with CPUs
   machine::Identity identity;
   Log::Settings log;

@@ -60,6 +60,10 @@ class SoftTlb {
     for (Entry& entry : write_) entry.tag = kEmpty;
   }
 
+ public:
+  // For translated code: the read table, the write table behind it.
+  const Entry* reads() const { return read_.data(); }
+
  private:
   void drop(std::size_t at) { read_[at].tag = write_[at].tag = kEmpty; }
   // A slot is listed once per fill; one that is kept stays listed once at least.

@@ -45,20 +45,22 @@ Result<const Board*> chooseBoard(const Keyval& machine) {
       .withExitCode(2);
 }
 
-Result<void> checkAccelerators(std::string_view names, const Board& board) {
-  bool any = board.mostCpus == 0;
+Result<Accelerator> chooseAccelerator(std::string_view names, const Board& board) {
+  std::optional<Accelerator> chosen;
+  if (board.mostCpus == 0) chosen = Accelerator::kInterpreter;
   while (!names.empty()) {
     const std::size_t colon = std::min(names.find(':'), names.size());
     const std::string_view name = names.substr(0, colon);
     names.remove_prefix(std::min(colon + 1, names.size()));
-    any = any || name == "tcg" || name == "interp";
+    if (!chosen && name == "tcg") chosen = Accelerator::kTranslator;
+    if (!chosen && name == "interp") chosen = Accelerator::kInterpreter;
     if (std::ranges::find(kAccelerators, name) != std::end(kAccelerators)) continue;
     return Error(fmt::format("there is no accelerator '{}'", name))
         .expected("tcg, kvm, interp")
         .candidates(nearestNames(name, std::span<const std::string_view>(kAccelerators)))
         .withExitCode(2);
   }
-  if (any) return success();
+  if (chosen) return *chosen;
   return Error("KVM is not there in this version").expected("tcg, or kvm:tcg to take what there is").withExitCode(2);
 }
 

@@ -25,7 +25,9 @@ std::span<const Board> boards();
 Result<const Board*> chooseBoard(const Keyval& machine);
 // "kvm:tcg", the names in order of preference. Errors: a name that is no accelerator; none of them can run this board's
 // CPUs. The board `none` runs no code, so it takes every accelerator.
-Result<void> checkAccelerators(std::string_view names, const Board& board);
+enum class Accelerator : std::uint8_t { kInterpreter, kTranslator };
+// The first that this build has.
+Result<Accelerator> chooseAccelerator(std::string_view names, const Board& board);
 
 // Adds the classes of all boards.
 void addBoardClasses(object::ClassTable& classes);

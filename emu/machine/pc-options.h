@@ -34,6 +34,7 @@ struct PcOptions {
   std::string cpu;                  // -cpu as given; empty: the board's default
   std::string kernel, initrd, append;
   bool hpet = true;
+  bool translate = false;  // -accel tcg: guest code is translated; else interpreted
   GuestActions actions;
   RtcOptions rtc;
 };

@@ -211,6 +211,12 @@ Result<void> Pc::makeCpus() {
     vcpu->connect(*localApics_[n]);
     vcpu->onShutdown([this, at = vcpu.get()](const std::string& why) { triplefault(*at, why); });
     localApics_[n]->connect(*vcpu);
+    if (options_.translate) {
+      if (Result<void> done = vcpu->translateCode(); !done.ok()) {
+        around_.log.warning("-accel tcg: {}; the interpreter runs the guest", done.error().message());
+        options_.translate = false;
+      }
+    }
     vcpu->reset();
     vcpus_->add(std::move(vcpu));
     CpuObject::Place place;

@@ -12,6 +12,10 @@
 
 namespace rhea::x86 {
 
+namespace t1 {
+struct Native;
+}
+
 struct Block {
   const std::atomic<std::uint32_t>* version = nullptr;
   std::uint32_t seen = 0;
@@ -24,6 +28,8 @@ struct Block {
   std::uint16_t count = 0;  // instructions, without the end
   bool cached = true;
   Insn* insns = nullptr;
+  t1::Native* native = nullptr;  // translations, by virtual address
+  std::uint16_t runs = 0;        // before it was translated
 
   bool stale() const { return version->load(std::memory_order_acquire) != seen; }
 };
@@ -90,7 +96,8 @@ inline constexpr bool kTailCalls = false;
 template <Body kBody>
 Outcome leave(Cpu& cpu, const Insn* insn) {
   const Outcome outcome = kBody(cpu, *insn);
-  if (kTailCalls && outcome <= Outcome::kIndirect) [[likely]] {
+  // With translated code each block goes back to the loop that chooses.
+  if (kTailCalls && outcome <= Outcome::kIndirect && cpu.engine_ == nullptr) [[likely]] {
     Block* const block = cpu.current_;
     Block* next = nullptr;
     if (outcome != Outcome::kIndirect) {

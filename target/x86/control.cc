@@ -146,7 +146,7 @@ void Cpu::reset() {
   waitsForStartup_ = index() != 0;
   if (interrupts() != nullptr) interrupts()->reset(false);
   flushTlb(true);
-  blocks_->clear();
+  clearBlocks();
   updateMode();
 }
 

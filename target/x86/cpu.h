@@ -16,6 +16,7 @@
 #include "target/x86/insn.h"
 #include "target/x86/model.h"
 #include "target/x86/state.h"
+#include "target/x86/t1/area.h"
 
 namespace rhea {
 class Log;
@@ -81,6 +82,10 @@ struct [[gnu::packed, gnu::may_alias]] InPlace {
 
 struct Block;
 class BlockCache;
+namespace t1 {
+class Engine;
+class Translator;
+}  // namespace t1
 
 // What the CPU needs from the machine around it.
 struct Environment {
@@ -102,6 +107,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   ~Cpu() override;
 
   State st;
+  t1::Area area;  // of translated code, which reaches both from one base
 
   // --- faults: each records and gives kFault
   Outcome raise(Exception vector, std::uint32_t error = 0) {
@@ -332,6 +338,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   const Environment& environment() const { return environment_; }
   void cpuid(std::uint32_t leaf, std::uint32_t subleaf, std::array<std::uint32_t, 4>& result) const;
 
+  // Before run(): guest code is translated (T1) from now on. Error: why this host or build cannot.
+  Result<void> translateCode();
+  const t1::Engine* engine() const { return engine_.get(); }
+
   // --- cpu::Vcpu
   void run() override;
   void reset() override;
@@ -363,6 +373,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
  private:
   friend class BlockCache;
+  friend class t1::Engine;
+  friend class t1::Translator;
   friend struct CpuTest;
   template <Body kBody>
   friend Outcome leave(Cpu& cpu, const Insn* insn);
@@ -467,6 +479,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   cpu::SoftTlb* tlb_;
   mem::FlatViewPtr view_;
   std::unique_ptr<BlockCache> blocks_;
+  std::unique_ptr<t1::Engine> engine_;  // with translated code only
   Block* current_ = nullptr;
   static constexpr std::size_t kJumps = 4096;
   std::array<JumpEntry, kJumps> jumps_;

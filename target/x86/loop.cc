@@ -1,6 +1,7 @@
 // The loop: requests and interrupts at blocks' edges, blocks in between; lookup of blocks.
 #include "target/x86/block.h"
 #include "target/x86/cpu.h"
+#include "target/x86/t1/engine.h"
 
 namespace rhea::x86 {
 
@@ -31,7 +32,7 @@ void Cpu::adoptView() {
     if (newView_ != nullptr) view_ = std::move(newView_);
   }
   flushTlb(true);
-  blocks_->clear();
+  clearBlocks();
 }
 
 std::uint64_t Cpu::linearRip() const {
@@ -75,6 +76,7 @@ bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
 
 void Cpu::clearBlocks() {
   blocks_->clear();
+  if (engine_ != nullptr) engine_->clear();
   for (const auto& space : spaces_) dropJumps(*space);
 }
 
@@ -282,7 +284,13 @@ bool Cpu::handleRequests() {
   return (wanted & (cpu::kPause | cpu::kEnd)) == 0;
 }
 
+Result<void> Cpu::translateCode() {
+  RHEA_TRY(engine_, t1::Engine::make(*this));
+  return success();
+}
+
 void Cpu::run() {
+  if (engine_ != nullptr) engine_->bind();
   for (;;) {
     if (pending() != 0 && !handleRequests()) return;
     if (waitsForStartup_ || shutDown_) {
@@ -296,6 +304,8 @@ void Cpu::run() {
     }
     if (inhibit_ || breakpoints_ || (st.system & kTf) != 0)
       runSingle();
+    else if (engine_ != nullptr)
+      engine_->run();
     else
       runBlocks();
   }

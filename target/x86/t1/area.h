@@ -1,0 +1,29 @@
+// Area: what translated code reaches through the host's GS base besides the State itself. Part of the Cpu, behind `st`,
+// so that both lie within 32-bit displacements of one base.
+#pragma once
+
+#include "emu/base/base.h"
+
+namespace rhea::x86::t1 {
+
+// A target of jumps that were looked up before: linear address plus Area::jumpKey, and translated code.
+struct JumpSlot {
+  std::uint64_t key = 0;
+  std::uint64_t code = 0;
+};
+
+struct Area {
+  static constexpr std::size_t kJumpSlots = 4096;
+
+  std::uint64_t hostStack = 0;  // RSP of the C++ side while translated code runs
+  std::uint64_t engine = 0;     // the Engine, for the gates
+  std::uint64_t reads = 0;      // the soft TLB's read table that is in use; the write table lies behind it
+  std::uint64_t jumpKey = 0;    // address space and mode, in the 16 highest bits
+  std::uint64_t target = 0;     // of an indirect call, while its stack slot is looked up
+  std::uint32_t hostMxcsr = 0x1f80;
+  std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
+  std::uint8_t x87Live = 0;      // likewise the x87 registers
+  std::array<JumpSlot, kJumpSlots> jumps{};
+};
+
+}  // namespace rhea::x86::t1

@@ -1,0 +1,175 @@
+#include "target/x86/t1/engine.h"
+
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__)
+constexpr bool kPossible = false;
+#else
+constexpr bool kPossible = true;
+#endif
+
+constexpr std::uint32_t kMasked = 0x1f80;
+
+// Behind the single instruction that step() executes.
+Outcome execDone(Cpu&, const Insn*) { return Outcome::kNext; }
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
+  if (!kPossible) return Error("this build cannot run translated code").hint("build without sanitizers");
+  RHEA_TRY(std::unique_ptr<CodeCache> cache, CodeCache::make(kCacheSize));
+  std::unique_ptr<Engine> engine(new Engine(cpu, std::move(cache)));
+  cpu.area.engine = reinterpret_cast<std::uint64_t>(engine.get());
+  engine->makeGates();
+  engine->single_.version = &engine->never_;
+  engine->single_.count = 1;
+  engine->single_.cached = false;
+  engine->single_.insns = engine->singleInsns_.data();
+  return engine;
+}
+
+void Engine::bind() { ::syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu_.st); }
+
+std::int32_t Engine::areaOffset(const void* member) const {
+  return static_cast<std::int32_t>(static_cast<const std::uint8_t*>(member) -
+                                   reinterpret_cast<const std::uint8_t*>(&cpu_.st));
+}
+
+void Engine::clear() {
+  cache_->giveUp(codeStart_);
+  natives_.clear();
+  sites_.clear();
+  cpu_.area.jumps.fill({});
+  ++statistics_.flushes;
+}
+
+Native* Engine::native(Block& block) {
+  const std::uint64_t rip = cpu_.st.gpr[kRipRegister];
+  for (Native* known = block.native; known != nullptr; known = known->next) {
+    if (known->rip == rip) return known;
+  }
+  if (!block.cached || (block.mode & kModeSize) != 2) return nullptr;
+  if (block.runs < kWarm) {
+    ++block.runs;
+    return nullptr;
+  }
+  return Translator(*this, block, rip).translate();
+}
+
+// Number 0 never matches: empty slots have it.
+void Engine::selectSpace() {
+  Area& area = cpu_.area;
+  area.reads = reinterpret_cast<std::uint64_t>(cpu_.tlb_->reads());
+  const std::uint32_t space = cpu_.space_->jumps;
+  for (const SpaceKey& known : keys_) {
+    if (known.key != 0 && known.space == space && known.mode == cpu_.mode_) {
+      area.jumpKey = static_cast<std::uint64_t>(known.key) << 48;
+      return;
+    }
+  }
+  if (++lastKey_ == 0) {
+    lastKey_ = 1;
+    keys_.fill({});
+    area.jumps.fill({});
+  }
+  keys_[nextKeySlot_++ % keys_.size()] = {space, cpu_.mode_, lastKey_};
+  area.jumpKey = static_cast<std::uint64_t>(lastKey_) << 48;
+}
+
+void Engine::fillJump(const Native& to) {
+  Area& area = cpu_.area;
+  area.jumps[jumpSlot(to.rip)] = {to.rip + area.jumpKey, cache_->address(to.entry)};
+}
+
+void Engine::link(std::uint32_t site, const Native& to) {
+  const Site& from = sites_[site];
+  const std::uint32_t distance = to.entry - (from.where + 4);
+  std::memcpy(cache_->writable(from.where), &distance, 4);
+  ++statistics_.links;
+}
+
+void Engine::run() {
+  Cpu& cpu = cpu_;
+  cpu.st.system &= ~kRf;
+  using Enter = std::uint32_t (*)(std::uint64_t code);
+  const auto enter = reinterpret_cast<Enter>(cache_->address(gates_.enter));
+  std::uint32_t site = kNoSite;
+  std::uint64_t from = 0;  // page that the site is in
+  for (;;) {
+    if (cache_->rest().size() < Translator::kMostCode) cpu.clearBlocks();
+    Block* block = cpu.lookUp();
+    if (block == nullptr) [[unlikely]]
+      return cpu.conclude(Outcome::kFault);
+    // The cache may have been emptied by lookUp(), with all sites.
+    if (site >= sites_.size()) site = kNoSite;
+    Native* code = native(*block);
+    if (code != nullptr && code->vector && (cpu.st.mxcsr & kMasked) != kMasked) {
+      ++statistics_.leftToT0[static_cast<std::size_t>(Reason::kMasks)];
+      code = nullptr;
+    }
+    Outcome outcome;
+    if (code == nullptr) {
+      site = kNoSite;
+      ++statistics_.interpreted;
+      cpu.current_ = block;
+      outcome = block->insns[0].exec(cpu, block->insns);
+      block = cpu.current_;
+      cpu.instructions_ += block->count;
+    } else {
+      selectSpace();
+      if (site != kNoSite && (code->rip ^ from) >> 12 == 0) link(site, *code);
+      fillJump(*code);
+      ++statistics_.entries;
+      cpu.current_ = nullptr;
+      site = enter(cache_->address(code->entry));
+      outcome = Outcome::kIndirect;
+      if (site == kStepped) {
+        outcome = outcome_;
+        site = kNoSite;
+      } else if (site != kNoSite) {
+        from = sites_[site].native->rip;
+      }
+    }
+    if (outcome > Outcome::kIndirect) [[unlikely]]
+      return cpu.conclude(outcome);
+    if (std::atomic_ref(cpu.st.pending).load(std::memory_order_relaxed) != 0) [[unlikely]]
+      return cpu.conclude(outcome);
+  }
+}
+
+std::uint64_t Engine::stepFromCode(Engine* engine, std::uint32_t site) { return engine->step(site); }
+
+// One instruction by T0. The answer is where translated code goes on, 0: it is left.
+std::uint64_t Engine::step(std::uint32_t site) {
+  Cpu& cpu = cpu_;
+  const Site& at = sites_[site];
+  const Insn& insn = at.native->block->insns[at.index];
+  singleInsns_[0] = insn;
+  singleInsns_[1].exec = &execDone;
+  singleInsns_[1].end = insn.end;
+  singleInsns_[1].length = 0;
+  cpu.st.gpr[kRipRegister] = at.native->rip;
+  cpu.current_ = &single_;
+  ++statistics_.steps;
+  outcome_ = insn.exec(cpu, singleInsns_.data());
+  if (outcome_ == Outcome::kNext) {
+    cpu.current_ = nullptr;
+    if (at.native->vector && (cpu.st.mxcsr & kMasked) != kMasked) {
+      cpu.st.gpr[kRipRegister] += insn.end;
+      outcome_ = Outcome::kIndirect;
+      return 0;
+    }
+    return cache_->address(at.where);
+  }
+  return 0;
+}
+
+}  // namespace rhea::x86::t1

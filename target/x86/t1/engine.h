@@ -1,0 +1,100 @@
+// Engine: translated code of one vCPU: what there is, how it is entered and left, and why some of it is not there.
+//
+// A T0 block that has run a few times is translated (translator.h). Translated blocks call each other; whatever they
+// cannot do - a page that the soft TLB does not have, an instruction without a translation - is done by T0's function
+// for that one instruction, on the whole State, and the block goes on behind it (step()).
+#pragma once
+
+#include <deque>
+
+#include "target/x86/block.h"
+#include "target/x86/t1/code-cache.h"
+#include "target/x86/t1/emitter.h"
+
+namespace rhea::x86::t1 {
+
+// A translated block: of one T0 block at one virtual address.
+struct Native {
+  Block* block = nullptr;
+  std::uint64_t rip = 0;
+  std::uint32_t entry = 0;  // in the cache
+  std::uint32_t bytes = 0;
+  bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
+  Native* next = nullptr;
+};
+
+// A place in translated code that the C++ side is told of by number: an instruction that T0 is to execute (and where to
+// go on), or a direct jump whose target may be patched in.
+struct Site {
+  Native* native = nullptr;
+  std::uint32_t where = 0;  // step: where to go on; link: the distance to patch
+  std::uint16_t index = 0;  // the instruction in the block
+};
+
+// Why an instruction or a block was left to T0.
+enum class Reason : std::uint8_t { kMode, kMasks, kControl, kSystem, kOther, kCount };
+
+struct Statistics {
+  std::uint64_t blocks = 0, guestBytes = 0, hostBytes = 0, instructions = 0;
+  std::uint64_t flushes = 0, steps = 0, entries = 0, links = 0, jumpMisses = 0, interpreted = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Reason::kCount)> leftToT0{};
+};
+
+class Engine {
+ public:
+  static constexpr std::size_t kCacheSize = std::size_t{64} << 20;
+  // How often T0 runs a block before it is translated.
+  static constexpr std::uint16_t kWarm = 2;
+
+  // Error: the host gives no executable memory, or this build cannot leave C++ (sanitizers).
+  static Result<std::unique_ptr<Engine>> make(Cpu& cpu);
+
+  // On the vCPU's thread, before guest code is run: the host's GS base is this vCPU's state.
+  void bind();
+  // In place of Cpu::runBlocks().
+  void run();
+  // With the T0 blocks; never while translated code runs.
+  void clear();
+
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  friend class Translator;
+  struct Gates {
+    std::uint32_t enter = 0, leave = 0, step = 0, loadVectors = 0;
+  };
+  // What the gate answers in place of a link site.
+  static constexpr std::uint32_t kNoSite = 0xffffffff, kStepped = 0xfffffffe;
+
+  Engine(Cpu& cpu, std::unique_ptr<CodeCache> cache) : cpu_(cpu), cache_(std::move(cache)) {}
+  void makeGates();
+  Native* native(Block& block);
+  void link(std::uint32_t site, const Native& to);
+  void fillJump(const Native& to);
+  void selectSpace();
+  static std::uint64_t stepFromCode(Engine* engine, std::uint32_t site);
+  std::uint64_t step(std::uint32_t site);
+  std::int32_t areaOffset(const void* member) const;
+
+  Cpu& cpu_;
+  std::unique_ptr<CodeCache> cache_;
+  Gates gates_;
+  std::size_t codeStart_ = 0;  // behind the gates
+  std::deque<Native> natives_;
+  std::vector<Site> sites_;
+  Statistics statistics_;
+  Outcome outcome_ = Outcome::kNext;
+  Block single_;
+  std::array<Insn, 2> singleInsns_;
+  std::atomic<std::uint32_t> never_{0};
+  // The numbers of address spaces and modes in Area::jumpKey.
+  struct SpaceKey {
+    std::uint32_t space = 0, mode = 0;
+    std::uint16_t key = 0;
+  };
+  std::array<SpaceKey, 16> keys_{};
+  std::uint16_t lastKey_ = 0;
+  unsigned nextKeySlot_ = 0;
+};
+
+}  // namespace rhea::x86::t1

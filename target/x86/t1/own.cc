@@ -1,0 +1,261 @@
+// The instructions that are not copied: control flow, the stack, lea, division.
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+// false: not one of them, or not in this form.
+bool Translator::own(const Insn& insn) {
+  const Row& row = rows()[insn.row];
+  const Pattern& p = row.pattern;
+  if (p.map == 1 && (p.opcode & 0xf0) == 0x80 && canonicalTarget(insn)) {
+    jumpConditional(insn, p.opcode & 0xf);
+    return true;
+  }
+  if (p.map != 0) return false;
+  const bool wide = insn.operandBytes() == 8;
+  switch (p.opcode) {
+    case 0x50:
+      if (wide) push(insn.rm / 8);
+      return wide;
+    case 0x58:
+      if (wide) pop(insn.rm / 8);
+      return wide;
+    case 0x68:
+    case 0x6a:
+      if (wide) pushConstant(insn.imm);
+      return wide;
+    case 0x8d:
+      if (insn.operandBytes() == 2) return false;
+      leaCopy(insn);
+      return true;
+    case 0xc9:
+      if (wide) leave();
+      return wide;
+    case 0xc2:
+      returnNear(static_cast<std::uint32_t>(insn.imm));
+      return true;
+    case 0xc3:
+      returnNear(0);
+      return true;
+    case 0xe2:
+    case 0xe3:
+      if (insn.addressBytes() != 8 || !canonicalTarget(insn)) return false;
+      jumpCounter(insn, p.opcode);
+      return true;
+    case 0xe8:
+      if (!canonicalTarget(insn)) return false;
+      call(insn);
+      return true;
+    case 0xe9:
+    case 0xeb:
+      if (!canonicalTarget(insn)) return false;
+      saveFlags();
+      jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+      return true;
+    case 0xff:
+      if (p.reg != 2 && p.reg != 4) return false;
+      jumpIndirect(insn, p.reg == 2);
+      return true;
+    case 0xf6:
+    case 0xf7:
+      if (p.reg < 6 || insn.operandBytes() < 4 || insn.memory()) return false;
+      divide(insn, p.reg == 7);
+      return true;
+    default:
+      if ((p.opcode & 0xf0) != 0x70 || !canonicalTarget(insn)) return false;
+      jumpConditional(insn, p.opcode & 0xf);
+      return true;
+  }
+}
+
+void Translator::leaCopy(const Insn& insn) {
+  const auto guest = static_cast<std::uint8_t>(insn.reg / 8);
+  const bool wide = insn.operandBytes() == 8 && insn.addressBytes() == 8;
+  const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
+  if (insn.base == kRipRegister || (insn.base >= 16 && insn.index >= 16)) {
+    std::uint64_t address = static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
+    if (insn.base == kRipRegister) address += rip_ + ((insn.scale & 0x80) != 0 ? insn.end : 0U);
+    e_.constant(to, wide ? address : address & 0xffffffff);
+  } else {
+    Mem mem;
+    mem.disp = insn.disp;
+    if (insn.base < 16) mem.base = guestIn(insn.base, kTemp0);
+    if (insn.index < 16) {
+      mem.index = guestIn(insn.index, kTemp1);
+      mem.scale = insn.scale & 3;
+    }
+    e_.op(kOpLea, to, mem, wide);
+  }
+  if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
+}
+
+void Translator::push(std::uint8_t guest) {
+  saveFlags();
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
+  probe({8, true});
+  e_.store(Mem::at(kTemp0), guestIn(guest, kTemp1));
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+}
+
+void Translator::pushConstant(std::int64_t value) {
+  saveFlags();
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
+  probe({8, true});
+  e_.op(0xc7, 0, Mem::at(kTemp0));
+  e_.dword(static_cast<std::uint32_t>(value));
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+}
+
+void Translator::pop(std::uint8_t guest) {
+  saveFlags();
+  e_.move(kTemp0, kHostRsp);
+  probe({8, false});
+  const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
+  e_.load(to, Mem::at(kTemp0));
+  if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
+  if (guest != kRsp) e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, 8));
+}
+
+void Translator::leave() {
+  saveFlags();
+  e_.move(kTemp0, kHostRbp);
+  probe({8, false});
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRbp, 8));
+  e_.load(kHostRbp, Mem::at(kTemp0));
+}
+
+// A quotient that may not fit is T0's, which raises the exception. The flags go through the host's division.
+void Translator::divide(const Insn& insn, bool isSigned) {
+  saveFlags();
+  const bool wide = insn.operandBytes() == 8;
+  const std::uint8_t by = guestIn(insn.rm / 8, kTemp1);
+  if (!isSigned) {
+    e_.op(kOpCmp, kHostRdx, by, wide);  // fits exactly when the high half is below the divisor
+    coldStep(e_.jumpIf(3));
+  } else {
+    // The high half is only the sign, and the divisor neither 0 nor -1.
+    e_.op(kOpMovLoad, kTemp0, kHostRax, wide);
+    e_.shift(7, kTemp0, wide ? 63 : 31, wide);
+    e_.op(kOpCmp, kTemp0, kHostRdx, wide);
+    coldStep(e_.jumpIf(5));
+    e_.op(kOpLea, kTemp0, Mem::at(by, 1), wide);
+    e_.arith(7, kTemp0, 1, wide);
+    coldStep(e_.jumpIf(6));
+  }
+  flags_ = Flags::kState;
+  needFlags();
+  e_.op(0xf7, isSigned ? 7 : 6, by, wide);
+  flags_ = Flags::kHost;
+}
+
+// The flags are in the state.
+void Translator::jumpDirect(std::uint64_t target) {
+  ended_ = true;
+  if ((target ^ rip_) >> 12 == 0) {
+    const std::uint32_t place = e_.jump();
+    const std::uint32_t site = newSite(index_);
+    engine_.sites_[site].where = place;
+    cold_.push_back({Cold::kLink, place, site, target});
+    return;
+  }
+  const JumpSlot& slot = cpu_.area.jumps[jumpSlot(target)];
+  e_.constant(kTemp0, target);
+  e_.op(kOpAdd, kTemp0, Mem::state(area(&cpu_.area.jumpKey)));
+  e_.op(kOpCmp, kTemp0, Mem::state(area(&slot.key)));
+  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, target});
+  e_.op(0xff, 4, Mem::state(area(&slot.code)), false);
+}
+
+void Translator::jumpConditional(const Insn& insn, unsigned condition) {
+  needFlags();
+  saveFlags();
+  const std::uint32_t taken = e_.jumpIf(condition);
+  jumpDirect(nextRip(insn));
+  e_.patch(taken, e_.here());
+  jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+}
+
+// loop and jrcxz, whose counter is RCX: the host's own, over a short distance.
+void Translator::jumpCounter(const Insn& insn, unsigned opcode) {
+  saveFlags();
+  if (opcode == 0xe2) e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1));
+  e_.op(kOpTest, kHostRcx, kHostRcx);
+  flags_ = Flags::kState;
+  const std::uint32_t taken = e_.jumpIf(opcode == 0xe2 ? 5 : 4);
+  jumpDirect(nextRip(insn));
+  e_.patch(taken, e_.here());
+  jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+}
+
+void Translator::call(const Insn& insn) {
+  const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
+  saveFlags();
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
+  probe({8, true});
+  const std::uint64_t back = nextRip(insn);
+  if (static_cast<std::int64_t>(back) == static_cast<std::int32_t>(back)) {
+    e_.op(0xc7, 0, Mem::at(kTemp0));
+    e_.dword(static_cast<std::uint32_t>(back));
+  } else {
+    e_.constant(kTemp1, back);
+    e_.store(Mem::at(kTemp0), kTemp1);
+  }
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+  jumpDirect(target);
+}
+
+void Translator::lookUpTarget() {
+  e_.op(0x69, kTemp2, kTemp1, false);  // imul
+  e_.dword(kHashFactor);
+  e_.shift(5, kTemp2, 16, false);
+  e_.arith(4, kTemp2, (Area::kJumpSlots - 1) << 4, false);
+  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.jumpKey)));
+  e_.op(kOpCmp, kTemp1, Mem::stateIndexed(kTemp2, area(cpu_.area.jumps.data())));
+  coldStep(e_.jumpIf(5));
+}
+
+void Translator::jumpToSlot() {
+  e_.op(0xff, 4, Mem::stateIndexed(kTemp2, area(cpu_.area.jumps.data()) + 8), false);
+  ended_ = true;
+}
+
+// A target that is not in the table is looked up after T0 has executed the instruction, so nothing may have changed
+// before the comparison.
+void Translator::jumpIndirect(const Insn& insn, bool call) {
+  if (insn.operandBytes() != 8) return stepped(Reason::kControl);
+  saveFlags();
+  const Mem kept = Mem::state(area(&cpu_.area.target));
+  if (insn.memory()) {
+    loadAddress(insn);
+    probe({8, false});
+    e_.load(kTemp1, Mem::at(kTemp0));
+  } else {
+    const std::uint8_t from = guestIn(insn.rm / 8, kTemp1);
+    e_.move(kTemp1, from);
+  }
+  if (call) {
+    e_.store(kept, kTemp1);
+    e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
+    probe({8, true});
+    e_.load(kTemp1, kept);
+  }
+  lookUpTarget();
+  if (call) {
+    e_.constant(kTemp1, nextRip(insn));
+    e_.store(Mem::at(kTemp0), kTemp1);
+    e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+  }
+  jumpToSlot();
+}
+
+void Translator::returnNear(std::uint32_t drop) {
+  saveFlags();
+  e_.move(kTemp0, kHostRsp);
+  probe({8, false});
+  e_.load(kTemp1, Mem::at(kTemp0));
+  lookUpTarget();
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, static_cast<std::int32_t>(8 + drop)));
+  jumpToSlot();
+}
+
+}  // namespace rhea::x86::t1

@@ -1,0 +1,271 @@
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+namespace {
+
+// Rows that the host's CPU has: a table for the whole program, made at the first use and constant.
+const RowSet& hostRows() {
+  static const RowSet rows(hostModel());
+  return rows;
+}
+
+bool ordinary(const Insn& insn) {
+  return insn.exec != &execInvalid && insn.exec != &execTooLong && insn.exec != &execPrivileged &&
+         insn.exec != &execNoDevice && insn.length != 0;
+}
+
+}  // namespace
+
+Translator::Translator(Engine& engine, Block& block, std::uint64_t rip)
+    : engine_(engine),
+      cpu_(engine.cpu_),
+      block_(block),
+      rip_(rip),
+      start_(engine.cache_->used()),
+      e_(engine.cache_->rest(), static_cast<std::uint32_t>(engine.cache_->used())) {}
+
+Native* Translator::translate() {
+  engine_.natives_.emplace_back();
+  native_ = &engine_.natives_.back();
+  native_->block = &block_;
+  native_->rip = rip_;
+  for (unsigned n = 0; n < block_.count; ++n) {
+    const Insn& insn = block_.insns[n];
+    if (!ordinary(insn)) continue;
+    copies_[n] = hostRows().has(insn.row) && describe(insn, facts_[n]);
+    if (copies_[n] && (facts_[n].x87 || (facts_[n].mayFault && !facts_[n].vector && facts_[n].align == 0)))
+      copies_[n] = false;
+    if (copies_[n] && facts_[n].vector) native_->vector = true;
+  }
+  native_->entry = e_.here();
+  prologue();
+  for (index_ = 0; index_ < block_.count; ++index_) instruction(index_);
+  if (!ended_) {
+    saveFlags();
+    jumpDirect(rip_ + block_.bytes);
+  }
+  coldCode();
+  native_->bytes = static_cast<std::uint32_t>(e_.size());
+  if (e_.overflow()) std::abort();
+  engine_.cache_->take(e_.size());
+  native_->next = block_.native;
+  block_.native = native_;
+  Statistics& statistics = engine_.statistics_;
+  ++statistics.blocks;
+  statistics.guestBytes += block_.bytes;
+  statistics.hostBytes += e_.size();
+  statistics.instructions += block_.count;
+  return native_;
+}
+
+// Leaves where somebody asks for something or the page's code has changed.
+void Translator::prologue() {
+  e_.bytes({0x65, 0x83});
+  e_.modrm(7, Mem::state(offsetof(State, pending)));
+  e_.byte(0);
+  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
+  e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.version));
+  e_.op(0x81, 7, Mem::at(kTemp0), false);
+  e_.dword(block_.seen);
+  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
+  if (native_->vector) {
+    e_.bytes({0x65, 0x80});
+    e_.modrm(7, Mem::state(area(&cpu_.area.vectorsLive)));
+    e_.byte(0);
+    cold_.push_back({Cold::kVectors, e_.jumpIf(4), e_.here(), rip_});
+  }
+}
+
+void Translator::instruction(unsigned index) {
+  const Insn& insn = block_.insns[index];
+  ended_ = false;
+  if (!ordinary(insn)) {
+    stepped(Reason::kOther);
+  } else if (copies_[index]) {
+    copied(insn, facts_[index]);
+  } else if (!own(insn)) {
+    const Row& row = rows()[insn.row];
+    stepped(row.is(kCpl0) ? Reason::kSystem : row.is(kEnd) ? Reason::kControl : Reason::kOther);
+  }
+  resumeHere();
+}
+
+void Translator::resumeHere() {
+  for (const std::uint32_t site : unresolved_) engine_.sites_[site].where = e_.here();
+  unresolved_.clear();
+}
+
+std::uint32_t Translator::newSite(unsigned index) {
+  Site site;
+  site.native = native_;
+  site.index = static_cast<std::uint16_t>(index);
+  engine_.sites_.push_back(site);
+  return static_cast<std::uint32_t>(engine_.sites_.size() - 1);
+}
+
+void Translator::coldStep(std::uint32_t jump) {
+  // One site per instruction is enough.
+  if (unresolved_.empty()) unresolved_.push_back(newSite(index_));
+  cold_.push_back({Cold::kStep, jump, unresolved_.front(), 0});
+}
+
+// T0 does it, always.
+void Translator::stepped(Reason reason) {
+  ++engine_.statistics_.leftToT0[static_cast<std::size_t>(reason)];
+  saveFlags();
+  const std::uint32_t site = newSite(index_);
+  unresolved_.push_back(site);
+  e_.constant(kTemp0, site);
+  e_.jumpTo(engine_.gates_.step);
+  flags_ = Flags::kBoth;
+}
+
+void Translator::saveFlags() {
+  if (flags_ != Flags::kHost) return;
+  emitFlagsToState(e_);
+  flags_ = Flags::kBoth;
+}
+
+void Translator::needFlags() {
+  if (flags_ != Flags::kState) return;
+  e_.move(kTemp0, kHostRax);
+  emitFlagsFromState(e_);
+  e_.move(kHostRax, kTemp0);
+  flags_ = Flags::kBoth;
+}
+
+// The host register with the guest register's value: its own, or the temporary after a load.
+std::uint8_t Translator::guestIn(std::uint8_t guest, std::uint8_t temporary) {
+  if (!isDisplaced(guest)) return guest;
+  e_.load(temporary, Mem::state(gprOffset(guest)));
+  return temporary;
+}
+
+// The linear address of the memory operand into kTemp0. May change the flags.
+void Translator::loadAddress(const Insn& insn) {
+  const bool base = insn.base < 16;
+  const bool index = insn.index < 16;
+  if (insn.base == kRipRegister) {
+    std::uint64_t address = rip_ + static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
+    if ((insn.scale & 0x80) != 0) address += insn.end;
+    e_.constant(kTemp0, insn.addressBytes() == 4 ? address & 0xffffffff : address);
+  } else if (!base && !index) {
+    const auto disp = static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
+    e_.constant(kTemp0, insn.addressBytes() == 4 ? disp & 0xffffffff : disp);
+  } else {
+    Mem mem;
+    mem.disp = insn.disp;
+    if (base) mem.base = guestIn(insn.base, kTemp0);
+    if (index) {
+      mem.index = guestIn(insn.index, kTemp1);
+      mem.scale = insn.scale & 3;
+    }
+    if (base && !index && insn.disp == 0 && insn.addressBytes() == 8)
+      e_.move(kTemp0, mem.base);
+    else
+      e_.op(kOpLea, kTemp0, mem, insn.addressBytes() == 8);
+  }
+  if (insn.segment() >= kFs)
+    e_.op(kOpAdd, kTemp0,
+          Mem::state(static_cast<std::int32_t>(offsetof(State, segments) + insn.segment() * sizeof(Segment) +
+                                               offsetof(Segment, base))));
+}
+
+void Translator::probe(const Access& access) {
+  constexpr auto kTable = static_cast<std::int32_t>(sizeof(cpu::SoftTlb::Table));
+  const std::int32_t table = access.write ? kTable : 0;
+  e_.move(kTemp1, kTemp0);
+  e_.shift(5, kTemp1, 8);
+  e_.arith(4, kTemp1, 0x3ff0, false);
+  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.reads)));
+  if (access.align != 0 || access.bytes == 1) {
+    // A misaligned address keeps low bits, and matches nothing.
+    e_.move(kTemp2, kTemp0);
+    e_.arith(4, kTemp2, -4096 | static_cast<std::int32_t>(access.align == 0 ? 0 : access.align - 1));
+  } else {
+    e_.op(kOpLea, kTemp2, Mem::at(kTemp0, static_cast<std::int32_t>(access.bytes - 1)));
+    e_.arith(4, kTemp2, -4096);
+  }
+  e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
+  coldStep(e_.jumpIf(5));
+  e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
+  flags_ = Flags::kState;
+}
+
+void Translator::copied(const Insn& insn, const Facts& facts) {
+  const bool partial = facts.flagsWritten != 0 && (facts.flagsWritten & kArithmeticFlags) != kArithmeticFlags;
+  const bool needs = facts.flagsRead != 0 || partial;
+  Place place;
+  if (facts.addressOnly && rows()[insn.row].pattern.opcode == 0x8d && rows()[insn.row].pattern.map == 0)
+    return insn.operandBytes() == 2 ? stepped(Reason::kOther) : leaCopy(insn);
+  const bool memory = facts.memory != Facts::kNone;
+  if (memory) {
+    saveFlags();
+    loadAddress(insn);
+    probe({facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
+    place.base = kTemp0;
+  }
+  // Displaced operands. With memory kTemp0 is taken.
+  std::array<std::uint8_t, 3> free{kTemp1, kTemp2, kTemp0};
+  const std::size_t count = memory ? 2 : 3;
+  std::size_t used = 0;
+  const unsigned displaced = (facts.reads | facts.writes) & (1U << 10 | 1U << 11 | 1U << 15);
+  if (static_cast<std::size_t>(std::popcount(displaced)) > count) return stepped(Reason::kOther);
+  if (needs && flags_ == Flags::kState) {
+    if (memory) {
+      // kTemp0 holds the address: RAX waits in kTemp1.
+      e_.move(kTemp1, kHostRax);
+      emitFlagsFromState(e_);
+      e_.move(kHostRax, kTemp1);
+      flags_ = Flags::kBoth;
+    } else {
+      needFlags();
+    }
+  }
+  for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
+    if ((displaced >> guest & 1) == 0) continue;
+    place.map[guest] = free[used++];
+    if ((facts.reads >> guest & 1) != 0) e_.load(place.map[guest], Mem::state(gprOffset(guest)));
+  }
+  std::array<std::uint8_t, kMostEncoded> bytes;
+  const Encoded encoded = transcribe(insn, place, bytes);
+  if (!encoded.good) {
+    // Nothing has been executed of it: T0 does it from here.
+    return stepped(Reason::kOther);
+  }
+  for (unsigned n = 0; n < encoded.size; ++n) e_.byte(bytes[n]);
+  for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
+    if ((facts.writes >> guest & 1) != 0) e_.store(Mem::state(gprOffset(guest)), place.map[guest]);
+  }
+  if (facts.flagsWritten != 0) flags_ = Flags::kHost;
+}
+
+void Translator::coldCode() {
+  for (const Cold& cold : cold_) {
+    e_.patch(cold.jump, e_.here());
+    switch (cold.kind) {
+      case Cold::kStep:
+        e_.constant(kTemp0, cold.site);
+        e_.jumpTo(engine_.gates_.step);
+        break;
+      case Cold::kLink:
+      case Cold::kLeave:
+      case Cold::kVectors:
+        e_.constant(kTemp0, cold.rip);
+        e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
+        if (cold.kind == Cold::kVectors) {
+          // lea r11, [rip + distance]: where to go on.
+          e_.bytes({0x4c, 0x8d, 0x1d});
+          e_.dword(cold.site - (e_.here() + 4));
+          e_.jumpTo(engine_.gates_.loadVectors);
+          break;
+        }
+        e_.constant(kTemp0, cold.kind == Cold::kLink ? cold.site : Engine::kNoSite);
+        e_.jumpTo(engine_.gates_.leave);
+        break;
+    }
+  }
+}
+
+}  // namespace rhea::x86::t1

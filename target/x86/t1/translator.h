@@ -1,0 +1,93 @@
+// Translator: one T0 block to host code. See docs/design/translator.md.
+#pragma once
+
+#include "target/x86/t1/engine.h"
+#include "target/x86/t1/registers.h"
+#include "target/x86/t1/transcribe.h"
+
+namespace rhea::x86::t1 {
+
+class Translator {
+ public:
+  // Hot and cold code of one block at the most: there must be so much room.
+  static constexpr std::size_t kMostCode = 24576;
+
+  Translator(Engine& engine, Block& block, std::uint64_t rip);
+  Native* translate();
+
+ private:
+  // What is behind the hot code: where a jump leads, and what is done there.
+  struct Cold {
+    enum Kind : std::uint8_t { kStep, kLink, kLeave, kVectors } kind;
+    std::uint32_t jump = 0;  // the distance to patch
+    std::uint32_t site = 0;
+    std::uint64_t rip = 0;
+  };
+  // Where the guest's flags are. kBoth: in the host's register and in the state.
+  enum class Flags : std::uint8_t { kState, kHost, kBoth };
+  struct Access {
+    unsigned bytes;
+    bool write;
+    unsigned align = 0;
+  };
+
+  void prologue();
+  void instruction(unsigned index);
+  void copied(const Insn& insn, const Facts& facts);
+  void stepped(Reason reason);
+  bool own(const Insn& insn);
+  void coldCode();
+
+  // --- own instructions
+  void loadAddress(const Insn& insn);
+  void leaCopy(const Insn& insn);
+  void push(std::uint8_t guest);
+  void pushConstant(std::int64_t value);
+  void pop(std::uint8_t guest);
+  void leave();
+  void divide(const Insn& insn, bool isSigned);
+  void jumpDirect(std::uint64_t target);
+  void jumpConditional(const Insn& insn, unsigned condition);
+  void jumpCounter(const Insn& insn, unsigned opcode);
+  void call(const Insn& insn);
+  void jumpIndirect(const Insn& insn, bool call);
+  void returnNear(std::uint32_t drop);
+
+  // The address in kTemp0 becomes a host address; uses all temporaries and the flags, which must be in the state. A
+  // miss is a step of the present instruction.
+  void probe(const Access& access);
+  void saveFlags();
+  void needFlags();
+  // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
+  void lookUpTarget();
+  void jumpToSlot();
+  void resumeHere();
+
+  std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
+  std::uint32_t newSite(unsigned index);
+  void coldStep(std::uint32_t jump);
+  std::uint64_t ripOf(const Insn& insn) const { return rip_ + insn.end - insn.length; }
+  std::uint64_t nextRip(const Insn& insn) const { return rip_ + insn.end; }
+  // A direct jump to anywhere else is T0's, which raises #GP at the jump.
+  bool canonicalTarget(const Insn& insn) const {
+    return cpu_.canonical(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+  }
+  std::int32_t area(const void* member) const { return engine_.areaOffset(member); }
+
+  Engine& engine_;
+  Cpu& cpu_;
+  Block& block_;
+  const std::uint64_t rip_;
+  const std::size_t start_;
+  Emitter e_;
+  Native* native_ = nullptr;
+  std::vector<Cold> cold_;
+  std::vector<std::uint32_t> unresolved_;  // sites of the present instruction, which go on behind it
+  Flags flags_ = Flags::kState;
+  unsigned index_ = 0;
+  bool ended_ = false;  // control does not fall out of the code so far
+  std::array<Facts, BlockCache::kMostInsns> facts_;
+  std::array<bool, BlockCache::kMostInsns> copies_{};
+};
+
+}  // namespace rhea::x86::t1
