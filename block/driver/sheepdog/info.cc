@@ -110,7 +110,16 @@ Task<Result<StorageFacts>> SheepdogDriver::storageFacts() {
   co_return facts;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> SheepdogDriver::counters() const { return {}; }
+std::vector<std::pair<std::string, std::uint64_t>> SheepdogDriver::counters() const {
+  const sheepdog::LinkCounts& counts = volume_->link().counts();
+  return {{"requests", counts.requests.load()},
+          {"replies", counts.replies.load()},
+          {"resent", counts.resent.load()},
+          {"connections", counts.connections.load()},
+          {"connections-lost", counts.lost.load()},
+          {"discard-nb-ok", discards_.load()},
+          {"discard-bytes-ok", discardedBytes_.load()}};
+}
 
 // An index cannot contradict itself; but an object that it names can be missing, and a slot can name no VDI.
 Task<Result<CheckReport>> SheepdogDriver::check(CheckWish, Progress& progress, CancelToken cancel) {

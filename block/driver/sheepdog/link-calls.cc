@@ -107,7 +107,7 @@ void Link::start(Fd fd) {
   blocked_ = false;
   reader_.reset();
   lostEvent_.reset();
-  ++counts_.connections;
+  counts_.connections.fetch_add(1, std::memory_order_relaxed);
   readable_ = loop_->watch(fd_.get(), Loop::Ready::kRead, [this] { receive(); });
 }
 
@@ -119,7 +119,7 @@ void Link::resume() {
   List again;
   List flushes;
   while (Call* const call = held_.takeFirst()) {
-    ++counts_.resent;
+    counts_.resent.fetch_add(1, std::memory_order_relaxed);
     (call->request.op == Op::kFlushVdi ? flushes : again).append(*call);
   }
   while (Call* const call = flushes.takeFirst()) again.append(*call);
@@ -130,7 +130,7 @@ void Link::resume() {
 
 void Link::lose(const Error& why, bool nonsense) {
   if (state_ != State::kGreeting && state_ != State::kUp) return;
-  if (state_ == State::kUp) ++counts_.lost;
+  if (state_ == State::kUp) counts_.lost.fetch_add(1, std::memory_order_relaxed);
   state_ = State::kCalling;
   trouble_ = why.message();
   readable_.reset();

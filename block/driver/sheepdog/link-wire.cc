@@ -26,7 +26,7 @@ bool Link::fillSending() {
     slotOf(call.id_) = &call;
     sending_.append(call);
     ++onTheirWay_;
-    ++counts_.requests;
+    counts_.requests.fetch_add(1, std::memory_order_relaxed);
   };
   while (onTheirWay_ < settings_.depth + 4U) {  // greetings have places of their own
     Call* const call = urgent_.takeFirst();
@@ -164,7 +164,7 @@ void Link::end(const Reply& reply) {
   Call& call = *std::exchange(slotOf(reply.id), nullptr);
   sent_.remove(call);
   --onTheirWay_;
-  ++counts_.replies;
+  counts_.replies.fetch_add(1, std::memory_order_relaxed);
   call.reply = reply;
   // A shorter answer than asked for is no answer.
   if (reply.result == 0 && reply.dataLength != call.room.length()) {

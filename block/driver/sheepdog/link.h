@@ -62,12 +62,13 @@ struct LinkSettings {
   std::optional<Duration> patience;  // requests fail after so long without a gateway; none: never
 };
 
+// Changed on the link's loop, read anywhere.
 struct LinkCounts {
-  std::uint64_t connections = 0;
-  std::uint64_t requests = 0;
-  std::uint64_t replies = 0;
-  std::uint64_t resent = 0;
-  std::uint64_t lost = 0;  // connections
+  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> replies{0};
+  std::atomic<std::uint64_t> resent{0};
+  std::atomic<std::uint64_t> lost{0};  // connections
 };
 
 class Link final : private Loop::RoundEnd, private ReplySink {
