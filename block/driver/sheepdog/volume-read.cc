@@ -66,7 +66,8 @@ Task<Result<BlockStatus>> Volume::status(Extent at) {
   std::uint64_t objects = 1;
   std::uint32_t owner = 0;
   if (hyper_) {
-    RHEA_CO_TRY(const HyperIndex::Run run, co_await hyper_->find(link_, first, std::uint64_t{last} - first + 1));
+    const std::uint64_t most = std::uint64_t(last) - first + 1;
+    RHEA_CO_TRY(const HyperIndex::Run run, co_await hyper_->find(link_, first, most));
     objects = run.objects;
     owner = run.owner;
   } else {
