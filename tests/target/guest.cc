@@ -14,6 +14,7 @@ constexpr std::uint64_t kSystem = 0x10180000;
 constexpr std::uint64_t kHandlersAt = kSystem, kIdtAt = kSystem + 0x1000, kGdtAt = kSystem + 0x2000,
                         kStackAt = kSystem + 0x3000;
 constexpr std::uint64_t kHandlerSize = 16;
+constexpr std::uint64_t kEndPort = 0xf4;
 constexpr std::uint64_t kTss = 0x800;  // in the GDT's page
 
 constexpr std::uint64_t kPresent = 1, kWritable = 2, kUser = 4, kNoExecute = std::uint64_t{1} << 63;
@@ -44,6 +45,7 @@ TestGuest::TestGuest(std::string_view model) {
   ram_ = *ram;
   model_ = *found;
   mapping_ = memory_.map({"ram", 0, kRamSize, mem::Target::ram(ram_)});
+  portMapping_ = ports_.map({"end", kEndPort, 4, mem::Target::io(endPort_)});
   buildTables();
   const Environment environment{.memory = memory_,
                                 .ports = ports_,
@@ -52,6 +54,7 @@ TestGuest::TestGuest(std::string_view model) {
                                 .ferr = {},
                                 .dropOthersWrites = {}};
   cpu_ = std::make_unique<Cpu>(0, environment);
+  endPort_.cpu = cpu_.get();
 
   State& st = cpu_->st;
   st.cr0 = kCr0Pe | kCr0Mp | kCr0Et | kCr0Ne | kCr0Wp | kCr0Am | kCr0Pg;
@@ -96,6 +99,7 @@ void TestGuest::buildTables() {
     put(m + kIdt + 16 * n,
         (handler & 0xffff) | 0x8u << 16 | std::uint64_t{0xee00} << 32 | (handler >> 16 & 0xffff) << 48);
     put(m + kIdt + 16 * n + 8, handler >> 32);
+    put(m + kHandlers + (handler - kHandlersAt), std::uint16_t{0xe6 | kEndPort << 8});  // out; behind it is hlt
   }
   put(m + kGdt + 0x08, std::uint64_t{0x00af9b000000ffff});
   put(m + kGdt + 0x10, std::uint64_t{0x00cf93000000ffff});
@@ -148,16 +152,31 @@ CpuImage TestGuest::image() const {
   return image;
 }
 
+void TestGuest::prepare(std::span<const std::uint8_t> code, const Trial& trial) {
+  memory_.write(kCode + (kCodeAt & 0xfff), std::as_bytes(code));
+  memory_.write(kData + (kWindow & 0xfff), std::as_bytes(std::span(trial.memoryIn)));
+  load(trial.in);
+}
+
 Trial TestGuest::run(const Trial& trial, unsigned count) {
-  const auto bytes = [](const auto& from, std::size_t size) { return std::as_bytes(std::span(from.data(), size)); };
-  std::array<std::uint8_t, 32> code;
+  std::array<std::uint8_t, 48> code;
   code.fill(0xcc);
   std::copy_n(trial.code.begin(), trial.codeSize, code.begin());
-  memory_.write(kCode + (kCodeAt & 0xfff), bytes(code, code.size()));
-  memory_.write(kData + (kWindow & 0xfff), bytes(trial.memoryIn, kWindowSize));
-  load(trial.in);
+  prepare(code, trial);
   for (unsigned n = 0; n < count && cpu_->st.cpl == 3; ++n) cpu_->step();
+  return outcome(trial);
+}
 
+Trial TestGuest::runToTrap(std::span<const std::uint8_t> code, const Trial& start) {
+  const std::vector<std::byte> empty(kPageSize);
+  memory_.write(kData, empty);
+  prepare(code, start);
+  cpu_->run();
+  cpu_->unpause();
+  return outcome(start);
+}
+
+Trial TestGuest::outcome(const Trial& trial) {
   Trial result = trial;
   result.out = image();
   result.trap = kNoTrap;

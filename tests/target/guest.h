@@ -16,20 +16,34 @@ class TestGuest {
   // in `out`, `memoryOut`, `trap`, `errorCode`, `faultAddress`.
   Trial run(const Trial& trial, unsigned count = 1);
 
+  // Runs `code` until it traps; `start` says from what state. Unlike run() by the CPU's own loop, translated or not.
+  Trial runToTrap(std::span<const std::uint8_t> code, const Trial& start);
+
   Cpu& cpu() { return *cpu_; }
   // What every run() starts from besides the trial's registers: control registers, segments, XCR0.
   State& start() { return user_; }
   mem::AddressSpace& memory() { return memory_; }
 
  private:
+  // The handlers of all traps write here, and the CPU's loop ends.
+  struct EndPort final : mem::IoHandler {
+    AccessSizes accessSizes() const override { return {1, 4}; }
+    std::uint64_t read(std::uint64_t, unsigned) override { return 0; }
+    void write(std::uint64_t, std::uint64_t, unsigned) override { cpu->post(cpu::kPause); }
+    Cpu* cpu = nullptr;
+  };
+
   void buildTables();
+  void prepare(std::span<const std::uint8_t> code, const Trial& trial);
+  Trial outcome(const Trial& trial);
   void load(const CpuImage& image);
   CpuImage image() const;
 
   mem::RamBlockPtr ram_;
   mem::AddressSpace memory_{"memory", 0};
   mem::AddressSpace ports_{"ports", 0x10000};
-  mem::AddressSpace::Mapping mapping_;
+  EndPort endPort_;
+  mem::AddressSpace::Mapping mapping_, portMapping_;
   Model model_;
   std::unique_ptr<Cpu> cpu_;
   State user_;  // 64-bit user mode, registers empty

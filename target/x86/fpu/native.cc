@@ -58,6 +58,18 @@ Image imageOf(const Fpu& fpu) {
   return image;
 }
 
+// Tags and registers; TOP is known.
+void takeRegisters(Fpu& fpu, const Image& image) {
+  fpu.tags = 0;
+  const unsigned top = fpu.top();
+  for (unsigned n = 0; n < 8; ++n) {
+    if ((image.tag >> (2 * n) & 3) != 3) fpu.tags |= static_cast<std::uint8_t>(1u << n);
+    Float80& to = fpu.registers[(top + n) & 7];
+    std::memcpy(&to.mantissa, image.stack[n].data(), 8);
+    std::memcpy(&to.signExponent, image.stack[n].data() + 8, 2);
+  }
+}
+
 }  // namespace
 
 const void* instructionOnRegisters(unsigned opcode, unsigned modrm) {
@@ -88,15 +100,24 @@ NativeResult execute(const Fpu& before, unsigned opcode, unsigned modrm, void* m
   fpu.status = withSummary(static_cast<std::uint16_t>((status & (kStatusConditions | kStatusTop | kStatusSticky)) |
                                                       (before.status & kStatusSticky)),
                            before.control);
-  fpu.tags = 0;
-  const unsigned top = fpu.top();
-  for (unsigned n = 0; n < 8; ++n) {
-    if ((image.tag >> (2 * n) & 3) != 3) fpu.tags |= static_cast<std::uint8_t>(1u << n);
-    Float80& to = fpu.registers[(top + n) & 7];
-    std::memcpy(&to.mantissa, image.stack[n].data(), 8);
-    std::memcpy(&to.signExponent, image.stack[n].data() + 8, 2);
-  }
+  takeRegisters(fpu, image);
   return result;
+}
+
+bool fitsHost(const Fpu& fpu) {
+  return (fpu.control & kStatusExceptions) == kStatusExceptions && (fpu.status & kStatusSummary) == 0;
+}
+void loadToHost(const Fpu& fpu) {
+  Image image = imageOf(fpu);
+  image.status = fpu.status & (kStatusConditions | kStatusTop | kStatusSticky);
+  asm volatile("frstor %0" : : "m"(image));
+}
+void storeFromHost(Fpu& fpu) {
+  Image image;
+  asm volatile("fnsave %0" : "=m"(image) : : "memory");
+  fpu.control = static_cast<std::uint16_t>((image.control & kControlValid) | kControlFixed);
+  fpu.status = static_cast<std::uint16_t>(image.status & (kStatusConditions | kStatusTop | kStatusSticky));
+  takeRegisters(fpu, image);
 }
 
 bool emmsClearsTop() {

@@ -33,6 +33,13 @@ struct NativeResult {
 // written). `flags`: EFLAGS before.
 NativeResult execute(const Fpu& before, unsigned opcode, unsigned modrm, void* memory, std::uint64_t flags);
 
+// The whole state in the host's registers while translated code runs. It fits where every exception is masked, so that
+// none is pending and none becomes so. The pointers to the last instruction and operand are not part of it. While it is
+// there nothing else may use x87 or MMX instructions; storing it leaves the host's registers empty again.
+bool fitsHost(const Fpu& fpu);
+void loadToHost(const Fpu& fpu);
+void storeFromHost(Fpu& fpu);
+
 // Whether emms sets TOP to 0 on this host, as AMD's CPUs do and the SDM does not say.
 bool emmsClearsTop();
 

@@ -1,0 +1,106 @@
+// Translated code against the interpreter: random programs from the tables, all state at their end. RHEA_CASES=N
+// programs of each kind; RHEA_SOAK=SECONDS goes on for that long; RHEA_SEED=N begins elsewhere.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "target/x86/t1/engine.h"
+#include "tests/target/guest.h"
+#include "tests/target/random-program.h"
+#include "tests/target/trial-difference.h"
+
+namespace rhea::x86::test {
+namespace {
+
+constexpr std::size_t kLength = 24;
+constexpr int kBreakpointTrap = 3;
+
+const Row& anyRow() { return rows()[0]; }
+
+class Lockstep {
+ public:
+  // False: this build cannot translate.
+  bool begin() { return translated_.cpu().translateCode().ok(); }
+
+  std::string differences(const RandomProgram& program) {
+    const std::vector<std::uint8_t> code = program.code();
+    const Trial expected = interpreted_.runToTrap(code, program.start());
+    const Trial found = translated_.runToTrap(code, program.start());
+    return test::differences(anyRow(), expected, found, Flags::kAll);
+  }
+
+  std::uint64_t translatedBlocks() { return translated_.cpu().engine()->statistics().blocks; }
+
+  // Most of what faults in the first round is taken out, so that something is left to translate.
+  void tame(RandomProgram& program, Random& random) {
+    for (int patience = 200; patience > 0; --patience) {
+      const Trial end = interpreted_.runToTrap(program.code(), program.start());
+      const std::size_t group = program.groupAt(end.out.rip);
+      if (end.trap == kBreakpointTrap || end.trap == kNoTrap || group == program.size() || random.chance(4)) return;
+      program.remove(group);
+    }
+  }
+
+  // The least program that still differs.
+  void shrink(RandomProgram& program) {
+    for (bool smaller = true; smaller;) {
+      smaller = false;
+      for (std::size_t n = 0; n < program.size(); ++n) {
+        RandomProgram less = program;
+        less.remove(n);
+        if (differences(less).empty()) continue;
+        program = less;
+        smaller = true;
+        break;
+      }
+    }
+  }
+
+ private:
+  TestGuest interpreted_;
+  TestGuest translated_;
+};
+
+unsigned long fromEnvironment(const char* name, unsigned long otherwise) {
+  const char* const text = std::getenv(name);
+  return text ? std::strtoul(text, nullptr, 10) : otherwise;
+}
+
+void tryPrograms(bool (*belongs)(const Row&)) {
+  Lockstep lockstep;
+  if (!lockstep.begin()) GTEST_SKIP() << "this build does not translate";
+  const unsigned long count = fromEnvironment("RHEA_CASES", 60);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(fromEnvironment("RHEA_SOAK", 0));
+  std::uint64_t seed = fromEnvironment("RHEA_SEED", 1);
+  int failures = 0;
+  do {
+    for (unsigned long n = 0; n < count && failures < 3; ++n, ++seed) {
+      Random random(seed);
+      RandomProgram program(random, kLength, belongs);
+      lockstep.tame(program, random);
+      const std::string first = lockstep.differences(program);
+      if (first.empty()) continue;
+      ++failures;
+      lockstep.shrink(program);
+      ADD_FAILURE() << fmt::format("seed {}: interpreter (host) and translated code (rhea) differ\n{}least:\n{}{}{}",
+                                   seed, first, lockstep.differences(program), program.text(),
+                                   stateText(program.start()));
+    }
+  } while (std::chrono::steady_clock::now() < end && failures == 0);
+  EXPECT_GT(lockstep.translatedBlocks(), count) << "so little was translated that nothing was compared";
+}
+
+bool isX87(const Row& row) { return row.is(kFpuClass) || row.is(kMmxClass) || row.is(kWaitClass); }
+bool isVector(const Row& row) { return row.is(kSseClass) || row.is(kAvxClass); }
+bool isInteger(const Row& row) { return !isX87(row) && !isVector(row); }
+
+TEST(Lockstep, IntegerProgramsEndAsInterpreted) { tryPrograms(isInteger); }
+TEST(Lockstep, VectorProgramsEndAsInterpreted) { tryPrograms(isVector); }
+TEST(Lockstep, X87AndMmxProgramsEndAsInterpreted) { tryPrograms(isX87); }
+TEST(Lockstep, MixedProgramsEndAsInterpreted) {
+  tryPrograms([](const Row&) { return true; });
+}
+
+}  // namespace
+}  // namespace rhea::x86::test

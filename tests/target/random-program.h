@@ -1,0 +1,45 @@
+// Random programs of instructions from the tables, for comparing two ways of executing them: a loop around instructions
+// that find their operands in the trial's window, with jumps between them.
+#pragma once
+
+#include <vector>
+
+#include "target/x86/isa.h"
+#include "tests/target/host-oracle.h"
+#include "tests/target/random-values.h"
+
+namespace rhea::x86::test {
+
+class RandomProgram {
+ public:
+  // Instructions of rows of which `belongs` holds, `length` at the most.
+  RandomProgram(Random& random, std::size_t length, bool (*belongs)(const Row&));
+
+  // The state that it starts from.
+  const Trial& start() const { return start_; }
+  // Bytes for kCodeAt: the loop, then int3.
+  std::vector<std::uint8_t> code() const;
+  // What stands at an address of the code: the number of a group, or size().
+  std::size_t groupAt(std::uint64_t address) const;
+  std::size_t size() const { return groups_.size(); }
+  // Without one group: for finding the least program that shows a difference.
+  void remove(std::size_t group) { groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(group)); }
+  // A line per instruction.
+  std::string text() const;
+
+ private:
+  // One instruction behind the loads of the registers that it needs. `jump`: its last bytes are a distance, to behind
+  // the next group.
+  struct Group {
+    std::vector<std::uint8_t> bytes;
+    unsigned jump = 0;
+  };
+
+  Group makeGroup(const Row& row, Random& random) const;
+  static bool isTaken(const Row& row);
+
+  Trial start_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace rhea::x86::test
