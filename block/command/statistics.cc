@@ -19,7 +19,7 @@ std::optional<qapi::BlockLatencyHistogramInfo> histogramOf(const Statistics& sta
   return info;
 }
 
-// Numbers of files and devices, by their names on the wire.
+// Numbers that only some drivers have, by their names on the wire.
 std::optional<qapi::BlockStatsSpecific> specificOf(const Node& node) {
   const std::optional<qapi::BlockdevDriver> driver = qapi::fromString<qapi::BlockdevDriver>(node.info().name);
   if (node.informer() == nullptr || !driver) return std::nullopt;
@@ -31,12 +31,24 @@ std::optional<qapi::BlockStatsSpecific> specificOf(const Node& node) {
     }
     return 0;
   };
+  qapi::BlockStatsSpecific specific;
+  specific.driver = *driver;
+  if (*driver == qapi::BlockdevDriver::sheepdog) {
+    qapi::BlockStatsSpecificSheepdog sheepdog;
+    sheepdog.requests = find("requests");
+    sheepdog.replies = find("replies");
+    sheepdog.resent = find("resent");
+    sheepdog.connections = find("connections");
+    sheepdog.connectionsLost = find("connections-lost");
+    sheepdog.discardNbOk = find("discard-nb-ok");
+    sheepdog.discardBytesOk = find("discard-bytes-ok");
+    specific.u = sheepdog;
+    return specific;
+  }
   qapi::BlockStatsSpecificFile file;
   file.discardNbOk = find("discard-nb-ok");
   file.discardNbFailed = find("discard-nb-failed");
   file.discardBytesOk = find("discard-bytes-ok");
-  qapi::BlockStatsSpecific specific;
-  specific.driver = *driver;
   specific.u = file;
   return specific;
 }

@@ -7,6 +7,7 @@
 #include "block/driver/null/null.h"
 #include "block/driver/qcow2/qcow2.h"
 #include "block/driver/raw/raw.h"
+#include "block/driver/sheepdog/sheepdog.h"
 #include "block/driver/throttle/throttle.h"
 #include "block/driver/write-log/write-log.h"
 
@@ -15,7 +16,7 @@ namespace rhea::block {
 std::span<const DriverInfo* const> allDrivers() {
   static const std::array kDrivers = {
       &blkdebugDriver(), &copyOnReadDriver(), &fileDriver(), &hostCdromDriver(), &hostDeviceDriver(), &nullAioDriver(),
-      &nullCoDriver(),   &qcow2Driver(),      &rawDriver(),  &throttleDriver(),  &writeLogDriver(),
+      &nullCoDriver(),   &qcow2Driver(),      &rawDriver(),  &sheepdogDriver(),  &throttleDriver(),   &writeLogDriver(),
   };
   return kDrivers;
 }

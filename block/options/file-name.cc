@@ -1,12 +1,13 @@
 #include "block/options/file-name.h"
 
+#include "block/driver/sheepdog/uri.h"
 #include "emu/base/json.h"
 
 namespace rhea::block {
 
 namespace {
 
-constexpr std::string_view kProtocols[] = {"file", "host_cdrom", "host_device", "null-aio", "null-co"};
+constexpr std::string_view kProtocols[] = {"file", "host_cdrom", "host_device", "null-aio", "null-co", "sheepdog"};
 
 // "null-co" of "null-co://x"; empty where the name is a path. A scheme is a word of letters, digits, '+', '-', '_', '.'
 // before the first colon that is no slash away.
@@ -69,6 +70,13 @@ Result<FileName> parseFileName(std::string_view name) {
   const std::string_view scheme = schemeOf(name);
   if (scheme.empty()) {
     file.options.emplace_back("filename", std::string(name));
+    return file;
+  }
+  if (sheepdog::isUriScheme(scheme)) {
+    RHEA_TRY(const sheepdog::Uri uri, sheepdog::parseUri(name));
+    file.driver = "sheepdog";
+    file.explicitDriver = true;
+    file.options = sheepdog::optionsOf(uri);
     return file;
   }
   if (!isProtocolDriver(scheme)) {

@@ -96,7 +96,8 @@ std::vector<std::uint8_t> RandomProgram::code() const {
     for (unsigned k = 0; k < groups_[n].jump; ++k)
       code[code.size() - groups_[n].jump + k] = static_cast<std::uint8_t>(k < 2 ? over >> (8 * k) : 0);
   }
-  for (const unsigned byte : {0xffU, 0x0cU, 0x25U}) code.push_back(static_cast<std::uint8_t>(byte));  // dec dword [counter]
+  for (const unsigned byte : {0xffU, 0x0cU, 0x25U})
+    code.push_back(static_cast<std::uint8_t>(byte));  // dec dword [counter]
   put32(code, kCounter);
   code.push_back(0x0f), code.push_back(0x85);  // jnz loop
   put32(code, static_cast<std::uint32_t>(loop - (code.size() + 4)));
