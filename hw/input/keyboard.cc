@@ -4,7 +4,7 @@ namespace rhea::hw {
 
 namespace {
 
-constexpr std::uint8_t kAck = 0xfa, kResend = 0xfe, kSelfTestPassed = 0xaa, kEcho = 0xee;
+constexpr std::uint8_t kAck = Ps2Output::kAck, kEcho = 0xee;
 
 }  // namespace
 
@@ -16,7 +16,6 @@ void Keyboard::setDefaults() {
 void Keyboard::reset() {
   output_.clear();
   setDefaults();
-  last_ = 0;
   scanning_ = true;
 }
 
@@ -58,52 +57,40 @@ void Keyboard::command(std::uint8_t byte) {
       answer({kAck});
       break;
     case 0xfe:
-      answer({last_});
+      answer({output_.last()});
       break;
     case 0xff:
       reset();
-      answer({kAck, kSelfTestPassed});
+      answer({kAck, Ps2Output::kSelfTestPassed});
       break;
     default:
-      answer({kResend});
+      answer({Ps2Output::kResend});
   }
 }
 
 bool Keyboard::press(const Key& key, bool down) {
   if (!scanning_) return true;
-  if (output_.size() + 3 > kMostQueued) return false;
-  if (key.extended) output_.push_back(0xe0);
+  if (!output_.hasRoomFor(3)) return false;
+  if (key.extended) output_.put(0xe0);
   if (set_ == 1) {
-    output_.push_back(static_cast<std::uint8_t>(translated(key.code) | (down ? 0 : 0x80)));
+    output_.put(static_cast<std::uint8_t>(translated(key.code) | (down ? 0 : 0x80)));
     return true;
   }
-  if (!down) output_.push_back(0xf0);
-  output_.push_back(key.code);
+  if (!down) output_.put(0xf0);
+  output_.put(key.code);
   return true;
 }
 
-std::uint8_t Keyboard::take() {
-  if (output_.empty()) return last_;
-  last_ = output_.front();
-  output_.pop_front();
-  return last_;
-}
-
 void Keyboard::save(migrate::StateWriter& to) const {
-  const std::vector<std::uint8_t> bytes(output_.begin(), output_.end());
-  to.putBytes("output", std::as_bytes(std::span(bytes)));
+  output_.save(to);
   to.put("expecting", expecting_);
-  to.put("last", last_);
   to.put("set", set_);
   to.put("scanning", scanning_);
 }
 
 Result<void> Keyboard::load(migrate::StateReader& from) {
-  RHEA_TRY(const std::span<const std::byte> bytes, from.bytes("output", kMostQueued + 8));
-  output_.clear();
-  for (const std::byte byte : bytes) output_.push_back(std::to_integer<std::uint8_t>(byte));
+  RHEA_CHECK(output_.load(from));
   RHEA_CHECK(from.get("expecting", expecting_));
-  RHEA_CHECK(from.get("last", last_));
   RHEA_CHECK(from.get("set", set_));
   RHEA_CHECK(from.get("scanning", scanning_));
   return from.finish();

@@ -6,7 +6,7 @@ namespace rhea::hw {
 
 namespace {
 
-constexpr std::uint8_t kAck = 0xfa, kResend = 0xfe, kSelfTestPassed = 0xaa;
+constexpr std::uint8_t kAck = Ps2Output::kAck;
 constexpr std::uint32_t kWheelRates = 200U << 16 | 100U << 8 | 80U;
 constexpr std::int32_t kFarthest = 255, kMostWheel = 7, kMostWaiting = 1 << 16;
 
@@ -23,7 +23,7 @@ void Mouse::setDefaults() {
 void Mouse::reset() {
   output_.clear();
   setDefaults();
-  expecting_ = last_ = 0;
+  expecting_ = 0;
   rates_ = 0;
   hasWheel_ = false;
 }
@@ -85,14 +85,14 @@ void Mouse::command(std::uint8_t byte) {
       answer({kAck});
       break;
     case 0xfe:
-      answer({last_});
+      answer({output_.last()});
       break;
     case 0xff:
       reset();
-      answer({kAck, kSelfTestPassed, 0});
+      answer({kAck, Ps2Output::kSelfTestPassed, 0});
       break;
     default:
-      answer({kResend});
+      answer({Ps2Output::kResend});
   }
 }
 
@@ -115,7 +115,7 @@ void Mouse::press(std::uint8_t buttons) {
 void Mouse::report() {
   if (!reporting_ || !streaming_) return;
   const auto news = [this] { return dx_ != 0 || dy_ != 0 || (hasWheel_ && dz_ != 0) || buttons_ != toldButtons_; };
-  while (news() && output_.size() + 4 <= kMostQueued) putPacket();
+  while (news() && output_.hasRoomFor(4)) putPacket();
 }
 
 void Mouse::putPacket() {
@@ -132,34 +132,29 @@ void Mouse::putPacket() {
 }
 
 std::uint8_t Mouse::take() {
-  if (output_.empty()) return last_;
-  last_ = output_.front();
-  output_.pop_front();
-  if (output_.empty()) report();
-  return last_;
+  const bool hadByte = !output_.empty();
+  const std::uint8_t byte = output_.take();
+  if (hadByte && output_.empty()) report();
+  return byte;
 }
 
 struct MouseState {
-  static constexpr auto kFields =
-      migrate::fields(migrate::Field("expecting", &Mouse::expecting_), migrate::Field("last", &Mouse::last_),
-                      migrate::Field("rate", &Mouse::rate_), migrate::Field("resolution", &Mouse::resolution_),
-                      migrate::Field("rates", &Mouse::rates_), migrate::Field("has-wheel", &Mouse::hasWheel_),
-                      migrate::Field("streaming", &Mouse::streaming_), migrate::Field("reporting", &Mouse::reporting_),
-                      migrate::Field("doubled", &Mouse::doubled_), migrate::Field("buttons", &Mouse::buttons_),
-                      migrate::Field("told-buttons", &Mouse::toldButtons_), migrate::Field("dx", &Mouse::dx_),
-                      migrate::Field("dy", &Mouse::dy_), migrate::Field("dz", &Mouse::dz_));
+  static constexpr auto kFields = migrate::fields(
+      migrate::Field("expecting", &Mouse::expecting_), migrate::Field("rate", &Mouse::rate_),
+      migrate::Field("resolution", &Mouse::resolution_), migrate::Field("rates", &Mouse::rates_),
+      migrate::Field("has-wheel", &Mouse::hasWheel_), migrate::Field("streaming", &Mouse::streaming_),
+      migrate::Field("reporting", &Mouse::reporting_), migrate::Field("doubled", &Mouse::doubled_),
+      migrate::Field("buttons", &Mouse::buttons_), migrate::Field("told-buttons", &Mouse::toldButtons_),
+      migrate::Field("dx", &Mouse::dx_), migrate::Field("dy", &Mouse::dy_), migrate::Field("dz", &Mouse::dz_));
 };
 
 void Mouse::save(migrate::StateWriter& to) const {
-  const std::vector<std::uint8_t> bytes(output_.begin(), output_.end());
-  to.putBytes("output", std::as_bytes(std::span(bytes)));
+  output_.save(to);
   migrate::saveFields(to, *this, MouseState::kFields);
 }
 
 Result<void> Mouse::load(migrate::StateReader& from) {
-  RHEA_TRY(const std::span<const std::byte> bytes, from.bytes("output", kMostQueued + 8));
-  output_.clear();
-  for (const std::byte byte : bytes) output_.push_back(std::to_integer<std::uint8_t>(byte));
+  RHEA_CHECK(output_.load(from));
   RHEA_CHECK(migrate::loadFields(from, *this, MouseState::kFields));
   return from.finish();
 }

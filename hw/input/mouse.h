@@ -2,15 +2,12 @@
 // it. Source: IBM PS/2 technical reference; the wheel as Microsoft's IntelliMouse has it.
 #pragma once
 
-#include <deque>
-
-#include "emu/migrate/state.h"
+#include "hw/input/ps2-output.h"
 
 namespace rhea::hw {
 
 class Mouse {
  public:
-  static constexpr std::size_t kMostQueued = 64;
   enum Button : std::uint8_t { kLeft = 1, kRight = 2, kMiddle = 4 };
 
   void reset();
@@ -26,7 +23,7 @@ class Mouse {
   Result<void> load(migrate::StateReader& from);
 
  private:
-  void answer(std::initializer_list<std::uint8_t> bytes) { output_.insert(output_.end(), bytes); }
+  void answer(std::initializer_list<std::uint8_t> bytes) { output_.put(bytes); }
   void setDefaults();
   void setRate(std::uint8_t rate);
   friend struct MouseState;
@@ -34,9 +31,8 @@ class Mouse {
   void report();
   void putPacket();
 
-  std::deque<std::uint8_t> output_;
+  Ps2Output output_;
   std::uint8_t expecting_ = 0;  // the command whose argument comes next, 0: none
-  std::uint8_t last_ = 0;       // sent, for resend
   std::uint8_t rate_ = 100, resolution_ = 2;
   std::uint32_t rates_ = 0;  // the last three, a byte each: a sequence turns the wheel on
   bool hasWheel_ = false, streaming_ = true, reporting_ = false, doubled_ = false;

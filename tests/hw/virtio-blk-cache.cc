@@ -1,34 +1,14 @@
 // The write cache between host and guest, by drivers that negotiate CONFIG_WCE, FLUSH alone, or neither: what each side
 // may do, what is armed and what acts at once (docs/design/cache-modes.md).
-#include <gtest/gtest.h>
-
-#include "tests/lib/temp-dir.h"
-#include "tests/support/virtio-driver.h"
+#include "tests/hw/file-disk.h"
 
 namespace rhea::test {
 namespace {
 
-constexpr std::uint64_t kFlush = virtio::bit(9);
-constexpr std::uint64_t kConfigWce = virtio::bit(11);
-constexpr unsigned kWritebackAt = 32;
-
-class GuestCache : public testing::Test {
+class GuestCache : public FileDiskTest {
  protected:
-  void start(const std::string& more = "", const std::string& node = "") {
-    const std::string path = dir_.makeFile("disk", 1 << 20);
-    const Result<void> added = rig_.blockdev("driver=file,node-name=n0,filename=" + path + node);
-    ASSERT_TRUE(added.ok()) << added.error().describe();
-    const Result<hw::Device*> made = rig_.device("virtio-blk-pci,drive=n0,id=vda,addr=3" + more);
-    ASSERT_TRUE(made.ok()) << made.error().describe();
-    disk_ = rig_.graph().disks().front();
-  }
   bool becomes(bool writeback) {
-    const TimePoint end = Clock::now() + std::chrono::seconds(10);
-    while (disk_->effectiveWriteback() != writeback) {
-      if (Clock::now() > end) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
+    return eventually([&] { return disk_->effectiveWriteback() == writeback; });
   }
   block::CacheChange host(bool writeback, bool force = false) {
     block::CacheRequest request;
@@ -49,9 +29,6 @@ class GuestCache : public testing::Test {
   static void writes(BlkDriver& guest, bool writeback) {
     guest.driver().setDeviceConfig(kWritebackAt, writeback ? 1 : 0, 1);
   }
-  TempDir dir_;
-  PciRig rig_;
-  block::DiskPtr disk_;
 };
 
 // A driver that only knows FLUSH takes its cache for volatile whatever the host does: nothing has to be armed for it.

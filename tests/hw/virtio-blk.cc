@@ -1,41 +1,13 @@
 // The virtio disk, by a driver that plays the guest.
-#include <gtest/gtest.h>
-
-#include "tests/lib/temp-dir.h"
-#include "tests/support/virtio-driver.h"
+#include "tests/hw/file-disk.h"
 
 namespace rhea::test {
 namespace {
 
-constexpr std::uint64_t kFlush = virtio::bit(9);
-constexpr std::uint64_t kConfigWce = virtio::bit(11);
 constexpr std::uint64_t kDiscard = virtio::bit(13);
 constexpr std::uint64_t kWriteZeroes = virtio::bit(14);
-constexpr unsigned kWritebackAt = 32;
 
-class VirtioBlk : public testing::Test {
- protected:
-  // A file of 1 MiB as node n0, and the device at 00:03.0.
-  void start(const std::string& more = "", const std::string& node = "") {
-    const std::string path = dir_.makeFile("disk", 1 << 20);
-    const Result<void> added = rig_.blockdev("driver=file,node-name=n0,filename=" + path + node);
-    ASSERT_TRUE(added.ok()) << added.error().describe();
-    const Result<hw::Device*> made = rig_.device("virtio-blk-pci,drive=n0,id=vda,addr=3" + more);
-    ASSERT_TRUE(made.ok()) << made.error().describe();
-    disk_ = rig_.graph().disks().front();
-  }
-  bool eventually(const std::function<bool()>& holds) {
-    const TimePoint end = Clock::now() + std::chrono::seconds(10);
-    while (Clock::now() < end) {
-      if (holds()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return false;
-  }
-  TempDir dir_;
-  PciRig rig_;
-  block::DiskPtr disk_;
-};
+class VirtioBlk : public FileDiskTest {};
 
 TEST_F(VirtioBlk, ReadsWhatWasWritten) {
   start();
