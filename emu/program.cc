@@ -9,6 +9,7 @@
 
 #include "block/command/graph-events.h"
 #include "block/command/job-events.h"
+#include "block/command/what-if.h"
 #include "block/driver/table.h"
 #include "emu/creation.h"
 #include "emu/object/version.h"
@@ -89,6 +90,7 @@ Program::Program(Given given, Log& log, std::unique_ptr<WorkerPool> workers, std
       dispatcher_(*loop_, services_, events_, qapi::commands()),
       qmp_(dispatcher_, events_, clients_, qapi::toText(object::versionInfo())),
       human_(dispatcher_, clients_) {
+  block::addWhatIfDrivers(drivers_);
   block::GraphContext context(*loop_, drivers_, services_, *graphEvents_);
   context.runState = &disks_;
   graph_ = std::make_unique<block::BlockGraph>(context);

@@ -12,11 +12,55 @@ struct FlushLedger::Pending {
   Result<void> result;
 };
 
-void FlushLedger::changed(std::uint64_t bytes) {
+void FlushLedger::changed(Extent at) {
   const TimePoint now = coarseNow();
   const std::lock_guard lock(guard_);
   ++generation_;
-  open_.add(bytes, now);
+  open_.add(at.length, now);
+  if (keepsPlaces_) keepPlace(at);
+}
+
+void FlushLedger::keepPlace(Extent at) {
+  if (at.empty()) return;
+  std::vector<Extent>& extents = openPlaces_.extents;
+  if (!extents.empty() && extents.back().end() == at.offset) {
+    extents.back().length += at.length;
+  } else if (extents.size() < kMostPlaces) {
+    extents.push_back(at);
+  } else {
+    openPlaces_.complete = false;
+  }
+}
+
+void FlushLedger::keepPlaces(bool keep) {
+  const std::lock_guard lock(guard_);
+  keepsPlaces_ = keep;
+  openPlaces_ = {};
+  issuedPlaces_ = {};
+  // What was changed before is somewhere, too.
+  openPlaces_.complete = !keep || !(open_.any() || issued_.any());
+}
+
+FlushLedger::Places FlushLedger::places() const {
+  Places all;
+  {
+    const std::lock_guard lock(guard_);
+    all = issuedPlaces_;
+    all.extents.resize(issuedPlaces_.extents.size() + openPlaces_.extents.size());
+    std::ranges::copy(openPlaces_.extents, all.extents.end() - static_cast<std::ptrdiff_t>(openPlaces_.extents.size()));
+    all.complete = issuedPlaces_.complete && openPlaces_.complete;
+  }
+  std::ranges::sort(all.extents, {}, &Extent::offset);
+  std::vector<Extent> joined;
+  for (const Extent& each : all.extents) {
+    if (!joined.empty() && each.offset <= joined.back().end()) {
+      joined.back().length = std::max(joined.back().end(), each.end()) - joined.back().offset;
+    } else {
+      joined.push_back(each);
+    }
+  }
+  all.extents = std::move(joined);
+  return all;
 }
 
 void FlushLedger::touched() {
@@ -79,6 +123,7 @@ Task<Result<void>> FlushLedger::run(std::function<Task<Result<void>>()> sync) {
     const std::lock_guard lock(guard_);
     covers = generation_;
     issued_ = std::exchange(open_, {});
+    issuedPlaces_ = std::exchange(openPlaces_, {});
   }
   const TimePoint start = Clock::now();
   syncs_.fetch_add(1, std::memory_order_relaxed);
@@ -92,8 +137,11 @@ Task<Result<void>> FlushLedger::run(std::function<Task<Result<void>>()> sync) {
       flushed_ = covers;
     } else {
       open_.add(issued_);
+      openPlaces_.complete = openPlaces_.complete && issuedPlaces_.complete;
+      for (const Extent& each : issuedPlaces_.extents) keepPlace(each);
     }
     issued_ = {};
+    issuedPlaces_ = {};
     last_ = LastFlush{end, end - start, result.ok()};
     running_ = false;
     ended = std::move(ended_);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "block/core/durability.h"
+#include "block/core/extent.h"
 #include "emu/base/base.h"
 #include "emu/io/sync.h"
 #include "emu/io/task.h"
@@ -19,7 +20,7 @@ class FlushLedger {
   explicit FlushLedger(bool latches) : latches_(latches) {}
 
   // Accounts a change that completed and is not on stable storage.
-  void changed(std::uint64_t bytes);
+  void changed(Extent at);
   // The next flush is real, although nothing is accounted: something below may have changed.
   void touched();
   // Whether there has been any change, flushed or not, since the node was opened.
@@ -39,6 +40,14 @@ class FlushLedger {
   // A reopen with new descriptors: the latch goes, the next flush is real.
   void reopened();
 
+  // From now on it is kept where the changes are that are not flushed (or no longer).
+  void keepPlaces(bool keep);
+  struct Places {
+    std::vector<Extent> extents;  // in order, joined where they touch
+    bool complete = true;         // false: there were too many
+  };
+  Places places() const;
+
   Unflushed unflushed() const;
   std::optional<LastFlush> lastFlush() const;
   std::uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
@@ -47,8 +56,13 @@ class FlushLedger {
   struct Pending;
   Error latchedError() const;  // guard_ held
   Task<Result<void>> run(std::function<Task<Result<void>>()> sync);
+  void keepPlace(Extent at);  // guard_ held
+  static constexpr std::size_t kMostPlaces = 65536;
   const bool latches_;
   mutable std::mutex guard_;
+  bool keepsPlaces_ = false;
+  Places openPlaces_;             // as open_, not sorted
+  Places issuedPlaces_;           // as issued_
   Unflushed open_;                // since the last flush was issued
   Unflushed issued_;              // covered by the running one
   std::uint64_t generation_ = 1;  // of changes; 1: the first flush is real

@@ -124,6 +124,13 @@ class BlockGraph {
   // An attachment for a monitor's own I/O on a node, not listed. Ends by removeDisk().
   Task<Result<DiskPtr>> attachMonitor(std::string nodeName, Permissions used, ChangeContext context);
 
+  // --- Filters put in and taken out while requests run; they wait outside for that moment.
+  // Puts a filter between the disk's chain and a node of it, and gives the filter. `filter` names no child "file".
+  // Error: the node is not in the chain; the driver's; nothing has changed.
+  Task<Result<NodePtr>> insertFilter(DiskPtr disk, NodePtr below, NodeOptions filter, ChangeContext context);
+  // Takes out what insertFilter() put in, and closes it. Error: it is not in the chain any more.
+  Task<Result<void>> removeFilter(DiskPtr disk, NodePtr filter, ChangeContext context);
+
   // --- Cache modes, flushes, durability (cache-change.h, durability.h).
   // `target`: a drive id, a device id, an object path or a node name.
   Task<Result<CacheChange>> setCache(std::string target, CacheRequest request, ChangeContext context);
@@ -197,6 +204,9 @@ class BlockGraph {
   Task<Result<void>> detachRoot(DiskPtr disk, bool forGood, ChangeContext context);
   Result<DiskPtr> makeDisk(DiskOptions options);
   void list(const DiskPtr& disk);
+  Task<Result<NodePtr>> doInsertFilter(DiskPtr disk, NodePtr below, NodeOptions filter, ChangeContext context);
+  Task<Result<void>> doRemoveFilter(DiskPtr disk, NodePtr filter, ChangeContext context);
+  Task<Result<void>> turnEdge(DiskPtr disk, NodePtr from, NodePtr to, CancelToken cancel);
   Task<Result<void>> doMoveHome(NodePtr node, Loop& home, ChangeContext context);
   Task<void> settleAt(NodePtr node, Loop& home);
   Drained shut(const std::vector<DiskPtr>& disks);

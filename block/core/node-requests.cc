@@ -163,7 +163,7 @@ Task<Result<void>> Node::writeTracked(Extent at, IoVector from, WriteFlags how) 
       // The kernel may have dropped the dirty pages of a buffered write that it could not make stable.
       if (stable && !byFlush && !isDirect() && ledger_.latch(outcome.error(), "a stable write")) tellLatched();
     } else if (!stable || byFlush) {
-      ledger_.changed(at.length);
+      ledger_.changed(at);
     }
   }
   if (outcome.ok()) noteWritten(at);

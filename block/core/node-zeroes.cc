@@ -56,7 +56,7 @@ Task<Result<void>> Node::zeroTracked(Extent at, WriteFlags how) {
     }
     if (accounts()) {
       if (outcome.ok()) {
-        ledger_.changed(at.length);
+        ledger_.changed(at);
       } else {
         ledger_.touched();
       }
@@ -131,7 +131,7 @@ Task<Result<void>> Node::discard(const Child& by, Extent at, WriteFlags how) {
     } while (!outcome.ok() && isLimitsChanged(outcome.error()));
     if (accounts()) {
       if (outcome.ok()) {
-        ledger_.changed(at.length);
+        ledger_.changed(at);
       } else {
         ledger_.touched();
       }

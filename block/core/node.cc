@@ -179,7 +179,7 @@ Task<Result<void>> Node::resize(const Child& by, std::uint64_t length, Prealloca
     TrackedRequest request(tracker_, IoKind::kWrite, {0, Extent::kMost});
     co_await tracker_.beginExclusive(request, Extent(0, Extent::kMost));
     outcome = co_await resizer_->resize(length, preallocation);
-    if (outcome.ok() && accounts()) ledger_.changed(0);
+    if (outcome.ok() && accounts()) ledger_.changed(Extent());
   }
   if (back != nullptr) co_await back->enter();
   co_return outcome;

@@ -2,6 +2,7 @@
 #include "monitor/human/print-rooms.h"
 #include "monitor/human/table.h"
 #include "qapi/commands-block-cache.h"
+#include "qapi/commands-block-what-if.h"
 
 namespace rhea::monitor {
 
@@ -171,11 +172,47 @@ Result<std::string> printStuck(const PrintRequest& request) {
   return table.render(request.dress);
 }
 
+Result<std::string> printArmed(const PrintRequest& request) {
+  RHEA_TRY(const auto armed, json::readJson<qapi::WhatIfArmed>(request.reply));
+  return fmt::format("armed above node {}, with room for {} of former content; the flush took {}\n", armed.nodeName,
+                     humanSize(armed.limit), microseconds(armed.durationUs));
+}
+
+// The first ranges of a node, and how many there are.
+void appendPlaces(std::string& text, const qapi::WhatIfNode& node) {
+  constexpr std::size_t kShown = 16;
+  std::uint64_t bytes = 0;
+  for (const qapi::WhatIfExtent& each : node.extents) bytes += each.length;
+  text += fmt::format("  {} ({}): {}{} in {} places\n", node.nodeName, node.drv, node.complete ? "" : "more than ",
+                      humanSize(bytes), node.extents.size());
+  for (std::size_t i = 0; i < std::min(kShown, node.extents.size()); ++i) {
+    text += fmt::format("    {:#012x} {}\n", node.extents[i].offset, humanSize(node.extents[i].length));
+  }
+  if (node.extents.size() > kShown) text += fmt::format("    and {} more\n", node.extents.size() - kShown);
+}
+
+Result<std::string> printPowerFail(const PrintRequest& request) {
+  RHEA_TRY(const auto list, json::readJson<std::vector<qapi::WhatIfLoss>>(request.reply));
+  if (list.empty()) return std::string("no disk\n");
+  std::string text;
+  for (const qapi::WhatIfLoss& disk : list) {
+    if (!text.empty()) text += "\n";
+    const bool good = disk.unflushed.writes == 0 && (!disk.image || disk.image->usable);
+    text += request.dress.paint(Tone::kHeading, (disk.device.empty() ? disk.nodeName : disk.device) + ":") + "\n  ";
+    text +=
+        request.dress.paint(good ? Tone::kGood : Tone::kWarning, wrapped(disk.verdict, request.dress.columns(), 2, 2)) +
+        "\n";
+    if (disk.inFlight != 0)
+      text += fmt::format("  {} requests in flight: nothing is promised for them\n", disk.inFlight);
+    for (const qapi::WhatIfNode& node : disk.nodes) appendPlaces(text, node);
+  }
+  return text;
+}
+
 constexpr PrinterRow kRows[] = {
-    {"blockdev-flush", printFlush},
-    {"blockdev-set-cache", printCacheChange},
-    {"query-durability", printDurability},
-    {"query-stuck", printStuck},
+    {"blockdev-flush", printFlush},        {"blockdev-set-cache", printCacheChange},
+    {"query-durability", printDurability}, {"query-stuck", printStuck},
+    {"what-if-arm", printArmed},           {"what-if-power-fail", printPowerFail},
 };
 
 }  // namespace
