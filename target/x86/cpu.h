@@ -328,6 +328,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   // The next instruction is executed before an interrupt is taken (sti, mov ss, pop ss).
   void inhibitInterrupts() { inhibit_ = true; }
   void inhibitForSs() { inhibit_ = inhibitDebug_ = true; }
+  // One that was held back by such an instruction, and is due after this one or in the middle of its repetition.
+  bool interruptDue() const { return (interruptWaits_ && (st.system & kIf) != 0) || (nmiWaits_ && !nmiBlocked_); }
   void halt() { halted_.store(true, std::memory_order_relaxed); }
 
   std::uint64_t portRead(std::uint16_t port, unsigned size);

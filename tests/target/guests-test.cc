@@ -15,7 +15,26 @@ namespace {
 namespace fs = std::filesystem;
 const fs::path kFolder = "tests/target/guests";
 
-// Ports 0xe9 (bytes of the report) and 0xf4 (done).
+// Asks for one interrupt at a time.
+class Interrupts final : public cpu::LocalInterrupts {
+ public:
+  std::optional<std::uint8_t> acknowledge() override { return std::exchange(vector_, std::nullopt); }
+  bool pending() const override { return vector_.has_value(); }
+  std::uint8_t priority() const override { return 0; }
+  void setPriority(std::uint8_t) override {}
+  bool readMsr(std::uint32_t, std::uint64_t&) override { return false; }
+  bool writeMsr(std::uint32_t, std::uint64_t) override { return false; }
+  void reset(bool) override { vector_.reset(); }
+  void raise(cpu::Vcpu& vcpu, std::uint8_t vector) {
+    vector_ = vector;
+    vcpu.post(cpu::kInterrupt);
+  }
+
+ private:
+  std::optional<std::uint8_t> vector_;
+};
+
+// Ports 0xe9 (bytes of the report), 0xea (raises an interrupt) and 0xf4 (done).
 class Ports final : public mem::IoHandler {
  public:
   AccessSizes accessSizes() const override { return {1, 4}; }
@@ -23,11 +42,17 @@ class Ports final : public mem::IoHandler {
   void write(std::uint64_t offset, std::uint64_t value, unsigned) override {
     if (offset == 0) {
       bytes_.push_back(static_cast<std::uint8_t>(value));
+    } else if (offset == 1 && vcpu_ != nullptr) {
+      interrupts_.raise(*vcpu_, static_cast<std::uint8_t>(value));
     } else if (offset == 0xf4 - 0xe9) {
       done_ = true;
     }
   }
   bool done() const { return done_; }
+  void connect(cpu::Vcpu& vcpu) {
+    vcpu_ = &vcpu;
+    vcpu.connect(interrupts_);
+  }
   std::string text() const {
     std::string result;
     for (std::size_t at = 0; at + 4 <= bytes_.size(); at += 4) {
@@ -39,6 +64,8 @@ class Ports final : public mem::IoHandler {
  private:
   std::vector<std::uint8_t> bytes_;
   bool done_ = false;
+  Interrupts interrupts_;
+  cpu::Vcpu* vcpu_ = nullptr;
 };
 
 std::string content(const fs::path& path) {
@@ -87,6 +114,7 @@ TEST_P(Guest, ReportsWhatItsHeaderSays) {
   const auto portMapping = ports.map({"report", 0xe9, 16, mem::Target::io(port)});
   const Model model = *findModel("max");
   Cpu cpu(0, {memory, ports, model, [] { return std::uint64_t{0}; }, nullptr, {}, {}});
+  port.connect(cpu);
   std::string died;
   cpu.onShutdown([&](std::string why) {
     died = std::move(why);

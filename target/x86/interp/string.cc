@@ -51,7 +51,7 @@ class Strings {
   }
   bool mustLook() const {
     return std::atomic_ref(const_cast<std::uint32_t&>(st_.pending)).load(std::memory_order_relaxed) != 0 ||
-           (st_.system & kTf) != 0;
+           (st_.system & kTf) != 0 || cpu_.interruptDue();
   }
 
   // Calls element() until the count is zero or stop() says so. T: element.
