@@ -6,7 +6,7 @@ namespace rhea::x86 {
 
 Block* BlockCache::find(std::uint64_t physical, std::uint32_t mode) {
   for (Block* block = buckets_[bucketOf(physical, mode)]; block != nullptr; block = block->next) {
-    if (block->physical == physical && block->mode == mode && !block->stale()) return block;
+    if (block->physical == physical && block->mode == mode && !block->crosses() && !block->stale()) return block;
   }
   return decodeAt(physical, mode);
 }
@@ -26,11 +26,7 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
     // Bits first, then the version, then the bytes; the bits must still be there afterwards (Cpu::wrote). All chunks
     // that a block could cover are marked: its length is not known yet.
     const std::uint32_t bits = mem::RamBlock::codeBits(inPage, std::min<std::size_t>(size, 256));
-    const std::uint32_t before = ram.codeMask(page).fetch_or(bits);
-    if (before == 0) {
-      cpu_.dropWrites();
-      if (cpu_.environment().dropOthersWrites) cpu_.environment().dropOthersWrites(cpu_);
-    }
+    mark(ram, page, bits);
     version = ram.codeVersion(page).load();
     count = 0;
     at = 0;
@@ -51,24 +47,80 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
     good = (ram.codeMask(page).load() & bits) == bits;
   }
   if (count == 0) return nullptr;
-  Insn& end = insns[count];
-  end = {};
-  end.exec = &execEndOfBlock;
-  end.end = static_cast<std::uint8_t>(at);
-  void* memory = allocate(sizeof(Block) + (count + 1) * sizeof(Insn));
-  auto* block = new (memory) Block();
-  block->insns = reinterpret_cast<Insn*>(block + 1);
-  std::memcpy(static_cast<void*>(block->insns), insns.data(), (count + 1) * sizeof(Insn));
+  Block* block = add({insns.data(), count + 1}, physical, mode, at);
   block->version = &ram.codeVersion(page);
   block->seen = version;
+  return block;
+}
+
+void BlockCache::mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits) {
+  if (ram.codeMask(page).fetch_or(bits) != 0) return;
+  cpu_.dropWrites();
+  if (cpu_.environment().dropOthersWrites) cpu_.environment().dropOthersWrites(cpu_);
+}
+
+// The last of `insns` becomes the block's end.
+Block* BlockCache::add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode, std::size_t bytes) {
+  void* memory = allocate(sizeof(Block) + insns.size_bytes());
+  auto* block = new (memory) Block();
+  block->insns = reinterpret_cast<Insn*>(block + 1);
+  std::memcpy(static_cast<void*>(block->insns), insns.data(), insns.size_bytes());
+  Insn& end = block->insns[insns.size() - 1];
+  end = {};
+  end.exec = &execEndOfBlock;
+  end.end = static_cast<std::uint8_t>(bytes);
   block->mode = mode;
   block->physical = physical;
-  block->bytes = static_cast<std::uint16_t>(at);
-  block->count = static_cast<std::uint16_t>(count);
+  block->bytes = static_cast<std::uint16_t>(bytes);
+  block->count = static_cast<std::uint16_t>(insns.size() - 1);
   Block*& bucket = buckets_[bucketOf(physical, mode)];
   block->next = bucket;
   bucket = block;
   ++decoded_;
+  return block;
+}
+
+Block* BlockCache::crossing(std::uint64_t first, std::uint64_t second, std::uint32_t mode) {
+  for (Block* block = buckets_[bucketOf(first, mode)]; block != nullptr; block = block->next) {
+    if (block->physical == first && block->mode == mode && block->crosses() && block->second == second &&
+        !block->stale())
+      return block;
+  }
+  const std::array<Cpu::Place, 2> places{cpu_.placeOf(first), cpu_.placeOf(second)};
+  if (places[0].host == nullptr || places[1].host == nullptr) return nullptr;
+  const std::size_t here = 0x1000 - (first & 0xfff);
+  const std::size_t there = std::min<std::uint64_t>(kLongestInsn - here, places[1].range->last - second + 1);
+  const std::array<std::size_t, 2> sizes{here, there};
+  const std::array<std::uint64_t, 2> at{first, second};
+  std::array<std::uint8_t, kLongestInsn> bytes{};
+  std::array<const std::atomic<std::uint32_t>*, 2> versions{};
+  std::array<std::uint32_t, 2> seen{};
+  for (bool good = false; !good;) {
+    for (unsigned n = 0; n < 2; ++n) {
+      mem::RamBlock& ram = *places[n].range->target.block;
+      const std::uint64_t page = places[n].range->offsetOf(at[n]) >> mem::kPageBits;
+      mark(ram, page, mem::RamBlock::codeBits(at[n] & 0xfff, sizes[n]));
+      versions[n] = &ram.codeVersion(page);
+      seen[n] = versions[n]->load();
+    }
+    std::memcpy(bytes.data(), places[0].host, here);
+    std::memcpy(bytes.data() + here, places[1].host, there);
+    good = true;
+    for (unsigned n = 0; n < 2; ++n) {
+      mem::RamBlock& ram = *places[n].range->target.block;
+      const std::uint64_t page = places[n].range->offsetOf(at[n]) >> mem::kPageBits;
+      const std::uint32_t bits = mem::RamBlock::codeBits(at[n] & 0xfff, sizes[n]);
+      good = good && (ram.codeMask(page).load() & bits) == bits;
+    }
+  }
+  std::array<Insn, 2> insns;
+  if (decode({bytes.data(), here + there}, mode, 0, rows_, insns[0]) != DecodeResult::kGood) return nullptr;
+  Block* block = add(insns, first, mode, insns[0].length);
+  block->version = versions[0];
+  block->seen = seen[0];
+  block->secondVersion = versions[1];
+  block->secondSeen = seen[1];
+  block->second = second;
   return block;
 }
 

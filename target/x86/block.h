@@ -31,7 +31,16 @@ struct Block {
   t1::Native* native = nullptr;  // translations, by virtual address
   std::uint16_t runs = 0;        // before it was translated
 
-  bool stale() const { return version->load(std::memory_order_acquire) != seen; }
+  // Of one instruction that reaches into the next page: that page's bytes. Such a block is never linked to.
+  const std::atomic<std::uint32_t>* secondVersion = nullptr;
+  std::uint32_t secondSeen = 0;
+  std::uint64_t second = 0;
+
+  bool crosses() const { return secondVersion != nullptr; }
+  bool stale() const {
+    return version->load(std::memory_order_acquire) != seen ||
+           (crosses() && secondVersion->load(std::memory_order_acquire) != secondSeen);
+  }
 };
 
 class BlockCache {
@@ -44,6 +53,9 @@ class BlockCache {
   // The block at a physical address, decoded when it is not there. Ends at the page's end at the latest; nullptr where
   // the first instruction reaches into the next page or the address is no memory: decodeSingle() does it then.
   Block* find(std::uint64_t physical, std::uint32_t mode);
+  // One instruction that begins at the end of one page and goes on at `second`, the start of another. nullptr where one
+  // of them is no memory.
+  Block* crossing(std::uint64_t first, std::uint64_t second, std::uint32_t mode);
   // One instruction from bytes that the caller fetched; overwritten by the next call.
   Block* single(std::span<const std::uint8_t> bytes, std::uint32_t mode);
   // Only between blocks.
@@ -61,6 +73,9 @@ class BlockCache {
     return ((physical ^ (physical >> 15)) * 5 + mode * 7) & (kBuckets - 1);
   }
   Block* decodeAt(std::uint64_t physical, std::uint32_t mode);
+  Block* add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode, std::size_t bytes);
+  // Marks chunks as code, before their bytes are read.
+  void mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits);
   void* allocate(std::size_t size);
 
   Cpu& cpu_;

@@ -342,7 +342,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // Before run(): guest code is translated (T1) from now on. Error: why this host or build cannot.
   Result<void> translateCode();
-  const t1::Engine* engine() const { return engine_.get(); }
+  t1::Engine* engine() const { return engine_.get(); }
 
   // --- cpu::Vcpu
   void run() override;

@@ -101,7 +101,16 @@ Block* Cpu::lookUp() {
   Block* block = blocks_->find(where, mode_);
   const bool fits =
       block != nullptr && (st.mode64() || st.gpr[kRipRegister] + block->bytes - 1 <= st.segments[kCs].limit);
-  if (!fits) return decodeOne(linear);
+  if (!fits) {
+    if (block != nullptr || !st.mode64()) return decodeOne(linear);
+    std::uint64_t second;
+    const std::uint64_t next = (linear | 0xfff) + 1;
+    if (next - linear > kLongestInsn - 1 || !canonical(next) || placeOf(where).host == nullptr)
+      return decodeOne(linear);
+    if (!executable(next, second)) return nullptr;
+    block = blocks_->crossing(where, second, mode_);
+    if (block == nullptr) return decodeOne(linear);
+  }
   // Legacy code near its segment's limit is looked at each time.
   if ((mode_ & kModeLimit) == 0) {
     jumpEntry(linear) = {linear, mode_, space_->jumps, block};
@@ -183,8 +192,8 @@ void Cpu::runBlocks() {
         static_cast<std::int64_t>(block->physical & 0xfff) + last->end + (outcome == Outcome::kLinked1 ? last->imm : 0);
     Block* next = lookUp();
     // Within the page a link needs no translation. 16-bit code may wrap around.
-    if (next != nullptr && next->cached && block->cached && generation == blocks_->generation() && st.codeBytes != 2 &&
-        (mode_ & kModeLimit) == 0) {
+    if (next != nullptr && next->cached && block->cached && !next->crosses() && generation == blocks_->generation() &&
+        st.codeBytes != 2 && (mode_ & kModeLimit) == 0) {
       if (to >= 0 && to < 0x1000)
         link = next;
       else

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <thread>
 
-#include "target/x86/cpu.h"
+#include "target/x86/t1/engine.h"
 
 namespace rhea::x86::test {
 namespace {
@@ -102,8 +102,8 @@ std::string assemble(const fs::path& source) {
 
 class Guest : public testing::TestWithParam<std::string> {};
 
-TEST_P(Guest, ReportsWhatItsHeaderSays) {
-  const fs::path source = kFolder / (GetParam() + ".S");
+void runGuest(const std::string& name, bool translated) {
+  const fs::path source = kFolder / (name + ".S");
   const std::string binary = assemble(source);
   ASSERT_FALSE(binary.empty());
   auto ram = *mem::RamBlock::anonymous("ram", 4 << 20);
@@ -115,6 +115,10 @@ TEST_P(Guest, ReportsWhatItsHeaderSays) {
   const Model model = *findModel("max");
   Cpu cpu(0, {memory, ports, model, [] { return std::uint64_t{0}; }, nullptr, {}, {}});
   port.connect(cpu);
+  if (translated) {
+    if (Result<void> made = cpu.translateCode(); !made.ok()) GTEST_SKIP() << made.error().message();
+    cpu.engine()->setWarm(0);
+  }
   std::string died;
   cpu.onShutdown([&](std::string why) {
     died = std::move(why);
@@ -142,6 +146,9 @@ TEST_P(Guest, ReportsWhatItsHeaderSays) {
   EXPECT_TRUE(port.done()) << cpu.describe();
   EXPECT_EQ(port.text(), expected(content(source)));
 }
+
+TEST_P(Guest, ReportsWhatItsHeaderSays) { runGuest(GetParam(), false); }
+TEST_P(Guest, ReportsItTranslated) { runGuest(GetParam(), true); }
 
 std::vector<std::string> guests() {
   std::vector<std::string> names;

@@ -16,8 +16,6 @@ constexpr bool kPossible = false;
 constexpr bool kPossible = true;
 #endif
 
-constexpr std::uint32_t kMasked = 0x1f80;
-
 // Behind the single instruction that step() executes.
 Outcome execDone(Cpu&, const Insn*) { return Outcome::kNext; }
 
@@ -28,12 +26,38 @@ Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   RHEA_TRY(std::unique_ptr<CodeCache> cache, CodeCache::make(kCacheSize));
   std::unique_ptr<Engine> engine(new Engine(cpu, std::move(cache)));
   cpu.area.engine = reinterpret_cast<std::uint64_t>(engine.get());
+  engine->statistics_.byRow.resize(rows().size());
   engine->makeGates();
   engine->single_.version = &engine->never_;
   engine->single_.count = 1;
   engine->single_.cached = false;
   engine->single_.insns = engine->singleInsns_.data();
   return engine;
+}
+
+std::string Engine::describe() const {
+  const Statistics& s = statistics_;
+  const auto left = [&](Reason reason) { return s.leftToT0[static_cast<std::size_t>(reason)]; };
+  std::string text = fmt::format(
+      "code cache        {} of {} KiB\n"
+      "blocks            {} ({} guest bytes, {} host bytes, {} instructions)\n"
+      "flushes           {}\n"
+      "entered from C++  {}\n"
+      "links patched     {}\n"
+      "fast path missed  {}\n"
+      "blocks run by T0  {}\n"
+      "left to T0        control {}, system {}, exceptions unmasked {}, other {}\n",
+      cache_->used() >> 10, cache_->size() >> 10, s.blocks, s.guestBytes, s.hostBytes, s.instructions, s.flushes,
+      s.entries, s.links, s.misses, s.interpreted, left(Reason::kControl), left(Reason::kSystem), left(Reason::kMasks),
+      left(Reason::kOther));
+  std::vector<std::pair<std::uint64_t, std::size_t>> most;
+  for (std::size_t n = 0; n < s.byRow.size(); ++n) {
+    if (s.byRow[n] != 0) most.emplace_back(s.byRow[n], n);
+  }
+  std::ranges::sort(most, std::greater<>());
+  if (most.size() > 20) most.resize(20);
+  for (const auto& [count, row] : most) text += fmt::format("  {:<16}{}\n", rows()[row].name, count);
+  return text;
 }
 
 void Engine::bind() { ::syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu_.st); }
@@ -57,7 +81,7 @@ Native* Engine::native(Block& block) {
     if (known->rip == rip) return known;
   }
   if (!block.cached || (block.mode & kModeSize) != 2) return nullptr;
-  if (block.runs < kWarm) {
+  if (block.runs < warm_) {
     ++block.runs;
     return nullptr;
   }
@@ -111,7 +135,7 @@ void Engine::run() {
     // The cache may have been emptied by lookUp(), with all sites.
     if (site >= sites_.size()) site = kNoSite;
     Native* code = native(*block);
-    if (code != nullptr && code->vector && (cpu.st.mxcsr & kMasked) != kMasked) {
+    if (code != nullptr && !hostRuns(*code)) {
       ++statistics_.leftToT0[static_cast<std::size_t>(Reason::kMasks)];
       code = nullptr;
     }
@@ -125,7 +149,7 @@ void Engine::run() {
       cpu.instructions_ += block->count;
     } else {
       selectSpace();
-      if (site != kNoSite && (code->rip ^ from) >> 12 == 0) link(site, *code);
+      if (site != kNoSite && (code->rip ^ from) >> 12 == 0 && !block->crosses()) link(site, *code);
       fillJump(*code);
       ++statistics_.entries;
       cpu.current_ = nullptr;
@@ -152,21 +176,28 @@ std::uint64_t Engine::step(std::uint32_t site) {
   Cpu& cpu = cpu_;
   const Site& at = sites_[site];
   const Insn& insn = at.native->block->insns[at.index];
+  const bool x87 = cpu.area.x87Live != 0;
+  if (x87) x87ToState();
+  if (at.native->x87) noteX87(at);
   singleInsns_[0] = insn;
   singleInsns_[1].exec = &execDone;
   singleInsns_[1].end = insn.end;
   singleInsns_[1].length = 0;
   cpu.st.gpr[kRipRegister] = at.native->rip;
   cpu.current_ = &single_;
-  ++statistics_.steps;
+  if (at.always)
+    ++statistics_.byRow[insn.row];
+  else
+    ++statistics_.misses;
   outcome_ = insn.exec(cpu, singleInsns_.data());
   if (outcome_ == Outcome::kNext) {
     cpu.current_ = nullptr;
-    if (at.native->vector && (cpu.st.mxcsr & kMasked) != kMasked) {
+    if (!hostRuns(*at.native)) {
       cpu.st.gpr[kRipRegister] += insn.end;
       outcome_ = Outcome::kIndirect;
       return 0;
     }
+    if (x87) x87FromState();
     return cache_->address(at.where);
   }
   return 0;

@@ -20,6 +20,7 @@ struct Native {
   std::uint32_t entry = 0;  // in the cache
   std::uint32_t bytes = 0;
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
+  bool x87 = false;     // likewise the x87 registers
   Native* next = nullptr;
 };
 
@@ -29,6 +30,7 @@ struct Site {
   Native* native = nullptr;
   std::uint32_t where = 0;  // step: where to go on; link: the distance to patch
   std::uint16_t index = 0;  // the instruction in the block
+  bool always = false;      // T0 does it every time, not only when the fast path misses
 };
 
 // Why an instruction or a block was left to T0.
@@ -36,15 +38,14 @@ enum class Reason : std::uint8_t { kMode, kMasks, kControl, kSystem, kOther, kCo
 
 struct Statistics {
   std::uint64_t blocks = 0, guestBytes = 0, hostBytes = 0, instructions = 0;
-  std::uint64_t flushes = 0, steps = 0, entries = 0, links = 0, jumpMisses = 0, interpreted = 0;
+  std::uint64_t flushes = 0, misses = 0, entries = 0, links = 0, interpreted = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Reason::kCount)> leftToT0{};
+  std::vector<std::uint64_t> byRow;  // how often T0 executed an instruction without a translation
 };
 
 class Engine {
  public:
   static constexpr std::size_t kCacheSize = std::size_t{64} << 20;
-  // How often T0 runs a block before it is translated.
-  static constexpr std::uint16_t kWarm = 2;
 
   // Error: the host gives no executable memory, or this build cannot leave C++ (sanitizers).
   static Result<std::unique_ptr<Engine>> make(Cpu& cpu);
@@ -57,11 +58,15 @@ class Engine {
   void clear();
 
   const Statistics& statistics() const { return statistics_; }
+  // For `info jit`.
+  std::string describe() const;
+  // How often T0 runs a block before it is translated.
+  void setWarm(std::uint16_t runs) { warm_ = runs; }
 
  private:
   friend class Translator;
   struct Gates {
-    std::uint32_t enter = 0, leave = 0, step = 0, loadVectors = 0;
+    std::uint32_t enter = 0, leave = 0, step = 0, loadVectors = 0, loadX87 = 0;
   };
   // What the gate answers in place of a link site.
   static constexpr std::uint32_t kNoSite = 0xffffffff, kStepped = 0xfffffffe;
@@ -74,6 +79,15 @@ class Engine {
   void selectSpace();
   static std::uint64_t stepFromCode(Engine* engine, std::uint32_t site);
   std::uint64_t step(std::uint32_t site);
+  // Whether the host may run what touches these: no exception is unmasked or pending.
+  bool hostRuns(const Native& native) const;
+  bool x87OnHost() const;
+  void x87ToState();
+  void x87FromState();
+  static void x87ToStateFromCode(Engine* engine) { engine->x87ToState(); }
+  static std::uint64_t x87FromStateFromCode(Engine* engine);
+  // The instruction and data pointers as the x87 instructions before this one leave them.
+  void noteX87(const Site& site);
   std::int32_t areaOffset(const void* member) const;
 
   Cpu& cpu_;
@@ -83,6 +97,7 @@ class Engine {
   std::deque<Native> natives_;
   std::vector<Site> sites_;
   Statistics statistics_;
+  std::uint16_t warm_ = 2;
   Outcome outcome_ = Outcome::kNext;
   Block single_;
   std::array<Insn, 2> singleInsns_;

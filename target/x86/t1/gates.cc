@@ -68,6 +68,21 @@ void Engine::makeGates() {
     if (hostHasAvx()) e.bytes({0xc5, 0xf8, 0x77});  // vzeroupper
     setLive(0);
   };
+  const std::int32_t image = areaOffset(area.x87.data());
+  const auto testX87 = [&] {
+    e.bytes({0x65, 0x80});
+    e.modrm(7, Mem::state(areaOffset(&area.x87Live)));
+    e.byte(0);
+  };
+  const auto moveX87 = [&](bool store) {  // fnsave, frstor
+    e.bytes({0x65, 0xdd});
+    e.modrm(store ? 6 : 4, Mem::state(image));
+  };
+  const auto callWithEngine = [&](std::uint64_t function) {
+    e.load(kHostRdi, Mem::state(areaOffset(&area.engine)));
+    e.constant(kHostRax, function);
+    e.bytes({0xff, 0xd0});
+  };
   const auto loadVectors = [&] {
     moveVectors(e, false);
     mxcsr(e, false, kMxcsr);
@@ -94,6 +109,13 @@ void Engine::makeGates() {
   const std::uint32_t noVectors = e.jumpIf(4);
   storeVectors();
   e.patch(noVectors, e.here());
+  testX87();
+  const std::uint32_t noX87 = e.jumpIf(4);
+  moveX87(true);
+  e.move(kHostRbx, kHost10);
+  callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::x87ToStateFromCode));
+  e.move(kHost10, kHostRbx);
+  e.patch(noX87, e.here());
   const std::uint32_t epilogue = e.here();
   e.op(kOpMovLoad, kHostRax, kHost10, false);
   e.arith(0, kHostRsp, 8);
@@ -113,10 +135,12 @@ void Engine::makeGates() {
   storeVectors();
   e.bytes({0xff, 0xc3});  // inc ebx
   e.patch(without, e.here());
-  e.load(kHostRdi, Mem::state(areaOffset(&area.engine)));
+  testX87();
+  const std::uint32_t stepWithoutX87 = e.jumpIf(4);
+  moveX87(true);
+  e.patch(stepWithoutX87, e.here());
   e.op(kOpMovLoad, kHostRsi, kHost10, false);
-  e.constant(kHostRax, reinterpret_cast<std::uint64_t>(&Engine::stepFromCode));
-  e.bytes({0xff, 0xd0});  // call rax
+  callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::stepFromCode));
   e.constant(kHost10, kStepped);
   e.op(kOpTest, kHostRax, kHostRax);
   e.patch(e.jumpIf(4), epilogue);
@@ -125,6 +149,10 @@ void Engine::makeGates() {
   const std::uint32_t notLive = e.jumpIf(4);
   loadVectors();
   e.patch(notLive, e.here());
+  testX87();
+  const std::uint32_t x87NotLive = e.jumpIf(4);
+  moveX87(false);
+  e.patch(x87NotLive, e.here());
   emitFlagsFromState(e);
   moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
@@ -138,6 +166,24 @@ void Engine::makeGates() {
   e.constant(kHost10, kNoSite);
   e.patch(e.jumpIf(5), gates_.leave);
   loadVectors();
+  e.bytes({0x41, 0xff, 0xe3});
+
+  // loadX87: likewise, by way of C++.
+  gates_.loadX87 = e.here();
+  moveRegisters(e, true);
+  e.load(kHostRsp, Mem::state(hostStack));
+  e.move(kHostRbx, kHost11);
+  testLive();
+  const std::uint32_t vectorsElsewhere = e.jumpIf(4);
+  storeVectors();
+  e.patch(vectorsElsewhere, e.here());
+  callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::x87FromStateFromCode));
+  e.constant(kHost10, kNoSite);
+  e.op(kOpTest, kHostRax, kHostRax);
+  e.patch(e.jumpIf(4), epilogue);
+  moveX87(false);
+  e.move(kHost11, kHostRbx);
+  moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
 
   cache_->take(e.size());

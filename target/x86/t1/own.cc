@@ -14,6 +14,10 @@ bool Translator::own(const Insn& insn) {
   if (p.map != 0) return false;
   const bool wide = insn.operandBytes() == 8;
   switch (p.opcode) {
+    case 0xd9:
+      if (p.mod != 1 || p.reg != 5 || !native_->x87) return false;
+      loadControlWord(insn);
+      return true;
     case 0x50:
       if (wide) push(insn.rm / 8);
       return wide;
@@ -58,7 +62,7 @@ bool Translator::own(const Insn& insn) {
       return true;
     case 0xf6:
     case 0xf7:
-      if (p.reg < 6 || insn.operandBytes() < 4 || insn.memory()) return false;
+      if (p.reg < 6 || insn.operandBytes() < 4) return false;
       divide(insn, p.reg == 7);
       return true;
     default:
@@ -128,7 +132,14 @@ void Translator::leave() {
 void Translator::divide(const Insn& insn, bool isSigned) {
   saveFlags();
   const bool wide = insn.operandBytes() == 8;
-  const std::uint8_t by = guestIn(insn.rm / 8, kTemp1);
+  std::uint8_t by = kTemp1;
+  if (insn.memory()) {
+    loadAddress(insn);
+    probe({insn.operandBytes(), false});
+    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0), wide);
+  } else {
+    by = guestIn(insn.rm / 8, kTemp1);
+  }
   if (!isSigned) {
     e_.op(kOpCmp, kHostRdx, by, wide);  // fits exactly when the high half is below the divisor
     coldStep(e_.jumpIf(3));

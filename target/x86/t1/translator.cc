@@ -34,9 +34,11 @@ Native* Translator::translate() {
     const Insn& insn = block_.insns[n];
     if (!ordinary(insn)) continue;
     copies_[n] = hostRows().has(insn.row) && describe(insn, facts_[n]);
-    if (copies_[n] && (facts_[n].x87 || (facts_[n].mayFault && !facts_[n].vector && facts_[n].align == 0)))
+    if (copies_[n] && facts_[n].mayFault && !facts_[n].x87 && !facts_[n].vector && facts_[n].align == 0)
       copies_[n] = false;
     if (copies_[n] && facts_[n].vector) native_->vector = true;
+    if (copies_[n] && facts_[n].x87) native_->x87 = true;
+    if (computesX87(insn)) lastX87_ = static_cast<int>(n);
   }
   native_->entry = e_.here();
   prologue();
@@ -69,6 +71,18 @@ void Translator::prologue() {
   e_.op(0x81, 7, Mem::at(kTemp0), false);
   e_.dword(block_.seen);
   cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
+  if (block_.crosses()) {
+    e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.secondVersion));
+    e_.op(0x81, 7, Mem::at(kTemp0), false);
+    e_.dword(block_.secondSeen);
+    cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
+  }
+  if (native_->x87) {
+    e_.bytes({0x65, 0x80});
+    e_.modrm(7, Mem::state(area(&cpu_.area.x87Live)));
+    e_.byte(0);
+    cold_.push_back({Cold::kX87, e_.jumpIf(4), e_.here(), rip_});
+  }
   if (native_->vector) {
     e_.bytes({0x65, 0x80});
     e_.modrm(7, Mem::state(area(&cpu_.area.vectorsLive)));
@@ -115,6 +129,7 @@ void Translator::stepped(Reason reason) {
   ++engine_.statistics_.leftToT0[static_cast<std::size_t>(reason)];
   saveFlags();
   const std::uint32_t site = newSite(index_);
+  engine_.sites_[site].always = true;
   unresolved_.push_back(site);
   e_.constant(kTemp0, site);
   e_.jumpTo(engine_.gates_.step);
@@ -142,32 +157,33 @@ std::uint8_t Translator::guestIn(std::uint8_t guest, std::uint8_t temporary) {
   return temporary;
 }
 
-// The linear address of the memory operand into kTemp0. May change the flags.
-void Translator::loadAddress(const Insn& insn) {
+// With a segment's base the flags may change.
+void Translator::loadAddress(const Insn& insn, std::uint8_t to, bool segment) {
+  const std::uint8_t other = to == kTemp0 ? kTemp1 : kTemp2;
   const bool base = insn.base < 16;
   const bool index = insn.index < 16;
   if (insn.base == kRipRegister) {
     std::uint64_t address = rip_ + static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
     if ((insn.scale & 0x80) != 0) address += insn.end;
-    e_.constant(kTemp0, insn.addressBytes() == 4 ? address & 0xffffffff : address);
+    e_.constant(to, insn.addressBytes() == 4 ? address & 0xffffffff : address);
   } else if (!base && !index) {
     const auto disp = static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
-    e_.constant(kTemp0, insn.addressBytes() == 4 ? disp & 0xffffffff : disp);
+    e_.constant(to, insn.addressBytes() == 4 ? disp & 0xffffffff : disp);
   } else {
     Mem mem;
     mem.disp = insn.disp;
-    if (base) mem.base = guestIn(insn.base, kTemp0);
+    if (base) mem.base = guestIn(insn.base, to);
     if (index) {
-      mem.index = guestIn(insn.index, kTemp1);
+      mem.index = guestIn(insn.index, other);
       mem.scale = insn.scale & 3;
     }
     if (base && !index && insn.disp == 0 && insn.addressBytes() == 8)
-      e_.move(kTemp0, mem.base);
+      e_.move(to, mem.base);
     else
-      e_.op(kOpLea, kTemp0, mem, insn.addressBytes() == 8);
+      e_.op(kOpLea, to, mem, insn.addressBytes() == 8);
   }
-  if (insn.segment() >= kFs)
-    e_.op(kOpAdd, kTemp0,
+  if (segment && insn.segment() >= kFs)
+    e_.op(kOpAdd, to,
           Mem::state(static_cast<std::int32_t>(offsetof(State, segments) + insn.segment() * sizeof(Segment) +
                                                offsetof(Segment, base))));
 }
@@ -239,6 +255,7 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     if ((facts.writes >> guest & 1) != 0) e_.store(Mem::state(gprOffset(guest)), place.map[guest]);
   }
   if (facts.flagsWritten != 0) flags_ = Flags::kHost;
+  if (facts.x87) noteX87(insn);
 }
 
 void Translator::coldCode() {
@@ -252,13 +269,14 @@ void Translator::coldCode() {
       case Cold::kLink:
       case Cold::kLeave:
       case Cold::kVectors:
+      case Cold::kX87:
         e_.constant(kTemp0, cold.rip);
         e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
-        if (cold.kind == Cold::kVectors) {
+        if (cold.kind == Cold::kVectors || cold.kind == Cold::kX87) {
           // lea r11, [rip + distance]: where to go on.
           e_.bytes({0x4c, 0x8d, 0x1d});
           e_.dword(cold.site - (e_.here() + 4));
-          e_.jumpTo(engine_.gates_.loadVectors);
+          e_.jumpTo(cold.kind == Cold::kX87 ? engine_.gates_.loadX87 : engine_.gates_.loadVectors);
           break;
         }
         e_.constant(kTemp0, cold.kind == Cold::kLink ? cold.site : Engine::kNoSite);

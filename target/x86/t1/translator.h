@@ -7,6 +7,10 @@
 
 namespace rhea::x86::t1 {
 
+// Whether the x87 unit notes this instruction's address and opcode.
+bool computesX87(const Insn& insn);
+std::uint16_t x87Opcode(const Insn& insn);
+
 class Translator {
  public:
   // Hot and cold code of one block at the most: there must be so much room.
@@ -18,7 +22,7 @@ class Translator {
  private:
   // What is behind the hot code: where a jump leads, and what is done there.
   struct Cold {
-    enum Kind : std::uint8_t { kStep, kLink, kLeave, kVectors } kind;
+    enum Kind : std::uint8_t { kStep, kLink, kLeave, kVectors, kX87 } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
     std::uint64_t rip = 0;
@@ -39,7 +43,8 @@ class Translator {
   void coldCode();
 
   // --- own instructions
-  void loadAddress(const Insn& insn);
+  // Into `to`; the register after it in the temporaries' order is used, too. `segment`: with its base.
+  void loadAddress(const Insn& insn, std::uint8_t to = kTemp0, bool segment = true);
   void leaCopy(const Insn& insn);
   void push(std::uint8_t guest);
   void pushConstant(std::int64_t value);
@@ -63,6 +68,8 @@ class Translator {
   void jumpToSlot();
   void resumeHere();
 
+  void noteX87(const Insn& insn);
+  void loadControlWord(const Insn& insn);
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
   std::uint32_t newSite(unsigned index);
   void coldStep(std::uint32_t jump);
@@ -86,6 +93,7 @@ class Translator {
   Flags flags_ = Flags::kState;
   unsigned index_ = 0;
   bool ended_ = false;  // control does not fall out of the code so far
+  int lastX87_ = -1;    // the last instruction that the x87 unit notes
   std::array<Facts, BlockCache::kMostInsns> facts_;
   std::array<bool, BlockCache::kMostInsns> copies_{};
 };
