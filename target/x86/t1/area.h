@@ -21,9 +21,8 @@ struct Area {
   std::uint64_t jumpKey = 0;    // address space and mode, in the 16 highest bits
   std::uint64_t target = 0;     // of an indirect call, while its stack slot is looked up
   std::uint32_t hostMxcsr = 0x1f80;
-  std::uint8_t vectorsLive = 0;                     // xmm or ymm and MXCSR hold the guest's values
-  std::uint8_t x87Live = 0;                         // likewise the x87 registers
-  alignas(16) std::array<std::uint8_t, 112> x87{};  // as fnsave writes it, on the way from and to the state
+  std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
+  std::uint8_t x87Live = 0;      // likewise the x87 registers
   std::array<JumpSlot, kJumpSlots> jumps{};
 };
 

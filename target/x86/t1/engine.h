@@ -81,7 +81,6 @@ class Engine {
   std::uint64_t step(std::uint32_t site);
   // Whether the host may run what touches these: no exception is unmasked or pending.
   bool hostRuns(const Native& native) const;
-  bool x87OnHost() const;
   void x87ToState();
   void x87FromState();
   static void x87ToStateFromCode(Engine* engine) { engine->x87ToState(); }

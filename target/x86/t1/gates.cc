@@ -68,15 +68,10 @@ void Engine::makeGates() {
     if (hostHasAvx()) e.bytes({0xc5, 0xf8, 0x77});  // vzeroupper
     setLive(0);
   };
-  const std::int32_t image = areaOffset(area.x87.data());
   const auto testX87 = [&] {
     e.bytes({0x65, 0x80});
     e.modrm(7, Mem::state(areaOffset(&area.x87Live)));
     e.byte(0);
-  };
-  const auto moveX87 = [&](bool store) {  // fnsave, frstor
-    e.bytes({0x65, 0xdd});
-    e.modrm(store ? 6 : 4, Mem::state(image));
   };
   const auto callWithEngine = [&](std::uint64_t function) {
     e.load(kHostRdi, Mem::state(areaOffset(&area.engine)));
@@ -111,7 +106,6 @@ void Engine::makeGates() {
   e.patch(noVectors, e.here());
   testX87();
   const std::uint32_t noX87 = e.jumpIf(4);
-  moveX87(true);
   e.move(kHostRbx, kHost10);
   callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::x87ToStateFromCode));
   e.move(kHost10, kHostRbx);
@@ -135,10 +129,6 @@ void Engine::makeGates() {
   storeVectors();
   e.bytes({0xff, 0xc3});  // inc ebx
   e.patch(without, e.here());
-  testX87();
-  const std::uint32_t stepWithoutX87 = e.jumpIf(4);
-  moveX87(true);
-  e.patch(stepWithoutX87, e.here());
   e.op(kOpMovLoad, kHostRsi, kHost10, false);
   callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::stepFromCode));
   e.constant(kHost10, kStepped);
@@ -149,10 +139,6 @@ void Engine::makeGates() {
   const std::uint32_t notLive = e.jumpIf(4);
   loadVectors();
   e.patch(notLive, e.here());
-  testX87();
-  const std::uint32_t x87NotLive = e.jumpIf(4);
-  moveX87(false);
-  e.patch(x87NotLive, e.here());
   emitFlagsFromState(e);
   moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
@@ -181,7 +167,6 @@ void Engine::makeGates() {
   e.constant(kHost10, kNoSite);
   e.op(kOpTest, kHostRax, kHostRax);
   e.patch(e.jumpIf(4), epilogue);
-  moveX87(false);
   e.move(kHost11, kHostRbx);
   moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
