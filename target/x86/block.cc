@@ -5,8 +5,21 @@
 namespace rhea::x86 {
 
 Block* BlockCache::find(std::uint64_t physical, std::uint32_t mode) {
-  for (Block* block = buckets_[bucketOf(physical, mode)]; block != nullptr; block = block->next) {
-    if (block->physical == physical && block->mode == mode && !block->crosses() && !block->stale()) return block;
+  // Stale ones leave the list, and one that is found goes to its front.
+  Block*& first = buckets_[bucketOf(physical, mode)];
+  for (Block** place = &first; *place != nullptr;) {
+    Block* const block = *place;
+    if (block->stale()) {
+      *place = block->next;
+      continue;
+    }
+    if (block->physical == physical && block->mode == mode && !block->crosses()) {
+      *place = block->next;
+      block->next = first;
+      first = block;
+      return block;
+    }
+    place = &block->next;
   }
   return decodeAt(physical, mode);
 }
