@@ -27,8 +27,8 @@ void SheepdogTest::makeVdi(const std::string& name, std::uint64_t bytes) {
   ASSERT_NE(cluster_->makeVdi(name, bytes), 0U);
 }
 
-Result<DiskPtr> SheepdogTest::tryOpen(const std::string& more, const std::string& uri) {
-  const std::string text = fmt::format("if=none,id=d0,format=raw,file={}{}{}", uri, more.empty() ? "" : ",", more);
+Result<DiskPtr> SheepdogTest::tryOpen(const std::string& more, const std::string& uri, const std::string& id) {
+  const std::string text = fmt::format("if=none,id={},format=raw,file={}{}{}", id, uri, more.empty() ? "" : ",", more);
   RHEA_TRY(DriveOptions options, parseDrive(text, 0));
   return run(openDrive(*graph_, std::move(options), {}, {}));
 }

@@ -53,7 +53,7 @@ class SheepdogTest : public testing::Test {
   }
 
   // "if=none,id=d0,format=raw,file=URI" and more.
-  Result<DiskPtr> tryOpen(const std::string& more, const std::string& uri);
+  Result<DiskPtr> tryOpen(const std::string& more, const std::string& uri, const std::string& id = "d0");
   DiskPtr open(const std::string& name, const std::string& more = "");
   void close(DiskPtr disk);
   // The driver below the disk.

@@ -99,7 +99,7 @@ Task<Result<int>> imgCheck(ImgSession& session, ImgCall call) {
   open.forceShare = call.has("force-share");
   RHEA_CO_TRY(open.cache, cacheOption(call, "source-cache", "writeback"));
   RHEA_CO_TRY(const OpenedImage image, co_await openImage(session, imageNameOf(call, 0), open));
-  auto* const checker = image.ability<ImageChecker>();
+  auto* const checker = image.abilityBelow<ImageChecker>();
   if (checker == nullptr) {
     session.warn(
         fmt::format("check: '{}' is of format {}, which has nothing to check", image.name().text, image.name().format));

@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "block/tool/img/copier.h"
-#include "block/tool/img/new-image.h"
+#include "block/tool/img/new-vdi.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"
 
@@ -96,7 +96,7 @@ Task<Result<void>> copyBitmaps(const OpenedImage& source, const OpenedImage& tar
 }
 
 Task<Result<void>> makeTarget(ImgSession& session, const ImgCall& call, const ConvertWish& wish, std::uint64_t total) {
-  RHEA_CO_TRY(const CreateForm* form, createFormOf(wish.format));
+  RHEA_CO_TRY(const CreateForm* form, createFormOf(targetFormat(call.words.back(), wish.format)));
   NewImage image(call.words.back(), wish.format);
   const std::vector<std::string> texts = call.values("options");
   RHEA_CO_TRY(image.options, readCreateOptions(*form, texts));

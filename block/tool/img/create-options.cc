@@ -35,9 +35,19 @@ constexpr CreateKey kQcow2Keys[] = {
     {"refcount_bits", "refcount-bits", "<num>", "16", "width of a refcount: 1, 2, 4, 8, 16, 32 or 64", true},
 };
 
+// Named by the place, not by -f: what lies in a cluster is a raw disk.
+constexpr CreateKey kSheepdogKeys[] = {
+    {"size", "size", "<size>", "", "size of the disk"},
+    {"backing_file", "", "<str>", "", "snapshot of which the disk is a clone, as sheepdog:VDI#TAG"},
+    {"preallocation", "", "<str>", "", "whether space is given at once: off or full"},
+    {"redundancy", "", "<str>", "", "copies, or strips of data and parity: 3 or 4:2; the cluster's own when left out"},
+    {"object_size", "", "<size>", "", "unit in which it is stored, 1M to 2G; the cluster's own when left out"},
+};
+
 constexpr CreateForm kForms[] = {
     {"qcow2", kQcow2Keys, readAs<qapi::BlockdevCreateOptionsQcow2>},
     {"raw", kRawKeys, readAs<qapi::BlockdevCreateOptionsRaw>},
+    {"sheepdog", kSheepdogKeys, nullptr},
 };
 
 const CreateKey* findKey(const CreateForm& form, std::string_view name) {
@@ -126,6 +136,7 @@ std::string optionHelp(const CreateForm& form, bool amending) {
 }
 
 Result<DriverOptions> driverOptionsOf(const CreateForm& form, const Keyval& options, std::uint64_t size) {
+  if (form.read == nullptr) return Error(fmt::format("format {} lies in no file", form.format));
   json::Writer members;
   members.beginObject();
   // The struct names the node that takes the image; what creates it here gives the node itself.

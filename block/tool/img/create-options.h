@@ -20,7 +20,7 @@ struct CreateKey {
 struct CreateForm {
   std::string_view format;
   std::span<const CreateKey> keys;
-  // From the struct's members as JSON with strings as values.
+  // From the struct's members as JSON with strings as values; null: it is made by its place (new-vdi.h).
   Result<DriverOptions> (*read)(json::View members) = nullptr;
 };
 

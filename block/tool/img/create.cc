@@ -1,5 +1,5 @@
 // rhea-img create: a new image.
-#include "block/tool/img/new-image.h"
+#include "block/tool/img/new-vdi.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"
 #include "emu/base/size.h"
@@ -8,7 +8,8 @@ namespace rhea::block {
 
 Task<Result<int>> imgCreate(ImgSession& session, ImgCall call) {
   const std::string format = call.valueOr("format", "raw");
-  RHEA_CO_TRY(const CreateForm* form, createFormOf(format));
+  const std::string made = call.words.empty() ? format : targetFormat(call.words[0], format);
+  RHEA_CO_TRY(const CreateForm* form, createFormOf(made));
   const std::vector<std::string> texts = call.values("options");
   if (wantsOptionHelp(texts)) {
     session.print(optionHelp(*form));
@@ -24,6 +25,8 @@ Task<Result<int>> imgCreate(ImgSession& session, ImgCall call) {
   for (const auto& [option, key] : classic) {
     const std::optional<std::string> value = call.value(option);
     if (!value) continue;
+    // A clone's snapshot is raw, as everything there.
+    if (made == "sheepdog" && option == "backing-format" && *value == "raw") continue;
     const bool known = std::any_of(form->keys.begin(), form->keys.end(),
                                    [key = key](const CreateKey& each) { return each.name == key; });
     if (!known) co_return Error(fmt::format("an image of format {} cannot have a backing file", format));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "block/options/file-name.h"
+#include "block/tool/img/new-vdi.h"
 #include "block/tool/img/open.h"
 #include "emu/base/size.h"
 #include "emu/io/offload.h"
@@ -170,6 +171,7 @@ bool startsZeroed(const NewImage& image) {
 }
 
 Task<Result<void>> makeImage(ImgSession& session, NewImage image, Progress& progress) {
+  if (targetFormat(image.name, image.format) == "sheepdog") co_return co_await makeVdi(session, image, progress);
   RHEA_CO_TRY(const CreateForm* form, createFormOf(image.format));
   RHEA_CO_TRY(const std::string path, pathOf(image.name));
   RHEA_CO_TRY(const std::uint64_t size, co_await sizeOf(session, image, path));

@@ -118,16 +118,16 @@ DiskOptions attachment(const OpenWish& wish) {
   return options;
 }
 
-// What the file below takes on the host, where the driver cannot tell.
-Task<Result<std::optional<std::uint64_t>>> spaceOf(ImgSession& session, Node& node) {
+// What the file below is, where the driver cannot tell.
+Task<Result<std::optional<ImageInfo>>> bottomOf(ImgSession& session, Node& node) {
   Node* bottom = &node;
   for (Child* below = bottom->child("file"); below != nullptr && below->isAttached(); below = bottom->child("file")) {
     bottom = &below->node();
   }
-  if (bottom->informer() == nullptr || bottom == &node) co_return std::optional<std::uint64_t>();
+  if (bottom->informer() == nullptr || bottom == &node) co_return std::optional<ImageInfo>();
   const NodePtr counted = bottom->shared_from_this();
   RHEA_CO_TRY(const ImageInfo info, co_await session.graph().imageInfo(counted, session.cancel()));
-  co_return info.actualSize;
+  co_return std::optional<ImageInfo>(info);
 }
 
 // The same file under whatever name; nothing where it is no file.
@@ -169,10 +169,15 @@ Task<Result<ImageFacts>> examineImage(ImgSession& session, ImageName name, OpenW
   RHEA_CO_TRY(NodePtr node, co_await session.graph().addNode(std::move(alone), session.change()));
   Result<ImageInfo> info = co_await session.graph().imageInfo(node, session.cancel());
   if (info.ok() && !info->actualSize) {
-    Result<std::optional<std::uint64_t>> taken = co_await spaceOf(session, *node);
-    if (taken.ok()) info->actualSize = *taken;
+    const Result<std::optional<ImageInfo>> below = co_await bottomOf(session, *node);
+    if (below.ok() && *below) {
+      info->actualSize = (*below)->actualSize;
+      if (info->specific.empty()) info->specific = (*below)->specific;
+      if (!info->clusterSize) info->clusterSize = (*below)->clusterSize;
+    }
   }
-  if (auto* const keeper = node->ability<SnapshotAble>(); keeper != nullptr && info.ok() && info->snapshots.empty()) {
+  auto* const keeper = abilityThrough<SnapshotAble>(*node);
+  if (keeper != nullptr && info.ok() && info->snapshots.empty()) {
     Result<std::vector<SnapshotInfo>> snapshots = co_await keeper->snapshots();
     if (snapshots.ok()) {
       info->snapshots = *std::move(snapshots);

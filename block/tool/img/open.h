@@ -3,6 +3,7 @@
 
 #include "block/core/disk.h"
 #include "block/core/image.h"
+#include "block/core/pass-through.h"
 #include "block/tool/img/session.h"
 #include "emu/base/keyval.h"
 
@@ -72,6 +73,11 @@ class OpenedImage {
   template <class Ability>
   Ability* ability() const {
     return node().ability<Ability>();
+  }
+  // The same, also of what lies below a format that passes its content through.
+  template <class Ability>
+  Ability* abilityBelow() const {
+    return abilityThrough<Ability>(node());
   }
 
  private:

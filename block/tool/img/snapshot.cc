@@ -39,7 +39,7 @@ Task<Result<int>> imgSnapshot(ImgSession& session, ImgCall call) {
   wish.chain = action == "list" ? OpenChain::kNone : OpenChain::kFull;
   wish.forceShare = call.has("force-share");
   RHEA_CO_TRY(const OpenedImage image, co_await openImage(session, imageNameOf(call, 0), wish));
-  auto* const snapshots = image.ability<SnapshotAble>();
+  auto* const snapshots = image.abilityBelow<SnapshotAble>();
   if (snapshots == nullptr) co_return notAble(image, "internal snapshots");
   if (action == "list") {
     RHEA_CO_TRY(const std::vector<SnapshotInfo> all, co_await snapshots->snapshots());

@@ -1,5 +1,6 @@
 // Reading and writing: read, write, readv, writev and their aio names.
 #include "block/core/image.h"
+#include "block/core/pass-through.h"
 #include "block/tool/io/io-host.h"
 #include "block/tool/io/io-verb.h"
 #include "emu/base/files.h"
@@ -86,7 +87,7 @@ Error notAble(const IoTarget& target, std::string_view what) {
 
 // Of the machine, beside the disk.
 Result<SnapshotAble*> machineState(const IoTarget& target) {
-  auto* const able = target.disk->root().ability<SnapshotAble>();
+  auto* const able = abilityThrough<SnapshotAble>(target.disk->root());
   if (able == nullptr) return notAble(target, "keep a machine's state");
   return able;
 }
