@@ -401,7 +401,8 @@ void SheepdogDouble::reply(Pending& pending, SheepAnswer answer) {
   std::copy(answer.specific.begin(), answer.specific.end(), header.begin() + 20);
   if (action == Action::kGarbage) {
     const std::string_view text = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
+    std::span<const std::byte> bytes = std::as_bytes(std::span(text.data(), text.size()));
+    if (!pending.rule->bytes.empty()) bytes = pending.rule->bytes;
     out.insert(out.end(), bytes.begin(), bytes.end());
     return;
   }

@@ -27,7 +27,7 @@ struct SheepRule {
     kTooLong,   // the reply says that `argument` more bytes follow than were asked for
     kShort,     // the reply's payload is `argument` bytes shorter
     kCutReply,  // half of the reply, then the end
-    kGarbage,   // something that is no reply
+    kGarbage,   // something that is no reply: `bytes`, or what a web server says
     kPayload,   // bytes of the reply's payload from `argument` on are replaced by `bytes`
   };
   SheepRule(block::sheepdog::Op which, Action does, std::uint32_t with = 0) : op(which), action(does), argument(with) {}

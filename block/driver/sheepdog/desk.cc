@@ -8,8 +8,6 @@ namespace rhea::block::sheepdog {
 
 namespace {
 
-constexpr Duration kRetryPause = std::chrono::milliseconds(100);
-
 IoVector viewOf(std::vector<std::byte>& bytes) { return IoVector(std::span<std::byte>(bytes)); }
 
 }  // namespace
@@ -40,7 +38,7 @@ Task<Result<Reply>> Desk::ask(Request request, IoVector payload, IoVector room) 
     if (call.lost) co_return Error::fromErrno(ECONNRESET);
     const bool again = use_ == Use::kNormal && reactionTo(call.reply.result) != Reaction::kFail;
     if (!again) co_return call.reply;
-    RHEA_CO_CHECK(co_await Loop::current()->sleep(kRetryPause));
+    RHEA_CO_CHECK(co_await Loop::current()->sleep(link_.settings().pause));
   }
 }
 

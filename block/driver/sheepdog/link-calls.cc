@@ -7,8 +7,7 @@ namespace rhea::block::sheepdog {
 
 namespace {
 
-constexpr Duration kFirstPause = std::chrono::milliseconds(100);
-constexpr Duration kLongestPause = std::chrono::seconds(1);
+constexpr int kLongestPause = 10;  // times the first
 constexpr Duration kDialTimeout = std::chrono::seconds(5);
 constexpr Duration kGreetingTimeout = std::chrono::seconds(20);
 // A request during which the peer spoke nonsense so often is not tried again.
@@ -173,18 +172,19 @@ void Link::startPatience() {
 
 Task<void> Link::stayConnected() {
   const CancelToken closing = closing_->token();
-  Duration pause = kFirstPause;
+  const Duration first = settings_.pause;
+  Duration pause = first;
   while (state_ != State::kClosed) {
     if (state_ == State::kUp) {
       const std::uint64_t answered = counts_.replies;
       (void)co_await lostEvent_.wait();
       // One that greets and then answers nothing is called at the same growing pauses as one that is not there.
-      if (counts_.replies > answered) pause = kFirstPause;
+      if (counts_.replies > answered) pause = first;
       continue;
     }
     const Result<void> slept = co_await loop_->sleep(pause, closing);
     if (!slept.ok()) break;
-    pause = std::min(2 * pause, kLongestPause);
+    pause = std::min(2 * pause, kLongestPause * first);
     const Result<void> connected = co_await connectOnce(CancelToken());
     if (!connected.ok() && state_ != State::kClosed) trouble_ = connected.error().message();
   }

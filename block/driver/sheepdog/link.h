@@ -57,9 +57,10 @@ class Greeter {
 };
 
 struct LinkSettings {
-  std::vector<Address> servers;      // the first is preferred until another one worked
-  std::uint32_t depth = 64;          // requests on their way at a time
-  std::optional<Duration> patience;  // requests fail after so long without a gateway; none: never
+  std::vector<Address> servers;                     // the first is preferred until another one worked
+  std::uint32_t depth = 64;                         // requests on their way at a time
+  Duration pause = std::chrono::milliseconds(100);  // before the first new call, and before asking again; grows tenfold
+  std::optional<Duration> patience;                 // requests fail after so long without a gateway; none: never
 };
 
 // Changed on the link's loop, read anywhere.

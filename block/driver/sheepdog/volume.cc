@@ -6,7 +6,6 @@ namespace rhea::block::sheepdog {
 
 namespace {
 
-constexpr Duration kRetryPause = std::chrono::milliseconds(100);
 constexpr std::uint32_t kProbeBytes = 512;
 
 std::uint32_t codeOf(Code code) { return static_cast<std::uint32_t>(code); }
@@ -198,7 +197,7 @@ Task<Result<Volume::Next>> Volume::react(Call& call, std::uint32_t vdi) {
     co_return Next::kAgain;
   }
   if (reactionTo(code) == Reaction::kFail) co_return Error::fromErrno(errnoOf(code));
-  RHEA_CO_CHECK(co_await Loop::current()->sleep(kRetryPause));
+  RHEA_CO_CHECK(co_await Loop::current()->sleep(link_.settings().pause));
   co_return Next::kAgain;
 }
 
