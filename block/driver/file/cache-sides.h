@@ -1,7 +1,7 @@
 // CacheSides: keeps writes through the host's page cache and writes past it (O_DIRECT) apart in time, on one file.
 //
-// While a description is exchanged, requests of the old one still run beside those of the new one. For writes of the two
-// kinds that is not safe, however far apart they are: a direct write that completes while a buffered one holds the
+// While a description is exchanged, requests of the old one still run beside those of the new one. For writes of the
+// two kinds that is not safe, however far apart they are: a direct write that completes while a buffered one holds the
 // same folio dirty cannot drop that folio from the cache. Linux then notes EIO for the file (mm/filemap.c,
 // dio_warn_stale_pagecache), and the next fdatasync fails although nothing is wrong with the storage. So the first
 // write of one side waits until those of the other have ended. Reads may run beside either.

@@ -55,7 +55,7 @@ Task<Result<HostFileStart>> startHostFile(OpenContext context, HostFileOptions o
         .hint("add read-only=on");
   }
   // With auto-read-only whoever writes comes later, and the file is opened again for it.
-  OpenWish wish(options.filename, kind, !flags.readOnly && !flags.autoReadOnly && kind != HostFileKind::kCdrom);
+  HostFileWish wish(options.filename, kind, !flags.readOnly && !flags.autoReadOnly && kind != HostFileKind::kCdrom);
   wish.direct = flags.direct;
   wish.sets = context.services.find<FdSets>();
   const auto open = [wish, options, flags]() -> Result<HostFileStart> {

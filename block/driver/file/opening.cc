@@ -14,7 +14,7 @@ namespace rhea::block {
 
 namespace {
 
-int openFlags(const OpenWish& wish) {
+int openFlags(const HostFileWish& wish) {
   // Non-blocking for the moment of opening only: a fifo or an empty drive must not hold the open.
   return (wish.writable ? O_RDWR : O_RDONLY) | (wish.direct ? O_DIRECT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 }
@@ -50,7 +50,7 @@ Error missing(const std::string& path) {
   return std::move(error).hint(fmt::format("the path is relative to '{}'; {}", workingFolder(), create));
 }
 
-Error forbidden(int code, const OpenWish& wish) {
+Error forbidden(int code, const HostFileWish& wish) {
   Error error =
       Error::fromErrno(code, fmt::format("cannot open '{}' for {}", wish.path, wish.writable ? "writing" : "reading"));
   struct stat seen {};
@@ -63,9 +63,11 @@ Error forbidden(int code, const OpenWish& wish) {
       seen.st_mode & 07777U, geteuid(), wish.writable ? "; read-only=on needs reading only" : ""));
 }
 
-bool directIsTheCause(int code, const OpenWish& wish) { return wish.direct && (code == EINVAL || code == EOPNOTSUPP); }
+bool directIsTheCause(int code, const HostFileWish& wish) {
+  return wish.direct && (code == EINVAL || code == EOPNOTSUPP);
+}
 
-Error openError(int code, const OpenWish& wish) {
+Error openError(int code, const HostFileWish& wish) {
   if (directIsTheCause(code, wish)) return directRefused(code, wish.path);
   switch (code) {
     case ENOENT:
@@ -85,7 +87,7 @@ Error openError(int code, const OpenWish& wish) {
   }
 }
 
-Result<Fd> openPath(const std::string& path, const OpenWish& wish) {
+Result<Fd> openPath(const std::string& path, const HostFileWish& wish) {
   Fd fd;
   do {
     fd = Fd(open(path.c_str(), openFlags(wish)));
@@ -94,16 +96,16 @@ Result<Fd> openPath(const std::string& path, const OpenWish& wish) {
   return fd;
 }
 
-bool isSet(const OpenWish& wish) { return FdSets::isSetName(wish.path); }
+bool isSet(const HostFileWish& wish) { return FdSets::isSetName(wish.path); }
 
 // The member whose access fits. What it lacks of O_DIRECT comes from a description of our own where the file's
 // permissions allow one; else the member is told to do it, which whoever shares the member sees as well.
-Result<Fd> openMember(const OpenWish& wish) {
+Result<Fd> openMember(const HostFileWish& wish) {
   if (wish.sets == nullptr) return Error(fmt::format("'{}': this program has no descriptor sets", wish.path));
   RHEA_TRY(Fd member, wish.sets->open(wish.path, openFlags(wish)));
   const int flags = fcntl(member.get(), F_GETFL);
   if (((flags & O_DIRECT) != 0) == wish.direct) return member;
-  OpenWish quiet = wish;
+  HostFileWish quiet = wish;
   quiet.sets = nullptr;
   if (auto own = openPath(fmt::format("/proc/self/fd/{}", member.get()), quiet); own.ok()) return own;
   if (fcntl(member.get(), F_SETFL, wish.direct ? flags | O_DIRECT : flags & ~O_DIRECT) != 0) {
@@ -112,9 +114,9 @@ Result<Fd> openMember(const OpenWish& wish) {
   return member;
 }
 
-Result<Fd> openFirst(const OpenWish& wish) { return isSet(wish) ? openMember(wish) : openPath(wish.path, wish); }
+Result<Fd> openFirst(const HostFileWish& wish) { return isSet(wish) ? openMember(wish) : openPath(wish.path, wish); }
 
-Result<OpenedFile> examine(Fd fd, const OpenWish& wish) {
+Result<OpenedFile> examine(Fd fd, const HostFileWish& wish) {
   struct stat seen {};
   if (fstat(fd.get(), &seen) != 0) return Error::fromErrno(errno, fmt::format("cannot examine '{}'", wish.path));
   const bool fits = wish.kind == HostFileKind::kRegular ? S_ISREG(seen.st_mode) : S_ISBLK(seen.st_mode);
@@ -143,12 +145,12 @@ Result<OpenedFile> examine(Fd fd, const OpenWish& wish) {
 
 }  // namespace
 
-Result<OpenedFile> openHostFile(const OpenWish& wish) {
+Result<OpenedFile> openHostFile(const HostFileWish& wish) {
   RHEA_TRY(Fd fd, openFirst(wish));
   return examine(std::move(fd), wish);
 }
 
-Result<OpenedFile> reopenHostFile(int fd, const OpenWish& wish) {
+Result<OpenedFile> reopenHostFile(int fd, const HostFileWish& wish) {
   struct stat before {};
   if (fstat(fd, &before) != 0) return Error::fromErrno(errno, fmt::format("cannot examine '{}'", wish.path));
   auto own = Result<Fd>(Error::fromErrno(EACCES));

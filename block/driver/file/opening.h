@@ -18,8 +18,8 @@ enum class HostFileKind : std::uint8_t {
   kCdrom,    // host_cdrom: a block device whose medium may be absent
 };
 
-struct OpenWish {
-  OpenWish(std::string name, HostFileKind what, bool forWriting)
+struct HostFileWish {
+  HostFileWish(std::string name, HostFileKind what, bool forWriting)
       : path(std::move(name)), kind(what), writable(forWriting) {}
   std::string path;
   HostFileKind kind;
@@ -40,12 +40,12 @@ struct OpenedFile {
 
 // Errors: missing, no permission, a directory or fifo, a file system without O_DIRECT, a device without a medium; all
 // with the path, and a hint where there is something to do.
-Result<OpenedFile> openHostFile(const OpenWish& wish);
+Result<OpenedFile> openHostFile(const HostFileWish& wish);
 
 // A second open file description of the file behind `fd`, with the wish's access: through /proc/self/fd, so that a
 // rename, an unlink, a changed directory or dropped privileges on the path do not matter. For a descriptor set first a
 // member that has exactly this access. Errors: as above, and when it turned out to be another file.
-Result<OpenedFile> reopenHostFile(int fd, const OpenWish& wish);
+Result<OpenedFile> reopenHostFile(int fd, const HostFileWish& wish);
 
 // Bytes of the regular file or block device. Error: errno with `path`.
 Result<std::uint64_t> hostFileLength(int fd, const std::string& path);

@@ -18,7 +18,7 @@ struct Reopened {
 };
 
 struct ReopenWork {
-  OpenWish wish;
+  HostFileWish wish;
   int fd;
   std::shared_ptr<LockKeeper> locks;
   bool toDirect;  // from the page cache, which may hold dirty pages of ours
@@ -85,7 +85,7 @@ Task<Result<FileSlot*>> HostFile::openAgain(HostFileOptions options, OpenFlags f
   const FileUse file = use();
   const FileAccess access = file->access();
   const bool dirty = wasWritable_.load(std::memory_order_relaxed);
-  OpenWish wish(options.filename, kind_, writing);
+  HostFileWish wish(options.filename, kind_, writing);
   wish.direct = flags.direct;
   wish.sets = sets_;
   const bool toDirect = flags.direct && !access.direct && dirty;
