@@ -27,7 +27,7 @@ class Lockstep {
     const std::vector<std::uint8_t> code = program.code();
     const Trial expected = interpreted_.runToTrap(code, program.start());
     const Trial found = translated_.runToTrap(code, program.start());
-    return test::differences(anyRow(), expected, found, Flags::kAll);
+    return test::differences(anyRow(), expected, found, Flags::kAll) + pointerDifferences();
   }
 
   std::uint64_t translatedBlocks() { return translated_.cpu().engine()->statistics().blocks; }
@@ -58,6 +58,17 @@ class Lockstep {
   }
 
  private:
+  // Of the x87 unit, to its last instruction and operand.
+  std::string pointerDifferences() {
+    const auto text = [](const Fpu& fpu) {
+      return fmt::format("x87 opcode {:#x} at {:#x}:{:#x}, operand {:#x}:{:#x}", fpu.opcode, fpu.ipSelector, fpu.ip,
+                         fpu.dpSelector, fpu.dp);
+    };
+    const std::string expected = text(interpreted_.cpu().st.fpu);
+    const std::string found = text(translated_.cpu().st.fpu);
+    return expected == found ? "" : fmt::format("  {}, found {}\n", expected, found);
+  }
+
   TestGuest interpreted_;
   TestGuest translated_;
 };

@@ -173,12 +173,19 @@ std::uint64_t Engine::stepFromCode(Engine* engine, std::uint32_t site) { return 
 
 // One instruction by T0. The answer is where translated code goes on, 0: it is left.
 std::uint64_t Engine::step(std::uint32_t site) {
+  const std::uint64_t resume = stepThere(sites_[site]);
+  // C++ code that is not this one instruction's finds all in the state.
+  if (resume == 0 && cpu_.area.x87Live != 0) x87ToState();
+  return resume;
+}
+
+std::uint64_t Engine::stepThere(const Site& at) {
   Cpu& cpu = cpu_;
-  const Site& at = sites_[site];
   const Insn& insn = at.native->block->insns[at.index];
-  const bool x87 = cpu.area.x87Live != 0;
+  // Others compute without the x87 unit: what it holds may stay there.
+  const bool x87 = at.x87 && cpu.area.x87Live != 0;
   if (x87) x87ToState();
-  if (at.native->x87) noteX87(at);
+  if (at.x87 && at.native->x87) noteX87(at);
   singleInsns_[0] = insn;
   singleInsns_[1].exec = &execDone;
   singleInsns_[1].end = insn.end;
@@ -190,6 +197,7 @@ std::uint64_t Engine::step(std::uint32_t site) {
   else
     ++statistics_.misses;
   outcome_ = insn.exec(cpu, singleInsns_.data());
+  if (outcome_ != Outcome::kNext && !at.x87 && at.native->x87) noteX87(at);
   if (outcome_ == Outcome::kNext) {
     cpu.current_ = nullptr;
     if (!hostRuns(*at.native)) {

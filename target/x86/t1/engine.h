@@ -31,6 +31,7 @@ struct Site {
   std::uint32_t where = 0;  // step: where to go on; link: the distance to patch
   std::uint16_t index = 0;  // the instruction in the block
   bool always = false;      // T0 does it every time, not only when the fast path misses
+  bool x87 = false;         // T0's function looks at the x87 state
 };
 
 // Why an instruction or a block was left to T0.
@@ -79,6 +80,7 @@ class Engine {
   void selectSpace();
   static std::uint64_t stepFromCode(Engine* engine, std::uint32_t site);
   std::uint64_t step(std::uint32_t site);
+  std::uint64_t stepThere(const Site& at);
   // Whether the host may run what touches these: no exception is unmasked or pending.
   bool hostRuns(const Native& native) const;
   void x87ToState();

@@ -45,7 +45,9 @@ class Collector {
 
   Facts collect() {
     facts_.vector = row_.is(kSseClass) || row_.is(kAvxClass);
-    facts_.x87 = row_.is(kFpuClass) || row_.is(kWaitClass) || row_.is(kMmxClass);
+    const bool image = std::string_view(row_.cpuid).starts_with("xsave");  // xsave and its kin
+    facts_.vector = facts_.vector || image;
+    facts_.x87 = row_.is(kFpuClass) || row_.is(kWaitClass) || row_.is(kMmxClass) || image;
     for (unsigned n = 0; n < row_.operandCount; ++n) operand(row_.operands[n], n);
     flags();
     facts_.addressOnly = i_.memory() && facts_.memory == Facts::kNone;

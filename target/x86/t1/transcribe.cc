@@ -197,17 +197,14 @@ class Transcriber {
   bool hasModrm_ = false;
 };
 
-// Instructions of class copy that the translator does not copy yet: those that fault by design, and those that change
-// or show the x87 unit's environment.
+// Instructions of class copy that the translator has its own ways with: a division faults by design, fldcw may unmask
+// exceptions, fninit clears what the host does not have.
 bool isLeftOut(const Row& row) {
   const Pattern& p = row.pattern;
-  if (p.map == 0 && (p.opcode == 0xf6 || p.opcode == 0xf7)) return p.reg >= 6;      // div, idiv
-  if (p.map == 1 && p.opcode == 0x77) return p.prefix == Pattern::kNoPrefix;        // emms
-  if (row.is(kWaitClass)) return true;                                              // fwait
-  if (p.map == 0 && p.opcode == 0xd9 && p.mod == 1) return p.reg == 5;              // fldcw
-  if (p.map == 0 && p.opcode == 0xdd && p.mod == 1) return p.reg == 7;              // fnstsw m
-  if (p.map == 0 && p.opcode == 0xdb && p.reg == 4) return p.rm == 2 || p.rm == 3;  // fnclex, fninit
-  return false;
+  if (p.map != 0) return false;
+  if (p.opcode == 0xf6 || p.opcode == 0xf7) return p.reg >= 6;       // div, idiv
+  if (p.opcode == 0xd9 && p.mod == 1) return p.reg == 5;             // fldcw
+  return p.opcode == 0xdb && p.mod == 2 && p.reg == 4 && p.rm == 3;  // fninit
 }
 
 }  // namespace

@@ -114,6 +114,7 @@ std::uint32_t Translator::newSite(unsigned index) {
   Site site;
   site.native = native_;
   site.index = static_cast<std::uint16_t>(index);
+  site.x87 = factsOf(block_.insns[index]).x87;
   engine_.sites_.push_back(site);
   return static_cast<std::uint32_t>(engine_.sites_.size() - 1);
 }
