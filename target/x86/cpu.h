@@ -389,6 +389,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   struct Space {
     std::array<cpu::SoftTlb, 3> tlbs;  // user, supervisor, supervisor with access to user pages
     std::array<ExecEntry, 256> exec;
+    std::array<std::uint64_t, 64> codePages{};  // a bit for each page that code was taken from, by its number's low bits
     std::uint32_t pcid = 0;
     std::uint32_t jumps = 0;  // JumpEntry::space; another one when its jumps are dropped
     std::uint64_t lastUse = 0;
@@ -396,7 +397,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     void flush(bool globalToo) {
       for (cpu::SoftTlb& tlb : tlbs) tlb.flush(globalToo);
       exec.fill({});
+      codePages.fill(0);
     }
+    std::uint64_t& codeWord(std::uint64_t address) { return codePages[(address >> 18) % codePages.size()]; }
+    static std::uint64_t codeBit(std::uint64_t address) { return std::uint64_t{1} << (address >> 12 & 63); }
   };
   static constexpr std::size_t kSpaces = 6;
   struct JumpEntry {

@@ -68,6 +68,7 @@ bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
   if (entry.tag != tag) {
     if (!physical(linear, AccessKind::kExecute, who(), to)) return false;
     entry = {tag, to & ~std::uint64_t{0xfff}};
+    space_->codeWord(linear) |= Space::codeBit(linear);
     return true;
   }
   to = entry.physical | (linear & 0xfff);

@@ -220,7 +220,8 @@ void Cpu::flushPage(std::uint64_t address) {
   for (const auto& space : spaces_) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
     space->exec[(address >> 12) % space->exec.size()] = {};
-    dropJumps(*space);
+    // Jumps lead only to pages that code was taken from.
+    if ((space->codeWord(address) & Space::codeBit(address)) != 0) dropJumps(*space);
   }
 }
 

@@ -75,8 +75,9 @@ void Engine::clear() {
   ++statistics_.flushes;
 }
 
-Native* Engine::native(Block& block) {
-  const std::uint64_t rip = cpu_.st.gpr[kRipRegister];
+Native* Engine::native(Block& block) { return translated(block, cpu_.st.gpr[kRipRegister]); }
+
+Native* Engine::translated(Block& block, std::uint64_t rip) {
   for (Native* known = block.native; known != nullptr; known = known->next) {
     if (known->rip == rip) return known;
   }
@@ -85,7 +86,16 @@ Native* Engine::native(Block& block) {
     ++block.runs;
     return nullptr;
   }
-  return Translator(*this, block, rip).translate();
+  // sti holds interrupts back for one instruction: the block behind it is entered without a look at the requests.
+  const Native* follower = nullptr;
+  if (Translator::endsInSti(block) && (block.physical & 0xfff) + block.bytes < 0x1000) {
+    Block* const next = cpu_.blocks_->find(block.physical + block.bytes, block.mode);
+    if (next != nullptr && !next->crosses() && !Translator::endsInSti(*next)) {
+      next->runs = warm_;
+      follower = translated(*next, rip + block.bytes);
+    }
+  }
+  return Translator(*this, block, rip, follower).translate();
 }
 
 // Number 0 never matches: empty slots have it.
@@ -128,7 +138,7 @@ void Engine::run() {
   std::uint32_t site = kNoSite;
   std::uint64_t from = 0;  // page that the site is in
   for (;;) {
-    if (cache_->rest().size() < Translator::kMostCode) cpu.clearBlocks();
+    if (cache_->rest().size() < 2 * Translator::kMostCode) cpu.clearBlocks();
     Block* block = cpu.lookUp();
     if (block == nullptr) [[unlikely]]
       return cpu.conclude(Outcome::kFault);
@@ -169,18 +179,12 @@ void Engine::run() {
   }
 }
 
-std::uint64_t Engine::stepFromCode(Engine* engine, std::uint32_t site) { return engine->step(site); }
+Engine::Resume Engine::stepFromCode(Engine* engine, std::uint32_t site) { return engine->step(site); }
 
-// One instruction by T0. The answer is where translated code goes on, 0: it is left.
-std::uint64_t Engine::step(std::uint32_t site) {
-  const std::uint64_t resume = stepThere(sites_[site]);
-  // C++ code that is not this one instruction's finds all in the state.
-  if (resume == 0 && cpu_.area.x87Live != 0) x87ToState();
-  return resume;
-}
-
-std::uint64_t Engine::stepThere(const Site& at) {
+// One instruction by T0.
+Engine::Resume Engine::step(std::uint32_t site) {
   Cpu& cpu = cpu_;
+  const Site& at = sites_[site];
   const Insn& insn = at.native->block->insns[at.index];
   // Others compute without the x87 unit: what it holds may stay there.
   const bool x87 = at.x87 && cpu.area.x87Live != 0;
@@ -197,18 +201,42 @@ std::uint64_t Engine::stepThere(const Site& at) {
   else
     ++statistics_.misses;
   outcome_ = insn.exec(cpu, singleInsns_.data());
-  if (outcome_ != Outcome::kNext && !at.x87 && at.native->x87) noteX87(at);
-  if (outcome_ == Outcome::kNext) {
-    cpu.current_ = nullptr;
-    if (!hostRuns(*at.native)) {
-      cpu.st.gpr[kRipRegister] += insn.end;
-      outcome_ = Outcome::kIndirect;
-      return 0;
-    }
-    if (x87) x87FromState();
-    return cache_->address(at.where);
+  if (outcome_ != Outcome::kNext) {
+    // What comes next finds all in the state.
+    if (!at.x87 && at.native->x87) noteX87(at);
+    if (cpu.area.x87Live != 0) x87ToState();
+    // An exception is delivered here, so that its handler is entered without leaving.
+    cpu.conclude(outcome_);
+    outcome_ = Outcome::kEdge;
+    return goOn();
   }
-  return 0;
+  cpu.current_ = nullptr;
+  if (!hostRuns(*at.native)) {
+    if (cpu.area.x87Live != 0) x87ToState();
+    cpu.st.gpr[kRipRegister] += insn.end;
+    outcome_ = Outcome::kIndirect;
+    return {};
+  }
+  if (x87) x87FromState();
+  return {cache_->address(at.where), 1};
+}
+
+// At a block's edge, where mode and address space may have changed: the next block, if it is known and nothing else is
+// to be looked at (Cpu::run).
+Engine::Resume Engine::goOn() {
+  Cpu& cpu = cpu_;
+  if (std::atomic_ref(cpu.st.pending).load(std::memory_order_relaxed) != 0) return {};
+  if (cpu.inhibit_ || cpu.inhibitDebug_ || cpu.breakpoints_ || cpu.pendingDr6_ != 0 || cpu.nmiWaits_ || cpu.shutDown_ ||
+      cpu.waitsForStartup_ || cpu.halted() || (cpu.st.system & kTf) != 0 ||
+      (cpu.interruptWaits_ && (cpu.st.system & kIf) != 0))
+    return {};
+  if (!cpu.st.mode64()) return {};
+  cpu.st.system &= ~kRf;
+  selectSpace();
+  const std::uint64_t rip = cpu.st.gpr[kRipRegister];
+  const JumpSlot& slot = cpu.area.jumps[jumpSlot(rip)];
+  if (slot.key != rip + cpu.area.jumpKey) return {};
+  return {slot.code, 0};
 }
 
 }  // namespace rhea::x86::t1

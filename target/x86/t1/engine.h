@@ -17,7 +17,8 @@ namespace rhea::x86::t1 {
 struct Native {
   Block* block = nullptr;
   std::uint64_t rip = 0;
-  std::uint32_t entry = 0;  // in the cache
+  std::uint32_t entry = 0;    // in the cache
+  std::uint32_t checked = 0;  // behind the look at requests and versions
   std::uint32_t bytes = 0;
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
   bool x87 = false;     // likewise the x87 registers
@@ -78,9 +79,16 @@ class Engine {
   void link(std::uint32_t site, const Native& to);
   void fillJump(const Native& to);
   void selectSpace();
-  static std::uint64_t stepFromCode(Engine* engine, std::uint32_t site);
-  std::uint64_t step(std::uint32_t site);
-  std::uint64_t stepThere(const Site& at);
+  // Where translated code goes on, 0: it is left. `within`: behind the instruction in the same block, which needs the
+  // host's registers as they were.
+  struct Resume {
+    std::uint64_t code = 0;
+    std::uint64_t within = 0;
+  };
+  static Resume stepFromCode(Engine* engine, std::uint32_t site);
+  Resume step(std::uint32_t site);
+  Resume goOn();
+  Native* translated(Block& block, std::uint64_t rip);
   // Whether the host may run what touches these: no exception is unmasked or pending.
   bool hostRuns(const Native& native) const;
   void x87ToState();

@@ -135,7 +135,7 @@ void Engine::makeGates() {
   e.op(kOpTest, kHostRax, kHostRax);
   e.patch(e.jumpIf(4), epilogue);
   e.move(kHost11, kHostRax);
-  e.op(kOpTest, kHostRbx, kHostRbx, false);
+  e.op(0x23, kHostRbx, kHostRdx, false);  // and ebx, edx
   const std::uint32_t notLive = e.jumpIf(4);
   loadVectors();
   e.patch(notLive, e.here());

@@ -11,6 +11,7 @@ bool Translator::own(const Insn& insn) {
     jumpConditional(insn, p.opcode & 0xf);
     return true;
   }
+  if (system(insn)) return true;
   if (p.map != 0) return false;
   const bool wide = insn.operandBytes() == 8;
   switch (p.opcode) {
@@ -57,6 +58,10 @@ bool Translator::own(const Insn& insn) {
       jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
       return true;
     case 0xff:
+      if (p.reg == 6 && wide && insn.memory()) {
+        pushMemory(insn);
+        return true;
+      }
       if (p.reg != 2 && p.reg != 4) return false;
       jumpIndirect(insn, p.reg == 2);
       return true;
@@ -98,6 +103,20 @@ void Translator::push(std::uint8_t guest) {
   e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
   probe({8, true});
   e_.store(Mem::at(kTemp0), guestIn(guest, kTemp1));
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+}
+
+void Translator::pushMemory(const Insn& insn) {
+  saveFlags();
+  loadAddress(insn);
+  probe({8, false});
+  e_.load(kTemp1, Mem::at(kTemp0));
+  const Mem kept = Mem::state(area(&cpu_.area.target));
+  e_.store(kept, kTemp1);
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
+  probe({8, true});
+  e_.load(kTemp1, kept);
+  e_.store(Mem::at(kTemp0), kTemp1);
   e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
 }
 

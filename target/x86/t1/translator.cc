@@ -17,13 +17,14 @@ bool ordinary(const Insn& insn) {
 
 }  // namespace
 
-Translator::Translator(Engine& engine, Block& block, std::uint64_t rip)
+Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower)
     : engine_(engine),
       cpu_(engine.cpu_),
       block_(block),
       rip_(rip),
       start_(engine.cache_->used()),
-      e_(engine.cache_->rest(), static_cast<std::uint32_t>(engine.cache_->used())) {}
+      e_(engine.cache_->rest(), static_cast<std::uint32_t>(engine.cache_->used())),
+      follower_(follower) {}
 
 Native* Translator::translate() {
   engine_.natives_.emplace_back();
@@ -77,6 +78,7 @@ void Translator::prologue() {
     e_.dword(block_.secondSeen);
     cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
   }
+  native_->checked = e_.here();
   if (native_->x87) {
     e_.bytes({0x65, 0x80});
     e_.modrm(7, Mem::state(area(&cpu_.area.x87Live)));

@@ -16,7 +16,9 @@ class Translator {
   // Hot and cold code of one block at the most: there must be so much room.
   static constexpr std::size_t kMostCode = 24576;
 
-  Translator(Engine& engine, Block& block, std::uint64_t rip);
+  // `follower`: the translation of what follows a block that ends in sti.
+  Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower);
+  static bool endsInSti(const Block& block);
   Native* translate();
 
  private:
@@ -47,6 +49,11 @@ class Translator {
   void loadAddress(const Insn& insn, std::uint8_t to = kTemp0, bool segment = true);
   void leaCopy(const Insn& insn);
   void push(std::uint8_t guest);
+  void pushMemory(const Insn& insn);
+  void pushFlags();
+  void popFlags();
+  bool system(const Insn& insn);
+  void enableInterrupts(const Insn& insn);
   void pushConstant(std::int64_t value);
   void pop(std::uint8_t guest);
   void leave();
@@ -87,6 +94,7 @@ class Translator {
   const std::uint64_t rip_;
   const std::size_t start_;
   Emitter e_;
+  const Native* follower_;
   Native* native_ = nullptr;
   std::vector<Cold> cold_;
   std::vector<std::uint32_t> unresolved_;  // sites of the present instruction, which go on behind it

@@ -1,0 +1,124 @@
+// System instructions that kernels execute all the time: flags, the interrupt flag, swapgs.
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+namespace {
+
+Mem at(std::size_t offset) { return Mem::state(static_cast<std::int32_t>(offset)); }
+constexpr auto kSystemFlags = offsetof(State, system);
+
+}  // namespace
+
+bool Translator::endsInSti(const Block& block) {
+  if (block.count == 0) return false;
+  const Pattern& p = rows()[block.insns[block.count - 1].row].pattern;
+  return p.map == 0 && p.opcode == 0xfb && (block.mode & kModeCpl0) != 0;
+}
+
+// false: not one of them.
+bool Translator::system(const Insn& insn) {
+  const Pattern& p = rows()[insn.row].pattern;
+  const bool kernel = (block_.mode & kModeCpl0) != 0;
+  if (p.map == 0 && p.opcode == 0x9c && insn.operandBytes() == 8) {
+    pushFlags();
+    return true;
+  }
+  if (p.map == 0 && p.opcode == 0x9d && insn.operandBytes() == 8) {
+    popFlags();
+    return true;
+  }
+  if (p.map == 0 && p.opcode == 0xfa && kernel) {
+    saveFlags();
+    e_.byte(0x65);
+    e_.bytes({0x81});
+    e_.modrm(4, at(kSystemFlags));
+    e_.dword(static_cast<std::uint32_t>(~kIf));
+    flags_ = Flags::kState;
+    return true;
+  }
+  if (p.map == 0 && p.opcode == 0xfb && kernel && follower_ != nullptr) {
+    enableInterrupts(insn);
+    return true;
+  }
+  if (p.map == 1 && p.opcode == 0x01 && p.reg == 7 && p.rm == 0) {  // swapgs
+    constexpr std::size_t kBase = offsetof(State, segments) + kGs * sizeof(Segment) + offsetof(Segment, base);
+    constexpr std::size_t kOther = offsetof(State, msr) + offsetof(Msrs, kernelGsBase);
+    e_.load(kTemp0, at(kBase));
+    e_.load(kTemp1, at(kOther));
+    e_.store(at(kOther), kTemp0);
+    e_.store(at(kBase), kTemp1);
+    return true;
+  }
+  return false;
+}
+
+// One that waits already is taken behind the next instruction, which T0 sees to.
+void Translator::enableInterrupts(const Insn& insn) {
+  static_cast<void>(insn);
+  saveFlags();
+  e_.bytes({0x65, 0x80});
+  e_.modrm(7, Mem::state(area(&cpu_.interruptWaits_)));
+  e_.byte(0);
+  coldStep(e_.jumpIf(5));
+  e_.bytes({0x65, 0x81});
+  e_.modrm(1, at(kSystemFlags));
+  e_.dword(static_cast<std::uint32_t>(kIf));
+  e_.jumpTo(follower_->checked);
+  ended_ = true;
+  flags_ = Flags::kState;
+}
+
+void Translator::pushFlags() {
+  saveFlags();
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
+  probe({8, true});
+  e_.op(kOpMovzxWord, kTemp1, at(offsetof(State, arith)), false);
+  e_.op(kOpMovLoad, kTemp2, kTemp1, false);
+  e_.shift(5, kTemp1, 8, false);
+  e_.arith(4, kTemp1, 0xd5, false);
+  e_.arith(4, kTemp2, 1, false);
+  e_.shift(4, kTemp2, 11, false);
+  e_.op(0x0b, kTemp1, kTemp2, false);  // or
+  e_.op(0x0b, kTemp1, at(kSystemFlags));
+  e_.arith(4, kTemp1, static_cast<std::int32_t>(~(kRf | kVm)));
+  e_.store(Mem::at(kTemp0), kTemp1);
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+}
+
+// Where nothing changes but arithmetic flags, the direction and, for a kernel, the interrupt flag. One that waits for
+// the flag is T0's.
+void Translator::popFlags() {
+  const bool kernel = (block_.mode & kModeCpl0) != 0;
+  constexpr std::uint64_t kKeep = kTf | kIopl | kNt | kRf | kVm | kAc | kVif | kVip;
+  const std::uint64_t change = kDf | kId | (kernel ? kIf : 0);
+  saveFlags();
+  e_.move(kTemp0, kHostRsp);
+  probe({8, false});
+  e_.load(kTemp1, Mem::at(kTemp0));
+  e_.load(kTemp2, at(kSystemFlags));
+  e_.move(kTemp0, kTemp2);
+  e_.op(kOpXor, kTemp0, kTemp1);
+  e_.op(0xf7, 0, kTemp0, false);  // test
+  e_.dword(static_cast<std::uint32_t>(kKeep | (kernel ? 0 : kIf)));
+  coldStep(e_.jumpIf(5));
+  e_.bytes({0x65, 0x80});
+  e_.modrm(7, Mem::state(area(&cpu_.interruptWaits_)));
+  e_.byte(0);
+  coldStep(e_.jumpIf(5));
+  e_.arith(4, kTemp0, static_cast<std::int32_t>(change), false);
+  e_.op(kOpXor, kTemp2, kTemp0);
+  e_.store(at(kSystemFlags), kTemp2);
+  e_.op(kOpMovLoad, kTemp2, kTemp1, false);
+  e_.arith(4, kTemp2, 0xd5, false);
+  e_.shift(4, kTemp2, 8, false);
+  e_.shift(5, kTemp1, 11, false);
+  e_.arith(4, kTemp1, 1, false);
+  e_.op(0x0b, kTemp2, kTemp1, false);
+  e_.bytes({0x66, 0x65, 0x44, 0x89});
+  e_.modrm(kTemp2, at(offsetof(State, arith)));
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, 8));
+  flags_ = Flags::kState;
+}
+
+}  // namespace rhea::x86::t1
