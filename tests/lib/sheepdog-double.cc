@@ -264,17 +264,19 @@ bool SheepdogDouble::turn(int timeout) {
     const auto& connection = polled[i];
     const bool mine = std::find(connections_.begin(), connections_.end(), connection) != connections_.end();
     if (!mine || (fds[i + 2].revents & (POLLIN | POLLHUP | POLLERR)) == 0 || frozen_) continue;
-    came = true;
-    takeIn(connection);
+    came = takeIn(connection) || came;
   }
   return came;
 }
 
-void SheepdogDouble::takeIn(const std::shared_ptr<Connection>& connection) {
+// True: bytes came.
+bool SheepdogDouble::takeIn(const std::shared_ptr<Connection>& connection) {
   std::array<std::byte, 65536> buffer;
+  bool came = false;
   while (true) {
     const ssize_t got = ::read(connection->fd.get(), buffer.data(), buffer.size());
     if (got > 0) {
+      came = true;
       connection->in.insert(connection->in.end(), buffer.begin(), buffer.begin() + got);
       if (static_cast<std::size_t>(got) == buffer.size()) continue;
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -285,6 +287,7 @@ void SheepdogDouble::takeIn(const std::shared_ptr<Connection>& connection) {
     break;
   }
   parse(connection);
+  return came;
 }
 
 void SheepdogDouble::parse(const std::shared_ptr<Connection>& connection) {
@@ -404,6 +407,7 @@ void SheepdogDouble::reply(Pending& pending, SheepAnswer answer) {
     std::span<const std::byte> bytes = std::as_bytes(std::span(text.data(), text.size()));
     if (!pending.rule->bytes.empty()) bytes = pending.rule->bytes;
     out.insert(out.end(), bytes.begin(), bytes.end());
+    pending.from->closing = true;
     return;
   }
   out.insert(out.end(), header.begin(), header.end());

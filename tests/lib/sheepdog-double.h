@@ -27,7 +27,7 @@ struct SheepRule {
     kTooLong,   // the reply says that `argument` more bytes follow than were asked for
     kShort,     // the reply's payload is `argument` bytes shorter
     kCutReply,  // half of the reply, then the end
-    kGarbage,   // something that is no reply: `bytes`, or what a web server says
+    kGarbage,   // something that is no reply, `bytes` or what a web server says, and the end
     kPayload,   // bytes of the reply's payload from `argument` on are replaced by `bytes`
   };
   SheepRule(block::sheepdog::Op which, Action does, std::uint32_t with = 0) : op(which), action(does), argument(with) {}
@@ -112,7 +112,7 @@ class SheepdogDouble {
   void listen();
   void run();
   bool turn(int timeout);
-  void takeIn(const std::shared_ptr<Connection>& connection);
+  bool takeIn(const std::shared_ptr<Connection>& connection);
   void parse(const std::shared_ptr<Connection>& connection);
   void noteOverlap(const Pending& pending);
   std::optional<SheepRule> ruleFor(const SheepRequest& request);

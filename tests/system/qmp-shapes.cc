@@ -22,7 +22,11 @@ const std::set<std::string> kNew = {
     "blockdev-add/arg/+blkdebug/inject-error[]/for-ms",
     "blockdev-add/arg/+blkdebug/inject-error[]/hold",
     "blockdev-add/arg/+blkdebug/inject-error[]/lie",
+    "blockdev-add/arg/+sheepdog",
     "blockdev-create/arg/options/+raw",
+    "blockdev-create/arg/options/+sheepdog",
+    "query-block/ret[]/inserted/image/format-specific/+sheepdog",
+    "query-blockstats/ret[]/driver-specific/+sheepdog",
     "BLOCK_IO_ERROR/needs-reopen",
 };
 
