@@ -125,7 +125,9 @@ Result<void> Model::set(std::string_view key, std::string_view value) {
   if (feature == nullptr) {
     std::vector<std::string> known(std::begin(kSettings), std::end(kSettings));
     for (const Feature& f : features()) known.emplace_back(f.name);
-    return Error(fmt::format("-cpu: feature '{}' is not known", key)).candidates(nearestNames(key, known));
+    return Error(fmt::format("-cpu: feature '{}' is not known", key))
+        .candidates(nearestNames(key, known))
+        .hint("-cpu help lists models and features");
   }
   set(*feature, on);
   return success();
@@ -198,7 +200,9 @@ Result<Model> modelNamed(std::string_view typed) {
   if (row == nullptr) {
     std::vector<std::string> known;
     for (ModelName& name : modelNames()) known.push_back(std::move(name.name));
-    return Error(fmt::format("CPU model '{}' is not known", typed)).candidates(nearestNames(typed, known));
+    return Error(fmt::format("CPU model '{}' is not known", typed))
+        .candidates(nearestNames(typed, known))
+        .hint("-cpu help lists the models");
   }
   model.vendor = row->vendor;
   model.description = row->description;
