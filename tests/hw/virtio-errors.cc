@@ -196,24 +196,5 @@ TEST_F(FailingDisk, RefusesPoliciesThatDoNotFit) {
   EXPECT_TRUE(rig_.device("virtio-blk-pci,drive=n0").ok()) << "nothing is left of what was refused";
 }
 
-TEST(VirtioRng, GivesRandomBytes) {
-  PciRig rig;
-  ASSERT_TRUE(rig.device("virtio-rng-pci,addr=4").ok());
-  VirtioDriver driver(rig, 4);
-  ASSERT_TRUE(driver.negotiate(virtio::kVersion1));
-  driver.enableMsix(2, 0x40);
-  GuestQueue queue = driver.setUpQueue(0, BlkDriver::kRing, 8);
-  driver.driverOk();
-  queue.chain(0, {{BlkDriver::kDataAt, 64, true}, {BlkDriver::kDataAt + 100, 100000, true}});
-  queue.offer(0);
-  driver.notify(0);
-  ASSERT_TRUE(rig.waitForMessage(0x41));
-  const auto done = queue.take();
-  ASSERT_TRUE(done);
-  EXPECT_EQ(65536U, done->second);
-  EXPECT_FALSE(
-      std::ranges::all_of(rig.ram().subspan(BlkDriver::kDataAt, 64), [](std::byte b) { return b == std::byte{0}; }));
-}
-
 }  // namespace
 }  // namespace rhea::test

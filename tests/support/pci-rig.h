@@ -14,6 +14,7 @@
 #include "emu/io/offload.h"
 #include "emu/net/net-table.h"
 #include "emu/object/iothread.h"
+#include "emu/object/rng.h"
 #include "emu/object/tree.h"
 #include "hw/core/built-in.h"
 #include "hw/core/device-tree.h"
@@ -237,6 +238,7 @@ class PciRig final : public hw::Board,
 
   void compose() {
     object::IoThread::addClass(classes_);
+    object::RngSource::addClasses(classes_);
     object::Class machine;
     machine.name = "test-machine";
     machine.parent = "object";
