@@ -181,7 +181,9 @@ void Translator::divide(const Insn& insn, bool isSigned) {
 // The flags are in the state.
 void Translator::jumpDirect(std::uint64_t target) {
   ended_ = true;
-  if ((target ^ rip_) >> 12 == 0) {
+  // A block that begins at a page's very end may reach into the next one, whose place can change: it is looked up.
+  const bool mayCross = (target & 0xfff) > 0x1000 - kLongestInsn;
+  if ((target ^ rip_) >> 12 == 0 && !mayCross) {
     const std::uint32_t place = e_.jump();
     const std::uint32_t site = newSite(index_);
     engine_.sites_[site].where = place;

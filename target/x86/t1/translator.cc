@@ -212,9 +212,30 @@ void Translator::probe(const Access& access) {
   flags_ = Flags::kState;
 }
 
+// Whether the guest's flags must be in the host's before a copy: because it reads them, or because it may leave some of
+// them as they were and somebody could see those.
+bool Translator::needsFlags(const Insn& insn, const Facts& facts) const {
+  const std::uint64_t read = rows()[insn.row].flagsRead & kArithmeticFlags;
+  if (read != 0) return true;
+  std::uint64_t kept = facts.flagsRead & kArithmeticFlags;
+  if (facts.flagsWritten != 0) kept |= kArithmeticFlags & ~std::uint64_t{facts.flagsWritten};
+  return kept != 0 && !areLostBehind(kept);
+}
+
+// Whether what follows overwrites these flags before it reads them, faults or leaves the block.
+bool Translator::areLostBehind(std::uint64_t flags) const {
+  for (unsigned n = index_ + 1; n < block_.count && copies_[n]; ++n) {
+    const Facts& facts = facts_[n];
+    const bool shortLea = facts.addressOnly && block_.insns[n].operandBytes() == 2;  // is T0's
+    if (facts.memory != Facts::kNone || shortLea || (facts.flagsRead & flags) != 0) return false;
+    flags &= ~std::uint64_t{facts.flagsWritten};
+    if (flags == 0) return true;
+  }
+  return false;
+}
+
 void Translator::copied(const Insn& insn, const Facts& facts) {
-  const bool partial = facts.flagsWritten != 0 && (facts.flagsWritten & kArithmeticFlags) != kArithmeticFlags;
-  const bool needs = facts.flagsRead != 0 || partial;
+  const bool needs = needsFlags(insn, facts);
   Place place;
   if (facts.addressOnly && rows()[insn.row].pattern.opcode == 0x8d && rows()[insn.row].pattern.map == 0)
     return insn.operandBytes() == 2 ? stepped(Reason::kOther) : leaCopy(insn);

@@ -70,6 +70,8 @@ class Translator {
   void probe(const Access& access);
   void saveFlags();
   void needFlags();
+  bool needsFlags(const Insn& insn, const Facts& facts) const;
+  bool areLostBehind(std::uint64_t flags) const;
   // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
   void lookUpTarget();
   void jumpToSlot();
