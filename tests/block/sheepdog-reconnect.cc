@@ -277,6 +277,35 @@ TEST_F(SheepdogReconnect, aDeadGatewayStallsItsOwnDiskAndIsSeen) {
   EXPECT_TRUE((*waiting)->ok());
 }
 
+// To an iothread and back, with requests from both, and with a gateway that is away at the time.
+TEST_F(SheepdogReconnect, aDiskMovesToAnotherLoop) {
+  SheepSetting setting;
+  setting.locks = true;
+  begin(setting);
+  makeVdi("vm", 8 * kObject);
+  const DiskPtr disk = open("vm");
+  ASSERT_NE(disk, nullptr);
+  ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
+  LoopThread other(workers_);
+  const NodePtr root = disk->root().shared_from_this();
+  ASSERT_TRUE(run(graph_->moveHome(root, other.loop(), {})).ok());
+  EXPECT_TRUE(reads(disk, 0, 4096, 1));
+  ASSERT_TRUE(write(disk, kObject, 4096, 2).ok());
+  EXPECT_TRUE(run(driver(disk).storageFacts()).ok());
+  sheep().stop();
+  ASSERT_TRUE(run(graph_->moveHome(root, *loop_, {})).ok());
+  const Outcome waiting = startWrite(disk, 0, 4096, 3);
+  sheep().start();
+  await(waiting);
+  EXPECT_TRUE((*waiting)->ok());
+  EXPECT_TRUE(reads(disk, 0, 4096, 3));
+  EXPECT_TRUE(reads(disk, kObject, 4096, 2));
+  ASSERT_TRUE(run(graph_->moveHome(root, other.loop(), {})).ok());
+  close(disk);
+  const std::lock_guard lock(cluster().guard);
+  EXPECT_TRUE(cluster().locks.empty()) << "the lock went along and was given back";
+}
+
 TEST_F(SheepdogReconnect, closingDoesNotWaitForAGatewayThatIsGone) {
   begin();
   makeVdi("vm", 8 * kObject);

@@ -201,21 +201,28 @@ std::vector<std::string> SheepdogDouble::violations() {
 
 void SheepdogDouble::run() {
   while (true) {
-    bool due = false;
+    using SteadyClock = std::chrono::steady_clock;
+    std::chrono::nanoseconds wait{-1};
     {
       const std::lock_guard lock(guard_);
       if (ending_) return;
-      due = std::any_of(pending_.begin(), pending_.end(), [](const Pending& p) { return !p.held || p.released; });
+      const SteadyClock::time_point now = SteadyClock::now();
+      for (const Pending& pending : pending_) {
+        if (pending.held && !pending.released) continue;
+        const std::chrono::nanoseconds rest = std::max<std::chrono::nanoseconds>(pending.due - now, {});
+        wait = wait.count() < 0 ? rest : std::min(wait, rest);
+      }
     }
     // With requests at hand only what is there already is taken in besides.
-    const bool came = turn(due ? 0 : -1);
+    const bool came = turn(wait);
     const std::lock_guard lock(guard_);
+    const SteadyClock::time_point when = SteadyClock::now();
     changed_.notify_all();
     if (came && options_.reorder) continue;
     std::list<Pending> now;
     for (auto at = pending_.begin(); at != pending_.end();) {
       const auto next = std::next(at);
-      if (!at->held || at->released) now.splice(now.end(), pending_, at);
+      if ((!at->held || at->released) && at->due <= when) now.splice(now.end(), pending_, at);
       at = next;
     }
     std::vector<Pending*> order;
@@ -230,7 +237,7 @@ void SheepdogDouble::run() {
 }
 
 // Waits for something to come and takes it in. True: something came from a client.
-bool SheepdogDouble::turn(int timeout) {
+bool SheepdogDouble::turn(std::chrono::nanoseconds timeout) {
   std::vector<pollfd> fds;
   std::vector<std::shared_ptr<Connection>> polled;
   {
@@ -244,7 +251,8 @@ bool SheepdogDouble::turn(int timeout) {
       polled.push_back(connection);
     }
   }
-  if (poll(fds.data(), fds.size(), timeout) <= 0) return false;
+  const timespec limit{timeout.count() / 1000000000, timeout.count() % 1000000000};
+  if (ppoll(fds.data(), fds.size(), timeout.count() < 0 ? nullptr : &limit, nullptr) <= 0) return false;
   const std::lock_guard lock(guard_);
   std::uint64_t woken = 0;
   (void)!::read(wakeup_.get(), &woken, sizeof woken);
@@ -310,6 +318,7 @@ void SheepdogDouble::parse(const std::shared_ptr<Connection>& connection) {
     pending.from = connection;
     pending.request = std::move(request);
     noteOverlap(pending);
+    if (options_.latency.count() > 0) pending.due = std::chrono::steady_clock::now() + options_.latency;
     pending.rule = ruleFor(pending.request);
     pending.held = pending.rule && pending.rule->action == SheepRule::Action::kHold;
     pending_.push_back(std::move(pending));

@@ -4,6 +4,7 @@
 // writes that straddle the parts of an inode, second creations.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <list>
 #include <memory>
@@ -57,6 +58,7 @@ class SheepdogDouble {
     std::uint64_t seed = 1;
     std::string unixPath;  // empty: TCP
     bool keepLog = true;
+    std::chrono::microseconds latency{0};  // that each request takes, side by side
   };
   explicit SheepdogDouble(std::shared_ptr<SheepCluster> cluster) : SheepdogDouble(std::move(cluster), Options()) {}
   SheepdogDouble(std::shared_ptr<SheepCluster> cluster, Options options);
@@ -106,12 +108,13 @@ class SheepdogDouble {
     SheepRequest request;
     bool held = false;
     bool released = false;
+    std::chrono::steady_clock::time_point due;
     std::optional<SheepRule> rule;
   };
 
   void listen();
   void run();
-  bool turn(int timeout);
+  bool turn(std::chrono::nanoseconds timeout);
   bool takeIn(const std::shared_ptr<Connection>& connection);
   void parse(const std::shared_ptr<Connection>& connection);
   void noteOverlap(const Pending& pending);

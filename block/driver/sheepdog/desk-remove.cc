@@ -36,8 +36,7 @@ Task<Result<void>> Desk::removeData(const Inode& inode, bool modern,
       RHEA_CO_CHECK(co_await writeStable(inodeObject(inode.vdi), offset, std::move(zeroes)));
       i = end;
     } else {
-      const Request request =
-          objectRequest(Op::kDiscard, dataObject(inode.vdi, static_cast<std::uint32_t>(i)), kFlagDirect);
+      const Request request = objectRequest(Op::kDiscard, dataObject(inode.vdi, static_cast<std::uint32_t>(i)), 0);
       RHEA_CO_TRY(const Reply reply, co_await ask(request, IoVector(), IoVector()));
       if (reply.result != 0) co_return refused(reply, "removing data", VdiName(inode.name, inode.snapId, inode.tag));
       ++i;
@@ -47,8 +46,7 @@ Task<Result<void>> Desk::removeData(const Inode& inode, bool modern,
   // Nobody counts who uses the state of a machine.
   const std::uint64_t states = (inode.vmStateSize + inode.objectSize() - 1) >> inode.shift;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(states, kIndexSlots); ++i) {
-    const Request request =
-        objectRequest(Op::kRemove, vmStateObject(inode.vdi, static_cast<std::uint32_t>(i)), kFlagDirect);
+    const Request request = objectRequest(Op::kRemove, vmStateObject(inode.vdi, static_cast<std::uint32_t>(i)), 0);
     RHEA_CO_TRY(const Reply reply, co_await ask(request, IoVector(), IoVector()));
     if (reply.result != 0) break;  // it says a size, but nothing was saved
   }

@@ -15,13 +15,24 @@ constexpr unsigned kMostStrikes = 3;
 
 }  // namespace
 
-Task<Result<void>> Link::open(CancelToken cancel) {
+void Link::prepare() {
   loop_ = Loop::current();
   closing_ = std::make_unique<CancelSource>();
   refusing_ = false;
   state_ = State::kCalling;
   buffer_.resize(std::size_t{64} << 10U);
   loop_->addRoundEnd(*this);
+}
+
+void Link::openLater(const Error& why) {
+  prepare();
+  trouble_ = why.message();
+  startPatience();
+  tasks_.spawn(stayConnected());
+}
+
+Task<Result<void>> Link::open(CancelToken cancel) {
+  prepare();
   Result<void> connected = co_await connectOnce(std::move(cancel));
   if (!connected.ok()) {
     const Error why = connected.takeError();

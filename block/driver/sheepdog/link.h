@@ -79,6 +79,8 @@ class Link final : private Loop::RoundEnd, private ReplySink {
 
   // The first connection: each server once. Error: of the last one, where there are several of all of them.
   Task<Result<void>> open(CancelToken cancel);
+  // As after a connection that was lost: begins to call, and requests wait.
+  void openLater(const Error& why);
   // Requests that wait fail; no more calls. The link can be opened again, on another loop.
   Task<void> close();
 
@@ -136,6 +138,7 @@ class Link final : private Loop::RoundEnd, private ReplySink {
   void failAll(const Error& why);
 
   // --- link-calls.cc: the life of connections.
+  void prepare();
   Task<void> stayConnected();
   Task<Result<void>> connectOnce(CancelToken cancel);
   Task<Result<void>> connectTo(std::size_t server, CancelToken cancel);

@@ -111,19 +111,17 @@ void SheepdogDriver::abortRights() {
   if (begun) settling_.spawn(endWritingAtHome());
 }
 
-// --- Reopen: the switches, and what of the link's options can change.
+// --- Reopen: the switches alone.
 
 class SheepdogDriver::Prepared final : public PreparedReopen {
  public:
-  Prepared(SheepdogDriver& driver, OpenFlags flags, std::optional<Settings> settings, bool fresh)
-      : driver_(driver), flags_(flags), settings_(std::move(settings)), fresh_(fresh) {}
+  Prepared(SheepdogDriver& driver, OpenFlags flags, bool fresh) : driver_(driver), flags_(flags), fresh_(fresh) {}
   // Taken for the change already.
   void setBegun() { begun_ = true; }
 
   void commit() override {
     exchange();
     committed_ = true;
-    if (settings_) driver_.volume_->setLinkSettings(*settings_);
     if (fresh_) driver_.volume_->forgetLoss();
   }
   void revert() override {
@@ -146,16 +144,14 @@ class SheepdogDriver::Prepared final : public PreparedReopen {
   }
   SheepdogDriver& driver_;
   OpenFlags flags_;
-  std::optional<Settings> settings_;
   bool fresh_;
   bool begun_ = false;
   bool committed_ = false;
 };
 
 Task<Result<std::unique_ptr<PreparedReopen>>> SheepdogDriver::prepareReopen(ReopenRequest request) {
-  std::optional<Settings> settings;
   if (request.options) {
-    RHEA_CO_TRY(Settings asked, sheepdog::readSettings(*request.options));
+    RHEA_CO_TRY(const Settings asked, sheepdog::readSettings(*request.options));
     const Settings& now = volume_->settings();
     const auto refuse = [&](std::string_view key) {
       return Error(fmt::format("{}: it cannot become another disk, or change its gateways, by a reopen", fileName()))
@@ -169,9 +165,8 @@ Task<Result<std::unique_ptr<PreparedReopen>>> SheepdogDriver::prepareReopen(Reop
     if (asked.locking != now.locking) co_return refuse("locking");
     if (asked.link.depth != now.link.depth) co_return refuse("queue-depth");
     if (asked.link.patience != now.link.patience) co_return refuse("reconnect-timeout");
-    settings = std::move(asked);
   }
-  auto prepared = std::make_unique<Prepared>(*this, request.flags, std::move(settings), request.fresh);
+  auto prepared = std::make_unique<Prepared>(*this, request.flags, request.fresh);
   const bool toWrite = !request.flags.readOnly && !onlyReadable_ && !request.flags.autoReadOnly;
   if (onlyReadable_ && !request.flags.readOnly && !request.flags.autoReadOnly) {
     co_return Error::fromErrno(EROFS, fmt::format("{}: it can only be read", fileName()));

@@ -7,12 +7,12 @@ namespace rhea::block::sheepdog {
 
 Extent Volume::pieceOf(Extent at, std::uint64_t done) const {
   const std::uint64_t offset = at.offset + done;
-  const std::uint64_t room = objectSize_ - (offset & (objectSize_ - 1));
+  const std::uint64_t room = objectSize() - (offset & (objectSize() - 1));
   return {offset, std::min(room, at.length - done)};
 }
 
 ObjectRange Volume::rangeOf(std::uint64_t oid, Extent at) const {
-  return ObjectRange(oid, static_cast<std::uint32_t>(at.offset & (objectSize_ - 1)),
+  return ObjectRange(oid, static_cast<std::uint32_t>(at.offset & (objectSize() - 1)),
                      static_cast<std::uint32_t>(at.length));
 }
 

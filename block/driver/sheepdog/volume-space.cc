@@ -15,7 +15,7 @@ constexpr std::uint32_t kObjectsAtOnce = 128;
 // Whole objects alone; what is left of the disk in its last one counts as whole.
 Task<Result<void>> Volume::discard(Extent at) {
   if (!forWriting_) co_return Error::fromErrno(EROFS);
-  const std::uint64_t first = (at.offset + objectSize_ - 1) >> shift_;
+  const std::uint64_t first = (at.offset + objectSize() - 1) >> shift_;
   const std::uint64_t end = at.end() >= length() ? inode_.objects() : at.end() >> shift_;
   if (first >= end) co_return success();
   co_return co_await removeObjects(static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(end - first));
@@ -54,7 +54,7 @@ Task<Result<void>> Volume::removeObject(std::uint32_t index) {
     if (index_.isUnpublished(index)) RHEA_CO_CHECK(co_await publish(index, index));
     const std::uint32_t vdi = vdi_;
     index_.setPublished(index, 0);  // reads that come meanwhile find nothing
-    Call call(objectRequest(Op::kDiscard, dataObject(vdi, index), cacheFlag(), inode_.kept));
+    Call call(objectRequest(Op::kDiscard, dataObject(vdi, index), 0));
     co_await link_.perform(call);
     Result<Next> next = co_await react(call, vdi);
     if (!next.ok() || *next == Next::kAgain) index_.setPublished(index, owner);
@@ -66,8 +66,8 @@ Task<Result<void>> Volume::removeObject(std::uint32_t index) {
 Task<Result<void>> Volume::writeZeroes(Extent at, WriteFlags how) {
   if (!forWriting_) co_return Error::fromErrno(EROFS);
   const auto isWhole = [this](Extent piece) {
-    const bool fromBegin = (piece.offset & (objectSize_ - 1)) == 0;
-    return fromBegin && (piece.length == objectSize_ || piece.end() >= length());
+    const bool fromBegin = (piece.offset & (objectSize() - 1)) == 0;
+    return fromBegin && (piece.length == objectSize() || piece.end() >= length());
   };
   if (how.isNoFallback()) {
     for (std::uint64_t done = 0; done < at.length;) {
@@ -125,7 +125,7 @@ Task<Result<void>> Volume::resize(std::uint64_t bytes, Preallocation preallocati
   if (bytes < before) co_return refuse(fmt::format("it has {} bytes, and can only grow", before));
   if (bytes > Inode::mostBytes(shift_)) {
     co_return refuse(
-        fmt::format("with objects of {} bytes it can have {} bytes at most", objectSize_, Inode::mostBytes(shift_)))
+        fmt::format("with objects of {} bytes it can have {} bytes at most", objectSize(), Inode::mostBytes(shift_)))
         .hint("a new disk with a larger object_size can be longer");
   }
   std::vector<std::byte> field(8);
@@ -141,7 +141,7 @@ Task<Result<void>> Volume::resize(std::uint64_t bytes, Preallocation preallocati
 
 // Objects are given their space as a whole when they are made, even without a byte of data.
 Task<Result<void>> Volume::preallocate(std::uint64_t from, std::uint64_t to) {
-  for (std::uint64_t at = from >> shift_ << shift_; at < to; at += objectSize_) {
+  for (std::uint64_t at = from >> shift_ << shift_; at < to; at += objectSize()) {
     const std::uint32_t index = indexOf(at);
     if (index_.at(index) != 0) continue;
     RHEA_CO_CHECK(co_await writePiece(Extent(at, 0), IoVector()));

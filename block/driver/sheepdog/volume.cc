@@ -19,7 +19,8 @@ Task<Result<void>> Volume::open(CancelToken cancel) { return link_.open(std::mov
 
 Task<void> Volume::callAgain() {
   const Result<void> called = co_await link_.open(CancelToken());
-  (void)called;
+  // The gateway is away at the moment: it is called until it answers, as after a lost connection.
+  if (!called.ok()) link_.openLater(called.error());
 }
 
 Task<void> Volume::close() {
@@ -40,8 +41,6 @@ std::optional<bool> Volume::hasObjectCache() const {
   if (cacheSeen_) return true;
   return std::nullopt;
 }
-
-void Volume::setLinkSettings(const Settings& settings) { settings_.link.patience = settings.link.patience; }
 
 Task<Result<Reply>> Volume::callName(Desk& desk) {
   const VdiName which = name();
@@ -101,7 +100,7 @@ Result<void> Volume::checkUse(const Inode& inode) const {
 void Volume::take(Inode inode) {
   vdi_ = inode.vdi;
   shift_ = inode.shift;
-  objectSize_ = inode.objectSize();
+  objectSize_.store(inode.objectSize(), std::memory_order_relaxed);
   length_.store(inode.size, std::memory_order_relaxed);
   inode_ = std::move(inode);
 }

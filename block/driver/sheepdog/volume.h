@@ -45,9 +45,9 @@ class Volume final : private Greeter {
   // Makes every object that is not there, of zeroes.
   Task<Result<void>> fill() { return preallocate(0, length()); }
 
-  // --- What it is. The first two from any thread.
+  // --- What it is. Length, size of objects, whether it is for writing and the link's counts from any thread.
   std::uint64_t length() const { return length_.load(std::memory_order_relaxed); }
-  std::uint64_t objectSize() const { return objectSize_; }
+  std::uint64_t objectSize() const { return objectSize_.load(std::memory_order_relaxed); }
   const Settings& settings() const { return settings_; }
   VdiName name() const { return VdiName(settings_.vdi, settings_.snapId, settings_.tag); }
   const Inode& inode() const { return inode_; }
@@ -63,9 +63,8 @@ class Volume final : private Greeter {
   bool isDirect() const { return direct_; }
   bool lostWrites() const { return lostWrites_; }
 
-  // --- Changes of what it is; nothing runs.
+  // --- Changes of what it is. The first two from any thread, while requests run.
   void setDirect(bool direct) { direct_ = direct; }
-  void setLinkSettings(const Settings& settings);
   // A flush failed because a gateway went with its cache: forgotten, the disk is used on.
   void forgetLoss() { lostWrites_ = false; }
   // From looking to writing and back.
@@ -104,20 +103,20 @@ class Volume final : private Greeter {
   Task<Result<void>> preallocate(std::uint64_t from, std::uint64_t to);
 
   std::uint32_t indexOf(std::uint64_t offset) const { return static_cast<std::uint32_t>(offset >> shift_); }
-  Extent wholeObject(std::uint32_t index) const { return {std::uint64_t{index} << shift_, objectSize_}; }
+  Extent wholeObject(std::uint32_t index) const { return {std::uint64_t{index} << shift_, objectSize()}; }
   // The part of [at, ...) that lies in one object.
   Extent pieceOf(Extent at, std::uint64_t done) const;
   ObjectRange rangeOf(std::uint64_t oid, Extent at) const;
 
   Settings settings_;
-  bool forWriting_;
-  bool direct_;
+  std::atomic<bool> forWriting_;
+  std::atomic<bool> direct_;
   Link link_;
   Inode inode_;
   std::uint32_t vdi_ = 0;  // 0: not open
   bool locked_ = false;
   std::uint8_t shift_ = kDefaultShift;
-  std::uint64_t objectSize_ = std::uint64_t{1} << kDefaultShift;
+  std::atomic<std::uint64_t> objectSize_{std::uint64_t{1} << kDefaultShift};
   std::atomic<std::uint64_t> length_{0};
   Index index_;
   std::optional<HyperIndex> hyper_;
@@ -129,7 +128,7 @@ class Volume final : private Greeter {
   bool noCache_ = false;    // said the present gateway
   bool cacheSeen_ = false;  // a flush was answered with success: some gateway has one
   bool dirty_ = false;      // written since the last flush, into what may be a cache
-  bool lostWrites_ = false;
+  std::atomic<bool> lostWrites_{false};
   std::optional<Address> writtenVia_;  // the gateway that has what is dirty
 };
 
