@@ -129,12 +129,17 @@ Task<Result<IoOutcome>> readInto(IoTarget target, IoCall call, Vector vector) {
   co_return outcome;
 }
 
-Task<Result<IoOutcome>> writeFrom(IoTarget target, IoCall call, Vector vector) {
+// What a line writes, as its switches say.
+Task<Result<IoMemory>> contentFor(IoTarget target, IoCall call, std::uint64_t length) {
   RHEA_CO_CHECK(checkAlone(target, call));
   RHEA_CO_TRY(const std::uint8_t pattern, patternOf(call, 0xcd));
-  const IoMemory memory(vector.at.length, pattern);
-  const std::vector<iovec> pieces = vector.over(memory);
+  IoMemory memory(length, pattern);
   if (call.has('s')) RHEA_CO_CHECK(co_await fillFrom(call.switches['s'], memory.bytes()));
+  co_return memory;
+}
+
+Task<Result<IoOutcome>> writeFrom(IoTarget target, IoCall call, Vector vector, IoMemory memory) {
+  const std::vector<iovec> pieces = vector.over(memory);
   const IoReport report(call, "wrote", vector.at);
   Result<void> done = success();
   if (call.has('b')) {
@@ -147,6 +152,13 @@ Task<Result<IoOutcome>> writeFrom(IoTarget target, IoCall call, Vector vector) {
   } else {
     done = co_await target.disk->write(vector.at, IoVector(pieces), flagsOf(call), Origin::kMonitor);
   }
+  if (!done) co_return ioFailed("write", done.error());
+  co_return report.text();
+}
+
+Task<Result<IoOutcome>> writeZeroes(IoTarget target, IoCall call, Extent at) {
+  const IoReport report(call, "wrote", at);
+  const Result<void> done = co_await target.disk->writeZeroes(at, flagsOf(call), Origin::kMonitor);
   if (!done) co_return ioFailed("write", done.error());
   co_return report.text();
 }
@@ -172,15 +184,12 @@ Task<Result<IoOutcome>> ioWrite(IoTarget target, IoCall call) {
     Vector vector;
     vector.at = at;
     vector.lengths.push_back(at.length);
-    co_return co_await writeFrom(std::move(target), std::move(call), std::move(vector));
+    RHEA_CO_TRY(IoMemory memory, co_await contentFor(target, call, at.length));
+    co_return co_await writeFrom(std::move(target), std::move(call), std::move(vector), std::move(memory));
   }
   RHEA_CO_TRY(const std::uint64_t offset, call.size(0, "offset"));
   RHEA_CO_TRY(const std::uint64_t length, call.size(1, "length"));
-  const Extent at(offset, length);
-  const IoReport report(call, "wrote", at);
-  const Result<void> done = co_await target.disk->writeZeroes(at, flagsOf(call), Origin::kMonitor);
-  if (!done) co_return ioFailed("write", done.error());
-  co_return report.text();
+  co_return co_await writeZeroes(std::move(target), std::move(call), Extent(offset, length));
 }
 
 Task<Result<IoOutcome>> ioReadVector(IoTarget target, IoCall call) {
@@ -190,13 +199,8 @@ Task<Result<IoOutcome>> ioReadVector(IoTarget target, IoCall call) {
 
 Task<Result<IoOutcome>> ioWriteVector(IoTarget target, IoCall call) {
   RHEA_CO_TRY(Vector vector, vectorOf(call));
-  if (call.has('z')) {
-    const IoReport report(call, "wrote", vector.at);
-    const Result<void> done = co_await target.disk->writeZeroes(vector.at, flagsOf(call), Origin::kMonitor);
-    if (!done) co_return ioFailed("write", done.error());
-    co_return report.text();
-  }
-  co_return co_await writeFrom(std::move(target), std::move(call), std::move(vector));
+  RHEA_CO_TRY(IoMemory memory, co_await contentFor(target, call, vector.at.length));
+  co_return co_await writeFrom(std::move(target), std::move(call), std::move(vector), std::move(memory));
 }
 
 // In a monitor a line's requests end before its answer; in rhea-io they run on.
@@ -211,8 +215,18 @@ Task<Result<IoOutcome>> ioAioWrite(IoTarget target, IoCall call) {
   if (call.has('u') && !call.has('z')) co_return Error("-u goes with -z");
   if (call.has('z') && call.has('P')) co_return Error("-z writes zeroes, -P a pattern").expected("one of them");
   IoHost* const host = target.host;
-  if (host == nullptr) co_return co_await ioWriteVector(std::move(target), std::move(call));
-  host->begin(ioWriteVector(std::move(target), std::move(call)));
+  RHEA_CO_TRY(Vector vector, vectorOf(call));
+  // The content comes first, so that the request has begun when the next line is read: a change of the cache mode there
+  // does not reach it.
+  std::optional<Task<Result<IoOutcome>>> request;
+  if (call.has('z')) {
+    request.emplace(writeZeroes(std::move(target), std::move(call), vector.at));
+  } else {
+    RHEA_CO_TRY(IoMemory memory, co_await contentFor(target, call, vector.at.length));
+    request.emplace(writeFrom(std::move(target), std::move(call), std::move(vector), std::move(memory)));
+  }
+  if (host == nullptr) co_return co_await *std::move(request);
+  host->begin(*std::move(request));
   co_return std::string();
 }
 
