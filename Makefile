@@ -158,6 +158,11 @@ PROGRAMS := $(strip $(foreach p,rhea rhea-shell $(addprefix rhea-,$(TOOLS)),$(if
 $(BUILD)/bin/rhea: $(PROGRAM_OBJECTS_rhea) $(LIBRARIES)
 $(BUILD)/bin/rhea-shell: $(PROGRAM_OBJECTS_rhea-shell) $(LIBRARIES)
 $(foreach t,$(TOOLS),$(eval $(BUILD)/bin/rhea-$(t): $(PROGRAM_OBJECTS_rhea-$(t)) $(call libraries_up_to,block)))
+# Scripts start rhea-img by the thousand, and finding and relocating shared libraries is most of what a start costs: where
+# the small ones are there as archives, it takes those.
+SMALL_LIBRARIES := -levent_core -levent_pthreads -levent -lz -luring -lzstd -lnettle
+archive_or_shared = $(if $(filter /%,$(shell $(CXX) -print-file-name=$(patsubst -l%,lib%.a,$(1)))),$(patsubst -l%,-l:lib%.a,$(1)),$(1))
+$(BUILD)/bin/rhea-img: private LIBS := $(foreach l,$(LIBS),$(if $(filter $(l),$(SMALL_LIBRARIES)),$(call archive_or_shared,$(l)),$(l)))
 $(BUILD)/bin/qapi-gen: $(call objects,$(GEN_TOOL_SOURCES)) $(call library,emu-base)
 $(BUILD)/bin/isa-gen: $(call objects,$(filter target/x86/gen/%,$(SOURCES))) $(call library,emu-base)
 $(PROGRAMS) $(BUILD)/bin/qapi-gen $(BUILD)/bin/isa-gen:

@@ -103,6 +103,8 @@ void WorkerPool::submit(Loop::Mail& work) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+bool WorkerPool::hasThreads() const { return impl_->maxThreads != 0; }
+
 unsigned WorkerPool::threads() const {
   const std::lock_guard lock(impl_->guard);
   return impl_->threads;

@@ -27,6 +27,7 @@ class WorkerPool {
   // As above without allocating: the mail runs once, on a worker, and is its sender's again from then on.
   void submit(Loop::Mail& work);
   unsigned threads() const;  // now
+  bool hasThreads() const;   // may have any, ever
 
  private:
   struct Impl;

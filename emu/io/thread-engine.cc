@@ -79,6 +79,7 @@ ThreadEngine::~ThreadEngine() {
 }
 
 Task<Result<std::size_t>> ThreadEngine::submit(FileRequest request) {
+  if (!workers_.hasThreads()) co_return performBlocking(request);
   Pending pending(*this, request);
   co_return co_await pending;
 }

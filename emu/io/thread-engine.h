@@ -6,6 +6,7 @@
 
 #include "emu/base/base.h"
 #include "emu/io/file-engine.h"
+#include "emu/io/loop.h"
 #include "emu/io/offload.h"
 
 namespace rhea {
@@ -15,7 +16,9 @@ Result<std::size_t> performBlocking(const FileRequest& request);
 
 class ThreadEngine final : public FileEngine {
  public:
-  explicit ThreadEngine(Loop& loop) : loop_(loop), workers_(kMostThreads, "rhea-io") {}
+  // Of a loop whose worker pool has no threads, neither has the engine: each request is done when submit() returns.
+  explicit ThreadEngine(Loop& loop)
+      : loop_(loop), workers_(loop.workers().hasThreads() ? kMostThreads : 0, "rhea-io") {}
   ~ThreadEngine() override;
 
   FileEngineKind kind() const override { return FileEngineKind::kThreads; }

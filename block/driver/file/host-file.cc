@@ -68,9 +68,11 @@ Task<Result<HostFileStart>> startHostFile(OpenContext context, HostFileOptions o
     return start;
   };
   RHEA_CO_TRY(HostFileStart start, co_await offload(open));
+  // Where nobody has found out yet what works, and nobody needs to know, no ring is made to try.
+  const bool isKnown = context.services.find<DefaultFileEngine>() != nullptr;
+  start.usualEngine = options.aio && !isKnown ? *options.aio : defaultFileEngine(context.services);
   start.options = std::move(options);
   start.kind = kind;
-  start.usualEngine = defaultFileEngine(context.services);
   start.flags = flags;
   start.sets = wish.sets;
   co_return start;
