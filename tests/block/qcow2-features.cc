@@ -313,6 +313,86 @@ TEST_F(Qcow2Features, AWriteThatWouldDestroyTheHeaderMarksTheImage) {
   EXPECT_EQ(loadBig<std::uint64_t>(get(file("a")).data() + 72) & qcow2::kCorrupt, qcow2::kCorrupt);
 }
 
+// The first L2 entry of the active table comes to say that the disk's first cluster is at `place`, to be written there.
+void pointFirstClusterTo(std::string& bytes, std::uint64_t place) {
+  const auto big = [&bytes](std::uint64_t at) { return loadBig<std::uint64_t>(bytes.data() + at); };
+  const std::uint64_t l2 = big(big(40)) & qcow2::kOffsetMask;
+  storeBig<std::uint64_t>(bytes.data() + l2, place | qcow2::kCopied);
+}
+
+TEST_F(Qcow2Features, AWriteDestroysNeitherSnapshotsTablesNorTheDirectoryOfBitmaps) {
+  created(file("a"), sized(4 * kMiB));
+  std::uint64_t inactiveL2 = 0;
+  std::uint64_t directory = 0;
+  {
+    ImageGraph graph;
+    const DiskPtr disk = graph.opened(qcow2(file("a")));
+    ASSERT_TRUE(graph.write(disk, 0, 65536, 'x').ok());
+    auto& image = graph.qcow2(disk);
+    SnapshotInfo info;
+    info.name = "s";
+    ASSERT_TRUE(graph.run(image.createSnapshot(info)).ok());
+    inactiveL2 = image.image().mapping.l1()[0] & qcow2::kOffsetMask;
+    ASSERT_TRUE(graph.write(disk, kMiB, 512, 'y').ok());  // the disk has a table of its own again
+    BitmapInfo bitmap;
+    bitmap.name = "b";
+    bitmap.granularity = 65536;
+    ASSERT_TRUE(graph.run(image.addBitmap(bitmap)).ok());
+    graph.close();
+  }
+  {
+    ImageGraph graph;
+    directory = graph.qcow2(graph.opened(qcow2(file("a"), "read-only=on"))).image().header.bitmaps->directoryOffset;
+  }
+  const std::string whole = get(file("a"));
+  for (const std::uint64_t place : {inactiveL2, directory}) {
+    std::string bytes = whole;
+    pointFirstClusterTo(bytes, place);
+    put(file("a"), bytes);
+    ImageGraph graph;
+    const DiskPtr disk = graph.opened(qcow2(file("a"), "overlap-check=all"));
+    EXPECT_EQ(graph.write(disk, 0, 512, 'w').error().code(), EIO) << place;
+    EXPECT_EQ(graph.observer().damages().size(), 1U);
+  }
+}
+
+TEST_F(Qcow2Features, DamageThatAReaderFoundIsMarkedByTheFirstWriter) {
+  created(file("a"), sized(4 * kMiB));
+  {
+    ImageGraph graph;
+    ASSERT_TRUE(graph.write(graph.opened(qcow2(file("a"))), 0, 65536, 'x').ok());
+  }
+  std::string bytes = get(file("a"));
+  pointFirstClusterTo(bytes, 65536 + 512);
+  put(file("a"), bytes);
+  const auto isMarked = [this] { return (loadBig<std::uint64_t>(get(file("a")).data() + 72) & qcow2::kCorrupt) != 0; };
+  {
+    ImageGraph graph;
+    const DiskPtr disk = graph.opened(qcow2(file("a")));
+    EXPECT_FALSE(graph.read(disk, 0, 512).ok());
+    EXPECT_FALSE(isMarked());
+    EXPECT_EQ(graph.write(disk, kMiB, 512, 'v').error().code(), EROFS);
+  }
+  EXPECT_TRUE(isMarked());
+}
+
+// A file is longer than what is used of it while it is written to, and no longer than that afterwards.
+TEST_F(Qcow2Features, WhatWasReservedOfTheFileIsGivenBack) {
+  created(file("a"), sized(64 * kMiB));
+  {
+    ImageGraph graph;
+    const DiskPtr disk = graph.opened(qcow2(file("a")));
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_TRUE(graph.write(disk, static_cast<std::uint64_t>(i) * 65536, 4096, 'x').ok());
+    }
+    EXPECT_GT(std::filesystem::file_size(file("a")), std::uintmax_t{45} * 65536);
+  }
+  EXPECT_LE(std::filesystem::file_size(file("a")), std::uintmax_t{45} * 65536);
+  ImageGraph graph;
+  const DiskPtr disk = graph.opened(qcow2(file("a")));
+  for (std::uint64_t i = 0; i < 40; ++i) EXPECT_EQ(*graph.read(disk, i * 65536, 4096), std::string(4096, 'x'));
+}
+
 TEST_F(Qcow2Features, RequestsAtTheSameTimeDoNotLoseOneAnother) {
   for (const bool extended : {false, true}) {
     Create options = sized(16 * kMiB);

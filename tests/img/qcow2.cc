@@ -146,10 +146,16 @@ TEST(ImgQcow2, CommitWritesIntoTheBackingFile) {
   here.makeRaw("piece.raw", 70000 / 512 * 512, {{0, 70000 / 512 * 512}}, 'p');
   EXPECT_EQ(here.img("convert -n -O qcow2 piece.raw top.qcow2").status, 0);
   EXPECT_EQ(here.img("convert -O raw top.qcow2 before.raw").status, 0);
+  EXPECT_EQ(here.img("commit -q -d top.qcow2").status, 0);
+  const auto holdsNothing = [&here] { return !contains(here.img("check top.qcow2").output, "allocated"); };
+  EXPECT_FALSE(holdsNothing());
   const CommandResult done = here.img("commit top.qcow2");
   EXPECT_EQ(done.output, "Image committed.\n");
+  EXPECT_TRUE(holdsNothing());
   expectSame(here, "mid.qcow2", "before.raw");
   expectSame(here, "top.qcow2", "before.raw");
+  EXPECT_EQ(here.img("commit -q mid.qcow2").status, 0);
+  expectClean(here, "top.qcow2");
   EXPECT_EQ(here.img("commit -q -b base.qcow2 top.qcow2").status, 0);
   expectSame(here, "base.qcow2", "before.raw");
   expectClean(here, "base.qcow2");

@@ -9,7 +9,30 @@
 namespace rhea::block::qcow2 {
 
 void Allocator::begin(std::uint64_t fileLength) {
+  // What is only reserved was never used.
+  if (reservedEnd_ != 0 && fileLength == reservedEnd_) return;
+  reservedEnd_ = 0;
   virginFrom_ = image_.geometry.clustersFor(fileLength) << image_.geometry.clusterBits;
+}
+
+Task<void> Allocator::reserve(std::uint64_t end) {
+  constexpr std::uint64_t kLeast = 1 << 20;
+  constexpr std::uint64_t kMost = 64 << 20;
+  if (end <= image_.file.length() || !reserves_) co_return;
+  const Mutex::Lock lock = co_await reserving_.lock();
+  const std::uint64_t length = image_.file.length();
+  if (end <= length || !reserves_) co_return;
+  const std::uint64_t longer = end + std::clamp(length, kLeast, kMost);
+  const Result<void> grown = co_await image_.file.resize(longer, Preallocation::kOff);
+  // It only saves time; writes go on as they would without.
+  reserves_ = grown.ok();
+  if (grown.ok()) reservedEnd_ = longer;
+}
+
+Task<void> Allocator::giveBackReserve() {
+  const std::uint64_t reserved = std::exchange(reservedEnd_, 0);
+  if (reserved == 0 || image_.file.length() != reserved || virginFrom_ >= reserved) co_return;
+  static_cast<void>(co_await image_.file.resize(virginFrom_, Preallocation::kOff));
 }
 
 Result<Allocation> Allocator::place(ClusterRun run) {
@@ -38,6 +61,9 @@ Task<Result<Allocation>> Allocator::take(std::uint64_t most) {
   if (hint_ >= from) hint_ = std::max(hint_, run.end());
   RHEA_CO_TRY(const Allocation made, place(run));
   RHEA_CO_CHECK(co_await check(made));
+  if (const std::uint64_t end = run.end() << image_.geometry.clusterBits; end > image_.file.length()) {
+    co_await reserve(end);
+  }
   co_return made;
 }
 

@@ -31,6 +31,10 @@ class Allocator {
 
   // Behind everything that was ever used, in bytes.
   std::uint64_t usedEnd() const { return virginFrom_; }
+  // Something that this did not give out is used up to here.
+  void noteUsed(std::uint64_t end) { virginFrom_ = std::max(virginFrom_, end); }
+  // The file is longer than what is used of it while it is written to; before the image closes it is cut off there.
+  Task<void> giveBackReserve();
   // 1 to `most` clusters in a row. Errors: ENOSPC; EIO where the image is damaged, which is told.
   Task<Result<Allocation>> take(std::uint64_t most);
   Task<Result<Allocation>> takeRow(std::uint64_t count);
@@ -59,6 +63,8 @@ class Allocator {
   Task<void> waitAndLower(std::shared_ptr<std::vector<FreedSpace>> freed);
   Task<Result<void>> lowerOne(FreedSpace space);
   Result<Allocation> place(ClusterRun run);
+  // Lets the file end some way behind `end`: a write that makes a file longer waits for all others of that file.
+  Task<void> reserve(std::uint64_t end);
   Task<Result<void>> check(const Allocation& allocation);
   bool passesDiscard(FreeReason why) const;
 
@@ -66,6 +72,9 @@ class Allocator {
   std::uint64_t hint_ = 0;          // no free cluster is below
   std::uint64_t virginFrom_ = 0;    // bytes: nothing behind was ever used
   std::uint64_t compressedAt_ = 0;  // where the next compressed cluster may begin; 0: nowhere
+  std::uint64_t reservedEnd_ = 0;   // bytes: the length that reserve() gave the file; 0: it did not
+  bool reserves_ = true;            // until it fails
+  Mutex reserving_;
   Mutex bytes_;
   Mutex lowers_;
   std::vector<FreedSpace> freed_;

@@ -22,11 +22,15 @@ Task<Error> Damage::found(std::string message, std::uint64_t offset) {
     report.fatal = fatal;
     reporter_.observer->imageCorrupted(report);
   }
-  if (fatal && image_.header.version >= 3) {
-    const Result<void> marked = co_await image_.patchIncompatible(image_.header.incompatible | kCorrupt);
-    if (!marked.ok()) note(fmt::format("the image could not be marked as damaged: {}", marked.error().message()));
-  }
+  markDue_ = true;
+  if (fatal) co_await markIfDue();
   co_return error;
+}
+
+Task<void> Damage::markIfDue() {
+  if (!std::exchange(markDue_, false) || image_.header.version < 3) co_return;
+  const Result<void> marked = co_await image_.patchIncompatible(image_.header.incompatible | kCorrupt);
+  if (!marked.ok()) note(fmt::format("the image could not be marked as damaged: {}", marked.error().message()));
 }
 
 Error Damage::refusal() const {

@@ -26,8 +26,10 @@ class Damage {
   bool isFound() const { return found_; }
   // For an image that has the mark already.
   void setFound() { found_ = true; }
+  // The mark of what was found before anybody had the right to write; at the first attempt to.
+  Task<void> markIfDue();
   // A repair has succeeded.
-  void clear() { found_ = false; }
+  void clear() { found_ = markDue_ = false; }
   Error refusal() const;
 
   const std::string& nodeName() const { return reporter_.nodeName; }
@@ -38,6 +40,7 @@ class Damage {
   Image& image_;
   Reporter reporter_;
   bool found_ = false;
+  bool markDue_ = false;
 };
 
 }  // namespace rhea::block::qcow2

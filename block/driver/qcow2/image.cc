@@ -29,7 +29,10 @@ Image::Image(ImagePlaces places, Header theHeader, Settings theSettings, Reporte
 }
 
 Task<Result<void>> Image::beginWriting() {
-  if (damage.isFound()) co_return damage.refusal();
+  if (damage.isFound()) {
+    co_await damage.markIfDue();
+    co_return damage.refusal();
+  }
   if (begun_) co_return success();
   const Mutex::Lock lock = co_await beginning_.lock();
   if (begun_) co_return success();
@@ -70,6 +73,7 @@ Task<Result<void>> Image::endWriting() {
     RHEA_CO_CHECK(written);
     RHEA_CO_CHECK(co_await patchIncompatible(header.incompatible & ~kDirty));
   }
+  co_await allocator.giveBackReserve();
   begun_ = false;
   co_return success();
 }
@@ -122,9 +126,14 @@ const char* Image::overlaps(Extent at, std::uint16_t except) const {
   }
   const Extent table(header.refcountTableOffset, std::uint64_t{header.refcountTableClusters} << geometry.clusterBits);
   if (looks(Structure::kRefcountTable) && at.overlaps(table)) return "the refcount table";
-  if (looks(Structure::kSnapshotTable) && header.snapshotCount != 0 &&
-      at.overlaps(Extent(header.snapshotsOffset, cluster))) {
-    return "the table of snapshots";
+  if (looks(Structure::kSnapshotTable) && header.snapshotCount != 0) {
+    // Of a table that could not be read nobody knows more than where it begins.
+    const std::uint64_t bytes = snapshotTable.offset == header.snapshotsOffset ? snapshotTable.length : 0;
+    if (at.overlaps(Extent(header.snapshotsOffset, std::max(bytes, cluster)))) return "the table of snapshots";
+  }
+  if (looks(Structure::kBitmapDirectory) && header.bitmaps && (header.autoclear & kBitmapsConsistent) != 0 &&
+      at.overlaps(Extent(header.bitmaps->directoryOffset, header.bitmaps->directoryBytes))) {
+    return "the directory of bitmaps";
   }
   if (looks(Structure::kInactiveL1)) {
     for (const Extent& inactive : inactiveTables) {
@@ -133,7 +142,10 @@ const char* Image::overlaps(Extent at, std::uint16_t except) const {
   }
   const bool l2 = looks(Structure::kActiveL2);
   const bool block = looks(Structure::kRefcountBlock);
-  for (std::uint64_t each = geometry.clusterStart(at.offset); (l2 || block) && each < at.end(); each += cluster) {
+  const bool inactive = looks(Structure::kInactiveL2) && !inactiveL2Tables.empty();
+  const bool any = l2 || block || inactive;
+  for (std::uint64_t each = geometry.clusterStart(at.offset); any && each < at.end(); each += cluster) {
+    if (inactive && inactiveL2Tables.contains(each)) return "a snapshot's L2 table";
     if (l2 && mapping.isL2Table(each)) return "an L2 table";
     if (block && refcounts.isBlock(each)) return "a refcount block";
   }

@@ -4,6 +4,8 @@
 // image begins with beginWriting().
 #pragma once
 
+#include <unordered_set>
+
 #include "block/core/observer.h"
 #include "block/driver/qcow2/allocator.h"
 #include "block/driver/qcow2/busy-clusters.h"
@@ -78,7 +80,10 @@ struct Image {
   BusyClusters busy;
   RequestEpochs epochs;
   ChangeWatcher* watcher = nullptr;
-  std::vector<Extent> inactiveTables;  // of snapshots, in the file: nothing else may be written there
+  // Of snapshots, in the file: nothing else may be written there.
+  Extent snapshotTable;
+  std::vector<Extent> inactiveTables;                  // L1
+  std::unordered_set<std::uint64_t> inactiveL2Tables;  // where their overlap check is on
 
   // Before the first change since it was opened: clears autoclear bits that are not ours, repairs refcounts that were
   // not written (lazy refcounts), marks the image dirty where they will not be. Errors: damaged; of the file.

@@ -66,6 +66,12 @@ Task<Result<void>> Qcow2Driver::writeCompressed(Extent at, IoVector from) {
   return image_->writer.writeCompressed(at, from);
 }
 
+Task<Result<void>> Qcow2Driver::makeEmpty() {
+  const std::uint64_t whole = alignUp(image_->length(), image_->geometry.clusterSize());
+  if (whole != 0) RHEA_CO_CHECK(co_await image_->writer.forget(Extent(0, whole)));
+  co_return co_await image_->writeBack.commitAll();
+}
+
 Task<Result<BlockStatus>> Qcow2Driver::status(Extent at, bool) {
   const qcow2::RequestEpochs::Inside inside(image_->epochs);
   RHEA_CO_TRY(const Segment segment, co_await image_->reader.segment(at));

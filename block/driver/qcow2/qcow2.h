@@ -4,6 +4,7 @@
 #pragma once
 
 #include "block/core/driver-info.h"
+#include "block/core/emptier.h"
 #include "block/driver/qcow2/bitmaps.h"
 #include "block/driver/qcow2/image.h"
 #include "block/driver/qcow2/snapshots.h"
@@ -23,7 +24,8 @@ class Qcow2Driver final : public Driver,
                           public ImageChecker,
                           public SnapshotAble,
                           public BitmapKeeper,
-                          public Amender {
+                          public Amender,
+                          public Emptier {
  public:
   Qcow2Driver(std::unique_ptr<qcow2::Image> image, Loop& home);
 
@@ -51,6 +53,7 @@ class Qcow2Driver final : public Driver,
   Task<void> enterHome(Loop& home) override;
 
   Task<Result<void>> writeCompressed(Extent at, IoVector from) override;
+  Task<Result<void>> makeEmpty() override;
   std::uint64_t compressedUnit() const override { return image_->geometry.clusterSize(); }
   Task<Result<void>> setBacking(std::string file, std::string format) override;
 

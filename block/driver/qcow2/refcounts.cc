@@ -186,6 +186,7 @@ Task<Result<void>> Refcounts::makeBlock(std::uint64_t index) {
     Error error = co_await image_.damage.found(std::move(message), place.offset);
     co_return error;
   }
+  image_.allocator.noteUsed(place.end());
   RHEA_CO_CHECK(co_await image_.file.writeZeroes(place, WriteFlags()));
   const TableCache::Hold slice = image_.refcountBlocks.fresh(place.offset);
   putRefcount(slice.bytes(), 0, image_.geometry.refcountOrder, 1);
@@ -223,6 +224,7 @@ Task<Result<void>> Refcounts::growTable(std::uint64_t index) {
     co_return Error::fromErrno(ENOSPC, "the image's refcount table is as long as it can be");
   }
   const Extent all(offset, clusters << geometry.clusterBits);
+  image_.allocator.noteUsed(all.end());
   if (const char* victim = image_.overlaps(all, 0)) {
     std::string message = fmt::format("{} is in clusters that have no refcount", victim);
     Error error = co_await image_.damage.found(std::move(message), offset);

@@ -14,15 +14,38 @@ Task<Result<void>> Snapshots::load() {
   entries_ = std::move(table.entries);
   tableBytes_ = table.bytes;
   loaded_ = true;
-  noteTables();
+  co_await noteTables();
   co_return success();
 }
 
-void Snapshots::noteTables() {
+Task<void> Snapshots::noteTables() {
+  image_.snapshotTable = Extent(image_.header.snapshotsOffset, tableBytes_);
   image_.inactiveTables.clear();
   for (const SnapshotEntry& entry : entries_) {
     image_.inactiveTables.emplace_back(entry.l1Offset, std::uint64_t{entry.l1Entries} * 8);
   }
+  const auto wanted = static_cast<std::uint16_t>(Structure::kInactiveL2);
+  if ((image_.settings.protectedStructures & wanted) != 0) co_await noteL2Tables();
+}
+
+// As far as their L1 tables can be read, and together are not longer than any single one may be: an image that has more
+// is not worth the time at its opening.
+Task<void> Snapshots::noteL2Tables() {
+  std::unordered_set<std::uint64_t> tables;
+  std::uint64_t left = kMostL1Bytes;
+  for (const SnapshotEntry& entry : entries_) {
+    const std::uint64_t bytes = std::uint64_t{entry.l1Entries} * 8;
+    if (!checkSnapshot(entry, image_.header, image_.file.length()).ok() || bytes > left) continue;
+    left -= bytes;
+    std::vector<std::byte> table(bytes);
+    const IoVector into{std::span<std::byte>(table)};
+    if (const Result<void> read = co_await image_.file.read(Extent(entry.l1Offset, bytes), into); !read.ok()) continue;
+    for (std::size_t at = 0; at < table.size(); at += 8) {
+      const std::uint64_t place = get<std::uint64_t>(table, at) & kOffsetMask;
+      if (place != 0) tables.insert(place);
+    }
+  }
+  image_.inactiveL2Tables = std::move(tables);
 }
 
 std::uint64_t Snapshots::stateStart() const {
@@ -178,7 +201,7 @@ Task<Result<void>> Snapshots::replaceTable(std::vector<SnapshotEntry> entries) {
   image_.header.snapshotsOffset = offset;
   entries_ = std::move(entries);
   tableBytes_ = bytes.size();
-  noteTables();
+  co_await noteTables();
   co_return success();
 }
 

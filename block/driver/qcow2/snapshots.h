@@ -37,7 +37,9 @@ class Snapshots {
   Task<Result<void>> removeMarked(std::size_t index);
   // Runs one of the above with the dirty mark on.
   Task<Result<void>> marked(Task<Result<void>> work);
-  void noteTables();
+  // What overlap checks ask for.
+  Task<void> noteTables();
+  Task<void> noteL2Tables();
   // Where the machine's state begins on the disk: behind what the L1 table describes of it.
   std::uint64_t stateStart() const;
 

@@ -98,7 +98,9 @@ Task<Result<void>> WriteBack::write(Changes& changes, FlushTo to) {
   bool isStable = false;
   if (!changes.l2.empty() || !changes.l1.empty()) {
     RHEA_CO_CHECK(co_await barrier());
-    RHEA_CO_CHECK(co_await writeTables(changes.l2, bit(Structure::kActiveL2)));
+    // Those of a snapshot may be the disk's as well.
+    const std::uint16_t own = bit(Structure::kActiveL2) | bit(Structure::kInactiveL2);
+    RHEA_CO_CHECK(co_await writeTables(changes.l2, own));
     if (!changes.l1.empty()) {
       RHEA_CO_CHECK(co_await barrier());
       RHEA_CO_CHECK(co_await writeTables(changes.l1, bit(Structure::kActiveL1)));

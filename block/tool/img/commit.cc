@@ -1,5 +1,6 @@
 // rhea-img commit: writes what an image has over its backing file into that file.
 #include "block/core/bounce.h"
+#include "block/core/emptier.h"
 #include "block/tool/img/chain-status.h"
 #include "block/tool/img/open.h"
 #include "block/tool/img/progress.h"
@@ -53,6 +54,16 @@ Task<Result<void>> copyDown(ImgSession& session, const OpenedImage& upper, const
   co_return co_await base.disk().flush(Origin::kMonitor);
 }
 
+// Its backing file has now what it had. Where the format cannot do it, the image stays as it is: it shows the same.
+Task<Result<void>> empty(ImgSession& session, const ImageFacts& top, OpenWish wish) {
+  wish.writable = true;
+  RHEA_CO_TRY(const OpenedImage image, co_await openLayers(session, std::span(&top, 1), wish));
+  if (auto* const emptier = image.node().ability<Emptier>(); emptier != nullptr) {
+    RHEA_CO_CHECK(co_await emptier->makeEmpty());
+  }
+  co_return co_await closeImage(session, image);
+}
+
 }  // namespace
 
 Task<Result<int>> imgCommit(ImgSession& session, ImgCall call) {
@@ -73,6 +84,15 @@ Task<Result<int>> imgCommit(ImgSession& session, ImgCall call) {
   Result<void> copied = co_await copyDown(session, upper, lower, static_cast<unsigned>(base), meter->progress());
   if (!copied.ok()) co_return copied.takeError().context(fmt::format("commit into '{}'", chain[base].shownName));
   RHEA_CO_CHECK(co_await closeImage(session, lower));
+  // Another base than the next image: those between would show through.
+  if (!call.has("keep") && !call.has("base")) {
+    RHEA_CO_CHECK(co_await closeImage(session, upper));
+    Result<void> emptied = co_await empty(session, chain.front(), wish);
+    if (!emptied.ok()) {
+      co_return emptied.takeError().context(fmt::format("commit: everything is in '{}', but '{}' could not be emptied",
+                                                        chain[base].shownName, chain.front().shownName));
+    }
+  }
   meter->finish();
   if (!call.has("quiet")) session.print("Image committed.\n");
   co_return 0;

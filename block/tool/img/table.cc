@@ -77,7 +77,7 @@ constexpr ImgOption kCommitOptions[] = {
     kFormat,
     kCache,
     {'b', "base", "FILE", "the image of the chain that takes the data (the backing file)"},
-    {'d', "keep", "", "leave the image's own content as it is, which is always so"},
+    {'d', "keep", "", "leave the image's own content as it is; with -b that is always so"},
     kBar,
     kProgress,
 };
