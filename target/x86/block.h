@@ -94,8 +94,7 @@ class BlockCache {
 inline Block* Cpu::knownBlock() {
   const std::uint64_t linear = linearRip();
   const JumpEntry& entry = jumpEntry(linear);
-  if (entry.linear != linear || entry.mode != mode_ || entry.space != space_->jumps || entry.block->stale())
-      [[unlikely]]
+  if (entry.linear != linear || entry.mode != mode_ || entry.space != jumpsNow() || entry.block->stale()) [[unlikely]]
     return nullptr;
   return entry.block;
 }

@@ -389,7 +389,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   struct Space {
     std::array<cpu::SoftTlb, 3> tlbs;  // user, supervisor, supervisor with access to user pages
     std::array<ExecEntry, 256> exec;
-    std::array<std::uint64_t, 64> codePages{};  // a bit for each page that code was taken from, by its number's low bits
+    std::array<std::uint64_t, 64> codePages{};  // PageBits
+    bool ownKernel = false;                     // supervisor code was taken from a page that is not global
     std::uint32_t pcid = 0;
     std::uint32_t jumps = 0;  // JumpEntry::space; another one when its jumps are dropped
     std::uint64_t lastUse = 0;
@@ -398,10 +399,13 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
       for (cpu::SoftTlb& tlb : tlbs) tlb.flush(globalToo);
       exec.fill({});
       codePages.fill(0);
+      ownKernel = false;
     }
-    std::uint64_t& codeWord(std::uint64_t address) { return codePages[(address >> 18) % codePages.size()]; }
-    static std::uint64_t codeBit(std::uint64_t address) { return std::uint64_t{1} << (address >> 12 & 63); }
   };
+  // A bit for each page that code was taken from, by its number's low bits.
+  using PageBits = std::array<std::uint64_t, 64>;
+  static std::uint64_t& pageWord(PageBits& bits, std::uint64_t address) { return bits[(address >> 18) % bits.size()]; }
+  static std::uint64_t pageBit(std::uint64_t address) { return std::uint64_t{1} << (address >> 12 & 63); }
   static constexpr std::size_t kSpaces = 6;
   struct JumpEntry {
     std::uint64_t linear = ~std::uint64_t{0};
@@ -457,6 +461,9 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   Block* decodeOne(std::uint64_t linear);
   bool executable(std::uint64_t linear, std::uint64_t& physical);
   void dropJumps(Space& space);
+  void dropGlobalJumps();
+  std::uint32_t newJumps();
+  std::uint32_t jumpsNow() const { return st.cpl == 3 || space_->ownKernel ? space_->jumps : globalJumps_; }
   void stopBlock();
   std::uint64_t linearRip() const;
   bool breakpointHere();
@@ -490,8 +497,12 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   static constexpr std::size_t kJumps = 4096;
   std::array<JumpEntry, kJumps> jumps_;
   std::uint32_t lastJumps_ = 0;
-  std::uint32_t mode_ = 0;    // ModeBits
-  bool breakpoints_ = false;  // DR7 has one for execution
+  // Jumps of a supervisor all of whose code is on global pages: the same in every space.
+  std::uint32_t globalJumps_ = 0;
+  std::array<std::uint64_t, 64> globalCodePages_{};  // PageBits
+  bool lastGlobal_ = false;                          // of the page that was looked up last to be executed
+  std::uint32_t mode_ = 0;                           // ModeBits
+  bool breakpoints_ = false;                         // DR7 has one for execution
   mem::FlatViewPtr newView_;
   std::mutex viewMutex_;
   std::uint64_t instructions_ = 0;

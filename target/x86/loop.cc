@@ -68,7 +68,11 @@ bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
   if (entry.tag != tag) {
     if (!physical(linear, AccessKind::kExecute, who(), to)) return false;
     entry = {tag, to & ~std::uint64_t{0xfff}};
-    space_->codeWord(linear) |= Space::codeBit(linear);
+    pageWord(space_->codePages, linear) |= pageBit(linear);
+    if (lastGlobal_)
+      pageWord(globalCodePages_, linear) |= pageBit(linear);
+    else if (st.cpl != 3)
+      space_->ownKernel = true;
     return true;
   }
   to = entry.physical | (linear & 0xfff);
@@ -79,6 +83,7 @@ void Cpu::clearBlocks() {
   blocks_->clear();
   if (engine_ != nullptr) engine_->clear();
   for (const auto& space : spaces_) dropJumps(*space);
+  dropGlobalJumps();
 }
 
 Block* Cpu::lookUp() {
@@ -114,7 +119,7 @@ Block* Cpu::lookUp() {
   }
   // Legacy code near its segment's limit is looked at each time.
   if ((mode_ & kModeLimit) == 0) {
-    jumpEntry(linear) = {linear, mode_, space_->jumps, block};
+    jumpEntry(linear) = {linear, mode_, jumpsNow(), block};
   }
   return block;
 }

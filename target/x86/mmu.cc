@@ -139,6 +139,7 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
     return false;
   }
   to = found.physical;
+  if (kind == AccessKind::kExecute) lastGlobal_ = found.global;
   if (who == Who::kImplicit || kind == AccessKind::kExecute || tlb_ == noTlb_.get()) return true;
   const Place place = placeOf(found.physical & ~std::uint64_t{0xfff});
   if (place.host == nullptr) return true;
@@ -185,12 +186,21 @@ bool Cpu::loadPdptes(std::uint64_t cr3) {
 }
 
 // Entries with another number are never looked at, wherever they point; the numbers come round once in a long life.
-void Cpu::dropJumps(Space& space) {
+std::uint32_t Cpu::newJumps() {
   if (++lastJumps_ == 0) {
     jumps_.fill({});
-    for (const auto& other : spaces_) other->jumps = ++lastJumps_;
+    for (const auto& space : spaces_) space->jumps = ++lastJumps_;
+    globalJumps_ = ++lastJumps_;
+    ++lastJumps_;
   }
-  space.jumps = ++lastJumps_;
+  return lastJumps_;
+}
+
+void Cpu::dropJumps(Space& space) { space.jumps = newJumps(); }
+
+void Cpu::dropGlobalJumps() {
+  globalCodePages_.fill(0);
+  globalJumps_ = newJumps();
 }
 
 void Cpu::flushTlb(bool globalToo) {
@@ -198,7 +208,10 @@ void Cpu::flushTlb(bool globalToo) {
     space->flush(globalToo);
     dropJumps(*space);
   }
-  if (globalToo) large_ = {};
+  if (globalToo) {
+    large_ = {};
+    dropGlobalJumps();
+  }
 }
 
 void Cpu::flushSpace(std::uint32_t pcid) {
@@ -221,8 +234,9 @@ void Cpu::flushPage(std::uint64_t address) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
     space->exec[(address >> 12) % space->exec.size()] = {};
     // Jumps lead only to pages that code was taken from.
-    if ((space->codeWord(address) & Space::codeBit(address)) != 0) dropJumps(*space);
+    if ((pageWord(space->codePages, address) & pageBit(address)) != 0) dropJumps(*space);
   }
+  if ((pageWord(globalCodePages_, address) & pageBit(address)) != 0) dropGlobalJumps();
 }
 
 void Cpu::dropWrites() {

@@ -102,7 +102,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
 void Engine::selectSpace() {
   Area& area = cpu_.area;
   area.reads = reinterpret_cast<std::uint64_t>(cpu_.tlb_->reads());
-  const std::uint32_t space = cpu_.space_->jumps;
+  const std::uint32_t space = cpu_.jumpsNow();
   for (const SpaceKey& known : keys_) {
     if (known.key != 0 && known.space == space && known.mode == cpu_.mode_) {
       area.jumpKey = static_cast<std::uint64_t>(known.key) << 48;
@@ -125,7 +125,9 @@ void Engine::fillJump(const Native& to) {
 
 void Engine::link(std::uint32_t site, const Native& to) {
   const Site& from = sites_[site];
-  const std::uint32_t distance = to.entry - (from.where + 4);
+  // Who goes forward within the page need not look at requests and versions: each way back does.
+  const std::uint32_t entry = to.rip > from.native->rip ? to.checked : to.entry;
+  const std::uint32_t distance = entry - (from.where + 4);
   std::memcpy(cache_->writable(from.where), &distance, 4);
   ++statistics_.links;
 }
