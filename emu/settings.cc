@@ -62,7 +62,7 @@ Result<void> checkMachine(const CommandLine& line, Settings& settings) {
     if (!known.ok()) return known.takeError().context("-accel");
     if (!chosen) chosen = *known;
   }
-  settings.accelerator = chosen.value_or(machine::Accelerator::kInterpreter);
+  settings.accelerator = chosen;
   return success();
 }
 
@@ -110,7 +110,8 @@ Result<Settings> readSettings(const CommandLine& line) {
   RHEA_CHECK(checkAbsentParts(line, *settings.board));
   if (settings.board->mostCpus != 0) {
     RHEA_TRY(settings.pc, machine::readPcOptions(line));
-    settings.pc->translate = settings.accelerator == machine::Accelerator::kTranslator;
+    settings.pc->translate = settings.accelerator != machine::Accelerator::kInterpreter;
+    settings.pc->translateAsked = settings.accelerator.has_value();
   } else {
     RHEA_CHECK(machine::refusePcOptions(line, settings.board->name));
   }

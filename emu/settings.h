@@ -12,8 +12,8 @@ namespace rhea {
 
 struct Settings {
   const machine::Board* board = nullptr;
-  machine::Accelerator accelerator = machine::Accelerator::kInterpreter;
-  std::optional<machine::PcOptions> pc;  // of a board with CPUs
+  std::optional<machine::Accelerator> accelerator;  // as asked for; else the translator, where it can run
+  std::optional<machine::PcOptions> pc;             // of a board with CPUs
   machine::Identity identity;
   Log::Settings log;
   std::optional<std::string> processName;

@@ -34,7 +34,9 @@ struct PcOptions {
   std::string cpu;                  // -cpu as given; empty: the board's default
   std::string kernel, initrd, append;
   bool hpet = true;
-  bool translate = false;  // -accel tcg: guest code is translated; else interpreted
+  // Guest code is translated (-accel tcg, the default) where the build and the host can, else interpreted.
+  // `translateAsked`: in so many words, so that it is worth a warning.
+  bool translate = true, translateAsked = false;
   GuestActions actions;
   RtcOptions rtc;
 };

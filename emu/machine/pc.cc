@@ -213,7 +213,8 @@ Result<void> Pc::makeCpus() {
     localApics_[n]->connect(*vcpu);
     if (options_.translate) {
       if (Result<void> done = vcpu->translateCode(); !done.ok()) {
-        around_.log.warning("-accel tcg: {}; the interpreter runs the guest", done.error().message());
+        if (options_.translateAsked)
+          around_.log.warning("-accel tcg: {}; the interpreter runs the guest", done.error().message());
         options_.translate = false;
       }
     }
