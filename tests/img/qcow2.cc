@@ -137,6 +137,28 @@ TEST(ImgQcow2, ConvertOntoABackingFileCopiesOnlyWhatTheImageAdds) {
   expectClean(here, "copy.qcow2");
 }
 
+TEST(ImgQcow2, ConvertAndMeasureTakeASnapshotInstead) {
+  const ImgFolder here;
+  makeMixed(here, "a.raw");
+  EXPECT_EQ(here.img("convert -O qcow2 a.raw a.qcow2").status, 0);
+  const std::string sizes = here.img("measure -O qcow2 a.qcow2").output;
+  EXPECT_EQ(here.img("snapshot -c then a.qcow2").status, 0);
+  here.makeRaw("b.raw", here.sizeOf("a.raw"), {{0, 1 << 20}}, 'q');
+  EXPECT_EQ(here.img("convert -n -O qcow2 b.raw a.qcow2").status, 0);
+  expectSame(here, "a.qcow2", "b.raw");
+  for (const char* which : {"then", "1", "snapshot.name=then", "snapshot.id=1"}) {
+    EXPECT_EQ(here.img(std::string("convert -l ") + which + " -O raw a.qcow2 c.raw").status, 0) << which;
+    EXPECT_TRUE(here.bytes("c.raw") == here.bytes("a.raw")) << which;
+  }
+  EXPECT_EQ(here.img("measure -O qcow2 -l then a.qcow2").output, sizes);
+  EXPECT_NE(here.img("measure -O qcow2 a.qcow2").output, sizes);
+  const CommandResult wrong = here.img("convert -l than -O raw a.qcow2 d.raw");
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_TRUE(contains(wrong.output, "then")) << wrong.output;
+  EXPECT_FALSE(here.exists("d.raw"));
+  EXPECT_EQ(here.img("convert -l then -O qcow2 a.raw d.qcow2").status, 1);
+}
+
 TEST(ImgQcow2, CommitWritesIntoTheBackingFile) {
   const ImgFolder here;
   makeMixed(here, "base.raw");

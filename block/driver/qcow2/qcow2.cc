@@ -72,6 +72,11 @@ Task<Result<void>> Qcow2Driver::makeEmpty() {
   co_return co_await image_->writeBack.commitAll();
 }
 
+Task<Result<void>> Qcow2Driver::showSnapshot(std::string which) {
+  if (image_->hasBegunWriting()) co_return Error("an image that is written to shows its disk, not a snapshot");
+  co_return co_await snapshotKeeper().show(std::move(which));
+}
+
 Task<Result<BlockStatus>> Qcow2Driver::status(Extent at, bool) {
   const qcow2::RequestEpochs::Inside inside(image_->epochs);
   RHEA_CO_TRY(const Segment segment, co_await image_->reader.segment(at));

@@ -5,6 +5,7 @@
 
 #include "block/core/driver-info.h"
 #include "block/core/emptier.h"
+#include "block/core/snapshot-viewer.h"
 #include "block/driver/qcow2/bitmaps.h"
 #include "block/driver/qcow2/image.h"
 #include "block/driver/qcow2/snapshots.h"
@@ -25,7 +26,8 @@ class Qcow2Driver final : public Driver,
                           public SnapshotAble,
                           public BitmapKeeper,
                           public Amender,
-                          public Emptier {
+                          public Emptier,
+                          public SnapshotViewer {
  public:
   Qcow2Driver(std::unique_ptr<qcow2::Image> image, Loop& home);
 
@@ -54,6 +56,7 @@ class Qcow2Driver final : public Driver,
 
   Task<Result<void>> writeCompressed(Extent at, IoVector from) override;
   Task<Result<void>> makeEmpty() override;
+  Task<Result<void>> showSnapshot(std::string which) override;
   std::uint64_t compressedUnit() const override { return image_->geometry.clusterSize(); }
   Task<Result<void>> setBacking(std::string file, std::string format) override;
 

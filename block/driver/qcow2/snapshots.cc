@@ -205,6 +205,21 @@ Task<Result<void>> Snapshots::replaceTable(std::vector<SnapshotEntry> entries) {
   co_return success();
 }
 
+Task<Result<void>> Snapshots::show(std::string which) {
+  RHEA_CO_CHECK(co_await load());
+  RHEA_CO_TRY(const std::size_t index, find(which));
+  const SnapshotEntry entry = entries_[index];
+  RHEA_CO_CHECK(checkSnapshot(entry, image_.header, image_.file.length()));
+  std::vector<std::byte> table(std::size_t{entry.l1Entries} * 8);
+  const IoVector into{std::span<std::byte>(table)};
+  if (!table.empty()) RHEA_CO_CHECK(co_await image_.file.read(Extent(entry.l1Offset, table.size()), into));
+  std::vector<std::uint64_t> words(entry.l1Entries);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = get<std::uint64_t>(table, i * 8);
+  image_.mapping.useL1(std::move(words));
+  if (entry.diskBytes != 0) image_.setLength(entry.diskBytes);
+  co_return success();
+}
+
 Task<Result<void>> Snapshots::revert(std::string which) {
   RHEA_CO_CHECK(co_await ready());
   RHEA_CO_TRY(const std::size_t index, find(which));

@@ -21,6 +21,8 @@ class Snapshots {
   Task<Result<void>> create(SnapshotInfo info);
   Task<Result<void>> revert(std::string which);
   Task<Result<void>> remove(std::string which);
+  // The disk as a snapshot has it, until the image is closed; nothing has been written to the image.
+  Task<Result<void>> show(std::string which);
   Task<Result<void>> readState(Extent at, IoVector to);
   Task<Result<void>> writeState(Extent at, IoVector from);
 

@@ -49,7 +49,6 @@ Result<ConvertWish> readWish(const ImgCall& call) {
     return Error(fmt::format("convert: -C lets the host copy, which excludes {}", wish.compress ? "-c" : "--salvage"));
   }
   if (rules.hostCopies && call.has("sparse")) return Error("convert: -C lets the host copy, which excludes -S");
-  if (call.has("snapshot")) return Error("convert: an internal snapshot cannot be read beside its image yet");
   if (call.has("target-image-opts") && wish.create) {
     return Error("convert: --target-image-opts describes a target that exists").hint("add -n");
   }
@@ -65,6 +64,7 @@ Task<Result<std::vector<CopySource>>> openSources(ImgSession& session, const Img
   std::vector<CopySource> sources;
   for (std::size_t i = 0; i + 1 < call.words.size(); ++i) {
     RHEA_CO_TRY(OpenedImage image, co_await openImage(session, imageNameOf(call, i), wish));
+    RHEA_CO_CHECK(co_await showSnapshot(image, call.value("snapshot")));
     const std::uint64_t length = image.length();
     sources.emplace_back(std::move(image), 0, length);
   }

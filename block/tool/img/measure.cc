@@ -21,13 +21,13 @@ Task<Result<int>> imgMeasure(ImgSession& session, ImgCall call) {
     co_return 0;
   }
   RHEA_CO_TRY(const Keyval options, readCreateOptions(*createForm, texts));
-  if (call.has("snapshot")) co_return Error("measure: the content of an internal snapshot cannot be measured yet");
   OpenedImage source;
   std::uint64_t length = size.value_or(0);
   if (!call.words.empty()) {
     OpenWish wish;
     wish.forceShare = call.has("force-share");
     RHEA_CO_TRY(source, co_await openImage(session, imageNameOf(call, 0), wish));
+    RHEA_CO_CHECK(co_await showSnapshot(source, call.value("snapshot")));
     length = source.length();
   }
   if (length > Extent::kMost - 511) co_return Error(fmt::format("a disk of {} bytes is too large", length));

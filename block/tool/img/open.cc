@@ -267,6 +267,17 @@ Task<Result<OpenedImage>> openImage(ImgSession& session, ImageName name, OpenWis
   co_return co_await attach(session, std::move(planned.node), std::move(name), wish);
 }
 
+Task<Result<void>> showSnapshot(OpenedImage image, std::optional<std::string> wanted) {
+  if (!wanted) co_return success();
+  auto* const viewer = image.node().ability<SnapshotViewer>();
+  if (viewer == nullptr) co_return notAble(image, "snapshots inside (-l)");
+  std::string which = *std::move(wanted);
+  for (const std::string_view key : {"snapshot.id=", "snapshot.name="}) {
+    if (which.starts_with(key)) which.erase(0, key.size());
+  }
+  co_return co_await viewer->showSnapshot(std::move(which));
+}
+
 Task<Result<void>> closeImage(ImgSession& session, OpenedImage image) {
   Result<void> flushed = success();
   if (!image.disk().isReadOnly()) flushed = co_await image.disk().flush(Origin::kMonitor);

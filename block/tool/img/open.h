@@ -4,6 +4,7 @@
 #include "block/core/disk.h"
 #include "block/core/image.h"
 #include "block/core/pass-through.h"
+#include "block/core/snapshot-viewer.h"
 #include "block/tool/img/session.h"
 #include "emu/base/keyval.h"
 
@@ -89,6 +90,9 @@ Task<Result<OpenedImage>> openImage(ImgSession& session, ImageName name, OpenWis
 // The images of a chain that was looked at before, from `from` up to but without `to`.
 Task<Result<OpenedImage>> openLayers(ImgSession& session, std::span<const ImageFacts> layers, OpenWish wish);
 // Flushes, where it was written to, and closes.
+// The image shows the snapshot that -l names, by id, name or snapshot.id= and snapshot.name=; where it names none, its
+// disk as ever. Error: no such snapshot, the format has none.
+Task<Result<void>> showSnapshot(OpenedImage image, std::optional<std::string> wanted);
 Task<Result<void>> closeImage(ImgSession& session, OpenedImage image);
 
 // Sets the disk's size; `mode` lays out what is new.
