@@ -40,6 +40,7 @@ void Engine::noteX87(const Site& site) {
   bool found = false;
   for (unsigned n = site.index; n-- > 0;) {
     const Insn& insn = block.insns[n];
+    if (changesX87Notes(insn)) return;
     if (!computesX87(insn)) continue;
     if (!found) {
       found = true;

@@ -23,6 +23,14 @@ std::uint16_t x87Opcode(const Insn& insn) {
   return static_cast<std::uint16_t>((rows()[insn.row].pattern.opcode & 7U) << 8 | modrm);
 }
 
+bool changesX87Notes(const Insn& insn) {
+  if (computesX87(insn) || !factsOf(insn).x87) return false;
+  const Pattern& p = rows()[insn.row].pattern;
+  const bool controlWord = p.map == 0 && p.opcode == 0xd9 && p.mod == 1 && p.reg == 5;
+  Facts facts;
+  return !controlWord && !describe(insn, facts);
+}
+
 // The operand's address is noted at each; where the instruction was at the block's last only, for whoever looks before
 // that asks Engine::noteX87().
 void Translator::noteX87(const Insn& insn) {
@@ -46,6 +54,7 @@ void Translator::noteX87(const Insn& insn) {
   copySelector(kCs, offsetof(State, fpu) + offsetof(Fpu, ipSelector));
   for (int n = lastX87_; n >= 0; --n) {
     const Insn& other = block_.insns[n];
+    if (changesX87Notes(other)) break;
     if (!computesX87(other) || !other.memory()) continue;
     copySelector(other.segment(), offsetof(State, fpu) + offsetof(Fpu, dpSelector));
     break;

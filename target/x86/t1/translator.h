@@ -10,6 +10,8 @@ namespace rhea::x86::t1 {
 // Whether the x87 unit notes this instruction's address and opcode.
 bool computesX87(const Insn& insn);
 std::uint16_t x87Opcode(const Insn& insn);
+// Whether T0 executes it and it may change what was noted; T0 is told of the notes before it.
+bool changesX87Notes(const Insn& insn);
 
 class Translator {
  public:
