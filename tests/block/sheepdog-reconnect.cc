@@ -277,6 +277,40 @@ TEST_F(SheepdogReconnect, aDeadGatewayStallsItsOwnDiskAndIsSeen) {
   EXPECT_TRUE((*waiting)->ok());
 }
 
+TEST_F(SheepdogReconnect, aLockThatCouldNotBeGivenBackIsGivenBackLater) {
+  SheepSetting setting;
+  setting.locks = true;
+  begin(setting);
+  makeVdi("vm", 8 * kObject);
+  qapi::BlockdevOptionsSheepdog own;
+  own.vdi = "vm";
+  own.server.type = qapi::SocketAddressType::inet;
+  qapi::SocketAddressInet inet;
+  inet.host = "127.0.0.1";
+  inet.port = std::to_string(sheep().port());
+  own.server.u = inet;
+  NodeOptions node("sheepdog", DriverOptions::of(own));
+  node.nodeName = "n0";
+  node.readOnly = false;
+  node.autoReadOnly = true;
+  ASSERT_TRUE(run(graph_->addNode(node, {})).ok());
+  Result<DiskPtr> disk = run(graph_->addDisk(DiskOptions("d0"), "n0", {}));
+  ASSERT_TRUE(disk.ok()) << disk.error().describe();
+  SheepdogDriver& below = driver(*disk);
+  ASSERT_TRUE(run((*disk)->flush()).ok());
+  sheep().stop();
+  until([&] { return !below.volume().link().isUp(); });
+  close(*std::move(disk));
+  const auto locks = [&] {
+    const std::lock_guard lock(cluster().guard);
+    return cluster().locks.size();
+  };
+  EXPECT_EQ(locks(), 1U);
+  sheep().start();
+  until([&] { return locks() == 0; });
+  EXPECT_TRUE(run(graph_->removeNode("n0", {})).ok());
+}
+
 // To an iothread and back, with requests from both, and with a gateway that is away at the time.
 TEST_F(SheepdogReconnect, aDiskMovesToAnotherLoop) {
   SheepSetting setting;

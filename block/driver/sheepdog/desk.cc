@@ -93,8 +93,8 @@ Task<Result<void>> Desk::release(std::string name, std::uint32_t vdi) {
 Task<Result<void>> Desk::releaseOnce(std::string name, std::uint32_t vdi) {
   std::vector<std::byte> payload = textPayload(name);
   const Request request = releaseRequest(vdi, payload.size());
-  const Result<std::optional<Reply>> reply = co_await askOnce(request, viewOf(payload));
-  if (!reply.ok()) co_return reply.error();
+  RHEA_CO_TRY(const std::optional<Reply> reply, co_await askOnce(request, viewOf(payload)));
+  if (!reply) co_return Error::fromErrno(ECONNRESET);
   co_return success();
 }
 

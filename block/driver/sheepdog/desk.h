@@ -36,7 +36,7 @@ class Desk {
   Task<Result<Reply>> lock(VdiName which);
   // Never fails where the daemon answers at all.
   Task<Result<void>> release(std::string name, std::uint32_t vdi);
-  // The same at the end of a connection: not again where that is lost.
+  // The same at the end of a connection. Error: it was lost, and nobody knows.
   Task<Result<void>> releaseOnce(std::string name, std::uint32_t vdi);
   // The header; then as many slots of the index as the disk has objects. Errors: damaged; missing.
   Task<Result<Inode>> readInode(std::uint32_t vdi, std::uint16_t flags);

@@ -24,14 +24,19 @@ Task<void> Volume::callAgain() {
 }
 
 Task<void> Volume::close() {
-  if (locked_ && link_.isUp()) {
-    // A gateway that does not answer keeps the lock: it would not hear that it is given back.
-    const std::unique_ptr<Loop::Watch> enough =
-        Loop::current()->timer(std::chrono::seconds(2), [this] { link_.drop("the gateway does not answer"); });
-    Desk desk(link_);
-    (void)co_await desk.releaseOnce(settings_.vdi, vdi_);
-  }
+  if (locked_) co_await giveBack();
   co_await link_.close();
+}
+
+// The lock. A gateway that is gone, or does not answer, keeps it until it is called again, and is not waited for.
+Task<void> Volume::giveBack() {
+  owed_ = vdi_;
+  if (!link_.isUp()) co_return;
+  const std::unique_ptr<Loop::Watch> enough =
+      Loop::current()->timer(std::chrono::seconds(2), [this] { link_.drop("the gateway does not answer"); });
+  Desk desk(link_);
+  const Result<void> released = co_await desk.releaseOnce(settings_.vdi, vdi_);
+  if (released.ok()) owed_ = 0;
 }
 
 std::uint16_t Volume::cacheFlag() const { return direct_ || noCache_ ? kFlagDirect : kFlagCache; }
@@ -55,6 +60,10 @@ Task<Result<Reply>> Volume::callName(Desk& desk) {
 // On a new connection: the first one opens the disk, later ones look whether it is still the same.
 Task<Result<void>> Volume::greet() {
   Desk desk(link_, Desk::Use::kGreeting);
+  if (owed_ != 0 && !forWriting_) {
+    RHEA_CO_CHECK(co_await desk.release(settings_.vdi, owed_));
+    owed_ = 0;
+  }
   RHEA_CO_TRY(const Reply reply, co_await callName(desk));
   if (reply.result != 0) co_return desk.refused(reply, "opening it", name());
   noteGateway();
@@ -207,6 +216,9 @@ Task<Result<void>> Volume::beginWriting() {
   if (usable.ok() && settings_.locking) {
     Desk desk(link_);
     Result<Reply> reply = co_await desk.lock(name());
+    // What was not given back is held still.
+    const bool held = reply.ok() && reply->result == codeOf(Code::kLocked) && std::exchange(owed_, 0) != 0;
+    if (held) reply = co_await desk.find(name());
     if (reply.ok() && reply->result != 0) reply = desk.refused(*reply, "locking it", name());
     if (reply.ok()) {
       locked_ = true;
@@ -225,9 +237,7 @@ Task<Result<void>> Volume::beginWriting() {
 Task<void> Volume::endWriting() {
   if (!forWriting_) co_return;
   forWriting_ = false;
-  if (!std::exchange(locked_, false)) co_return;
-  Desk desk(link_);
-  (void)co_await desk.release(settings_.vdi, vdi_);
+  if (std::exchange(locked_, false)) co_await giveBack();
 }
 
 }  // namespace rhea::block::sheepdog

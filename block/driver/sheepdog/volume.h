@@ -83,6 +83,7 @@ class Volume final : private Greeter {
   Result<void> checkUse(const Inode& inode) const;
   void take(Inode inode);
   Task<Result<void>> followSnapshot(std::uint32_t from);
+  Task<void> giveBack();
   void noteGateway();
 
   // What became of a request to the cluster, for those who go on with it.
@@ -115,6 +116,7 @@ class Volume final : private Greeter {
   Inode inode_;
   std::uint32_t vdi_ = 0;  // 0: not open
   bool locked_ = false;
+  std::uint32_t owed_ = 0;  // a lock that could not be given back yet; 0: none
   std::uint8_t shift_ = kDefaultShift;
   std::atomic<std::uint64_t> objectSize_{std::uint64_t{1} << kDefaultShift};
   std::atomic<std::uint64_t> length_{0};
