@@ -257,6 +257,7 @@ TEST(Transcribe, EmitsTheSameInstructionWithItsOperandsReplaced) {
       {"00 fb", 10, "00 fb"},                                                  // add bl, bh
       {"40 88 33", 10, "41 88 37"},                                            // mov [rbx], sil
       {"49 bf 08 07 06 05 04 03 02 01", 10, "49 ba 08 07 06 05 04 03 02 01"},  // mov r15, 0x102030405060708
+      {"0f af c3", 10, "39 c0 0f af c3"},                                      // imul eax, ebx: cmp eax, eax before it
       {"0f 1f 44 00 00", 10, ""},                                              // nop [rax+rax]
       {"f3 0f 1e fa", 10, ""},                                                 // endbr64
       {"66 0f 6f 07", 10, "66 41 0f 6f 07"},                                   // movdqa xmm0, [rdi]

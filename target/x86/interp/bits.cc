@@ -100,30 +100,30 @@ struct Bit {
   }
 };
 
-#define RHEA_SCAN(Name, mnemonic)                                                      \
-  struct Name {                                                                        \
-    template <class T, Form, bool kMemory>                                             \
-    static Outcome body(Cpu& cpu, const Insn& i) {                                     \
-      if constexpr (sizeof(T) == 1) {                                                  \
-        return cpu.undefined();                                                        \
-      } else {                                                                         \
-        T from;                                                                        \
-        if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;                 \
-        T to = cpu.gpr<T>(i.reg);                                                      \
-        std::uint16_t flags = cpu.st.arith;                                            \
-        asm("addb $0x7f, %%al\n\tsahf\n\t" mnemonic " %[from], %[to]" RHEA_FLAGS_TO_AX \
-            : [to] "+&r"(to), "+&a"(flags)                                             \
-            : [from] "r"(from)                                                         \
-            : "cc");                                                                   \
-        cpu.st.arith = flags;                                                          \
-        if constexpr (kKeepsOnZero) {                                                  \
-          if (from == 0) return Outcome::kNext;                                        \
-        }                                                                              \
-        cpu.setGpr<T>(i.reg, to);                                                      \
-        return Outcome::kNext;                                                         \
-      }                                                                                \
-    }                                                                                  \
-    static constexpr bool kKeepsOnZero = mnemonic[0] == 'b';                           \
+#define RHEA_SCAN(Name, mnemonic)                                        \
+  struct Name {                                                          \
+    template <class T, Form, bool kMemory>                               \
+    static Outcome body(Cpu& cpu, const Insn& i) {                       \
+      if constexpr (sizeof(T) == 1) {                                    \
+        return cpu.undefined();                                          \
+      } else {                                                           \
+        T from;                                                          \
+        if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;   \
+        T to = cpu.gpr<T>(i.reg);                                        \
+        std::uint16_t flags;                                             \
+        asm(RHEA_FRESH_FLAGS mnemonic " %[from], %[to]" RHEA_FLAGS_TO_AX \
+            : [to] "+&r"(to), "=&a"(flags)                               \
+            : [from] "r"(from)                                           \
+            : "cc");                                                     \
+        cpu.st.arith = flags;                                            \
+        if constexpr (kKeepsOnZero) {                                    \
+          if (from == 0) return Outcome::kNext;                          \
+        }                                                                \
+        cpu.setGpr<T>(i.reg, to);                                        \
+        return Outcome::kNext;                                           \
+      }                                                                  \
+    }                                                                    \
+    static constexpr bool kKeepsOnZero = mnemonic[0] == 'b';             \
   };
 // bsf and bsr leave the destination as it is (all 64 bits) when the source is zero, as AMD documents and Intel does.
 RHEA_SCAN(Bsf, "bsf")

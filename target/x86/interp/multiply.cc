@@ -14,15 +14,15 @@ struct MultiplyAccumulator {
     // AX holds the product, then the flags: the product is moved away in between.
     std::uint64_t low = cpu.st.gpr[kRax];
     std::uint64_t high = 0;
-    std::uint16_t flags = cpu.st.arith;  // a host may leave SF, ZF, AF and PF
+    std::uint16_t flags;
     if constexpr (kSigned) {
-      asm("sahf\n\tmov %[low], %%rax\n\timul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
-          : [low] "+&r"(low), "+&a"(flags), "+&d"(high)
+      asm(RHEA_FRESH_FLAGS "mov %[low], %%rax\n\timul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
+          : [low] "+&r"(low), "=&a"(flags), "+&d"(high)
           : [from] "r"(from)
           : "cc");
     } else {
-      asm("sahf\n\tmov %[low], %%rax\n\tmul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
-          : [low] "+&r"(low), "+&a"(flags), "+&d"(high)
+      asm(RHEA_FRESH_FLAGS "mov %[low], %%rax\n\tmul%z[from] %[from]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
+          : [low] "+&r"(low), "=&a"(flags), "+&d"(high)
           : [from] "r"(from)
           : "cc");
     }
@@ -48,8 +48,11 @@ struct MultiplyRegister {
       T from;
       if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
       T to = kThree ? static_cast<T>(i.imm) : cpu.gpr<T>(i.reg);
-      std::uint16_t flags = cpu.st.arith;
-      asm("sahf\n\timul %[from], %[to]" RHEA_FLAGS_TO_AX : [to] "+&r"(to), "+&a"(flags) : [from] "r"(from) : "cc");
+      std::uint16_t flags;
+      asm(RHEA_FRESH_FLAGS "imul %[from], %[to]" RHEA_FLAGS_TO_AX
+          : [to] "+&r"(to), "=&a"(flags)
+          : [from] "r"(from)
+          : "cc");
       cpu.setGpr<T>(i.reg, to);
       cpu.st.arith = flags;
       return Outcome::kNext;
@@ -65,17 +68,17 @@ using Wide =
 // The quotient is known to fit: the host divides, and leaves the flags that it leaves.
 template <class T, bool kSigned>
 void divideOnHost(State& st, T& low, T& high, T by) {
-  std::uint16_t flags = st.arith;
+  std::uint16_t flags;
   std::uint64_t quotient = sizeof(T) == 1 ? static_cast<std::uint64_t>(low | (high << 8)) : low;
   std::uint64_t remainder = high;
   if constexpr (kSigned) {
-    asm("addb $0x7f, %%al\n\tsahf\n\tmov %[low], %%rax\n\tidiv%z[by] %[by]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
-        : [low] "+&r"(quotient), "+&a"(flags), "+&d"(remainder)
+    asm(RHEA_FRESH_FLAGS "mov %[low], %%rax\n\tidiv%z[by] %[by]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
+        : [low] "+&r"(quotient), "=&a"(flags), "+&d"(remainder)
         : [by] "r"(by)
         : "cc");
   } else {
-    asm("addb $0x7f, %%al\n\tsahf\n\tmov %[low], %%rax\n\tdiv%z[by] %[by]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
-        : [low] "+&r"(quotient), "+&a"(flags), "+&d"(remainder)
+    asm(RHEA_FRESH_FLAGS "mov %[low], %%rax\n\tdiv%z[by] %[by]\n\tmov %%rax, %[low]" RHEA_FLAGS_TO_AX
+        : [low] "+&r"(quotient), "=&a"(flags), "+&d"(remainder)
         : [by] "r"(by)
         : "cc");
   }

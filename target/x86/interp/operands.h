@@ -6,6 +6,9 @@
 namespace rhea::x86 {
 
 // Behind an instruction in an asm statement: flags into AX as State::arith keeps them.
+// In front of an instruction that may leave all of its undefined flags as they were: they are then the same whatever
+// the guest did before, here and in translated code (t1/transcribe.cc).
+#define RHEA_FRESH_FLAGS "cmp %%eax, %%eax\n\t"
 #define RHEA_FLAGS_TO_AX "\n\tlahf\n\tseto %%al"
 
 // The rm operand's value.

@@ -60,6 +60,9 @@ class Collector {
   void flags() {
     const auto changed = static_cast<std::uint16_t>(row_.flagsWritten | row_.flagsUndefined);
     facts_.flagsWritten = changed;
+    facts_.freshFlags = (changed & kArithmeticFlags) == kArithmeticFlags && row_.flagsWritten != changed &&
+                        row_.flagsRead == 0 && !isShift(row_.pattern);
+    if (facts_.freshFlags) return;
     facts_.flagsRead = static_cast<std::uint16_t>(row_.flagsRead | (changed & ~surelyWritten()));
   }
   std::uint16_t surelyWritten() const {

@@ -18,6 +18,8 @@ struct Facts {
   // read too, so that written and not read means: the old value is lost.
   std::uint16_t flagsRead = 0;
   std::uint16_t flagsWritten = 0;
+  // May leave flags as they were, but only undefined ones: its copy sets them before, so that they count as written.
+  bool freshFlags = false;
 
   enum Memory : std::uint8_t { kNone, kRead, kWrite, kModify };
   Memory memory = kNone;

@@ -147,7 +147,7 @@ void Translator::leave() {
   e_.load(kHostRbp, Mem::at(kTemp0));
 }
 
-// A quotient that may not fit is T0's, which raises the exception. The flags go through the host's division.
+// A quotient that may not fit is T0's, which raises the exception.
 void Translator::divide(const Insn& insn, bool isSigned) {
   saveFlags();
   const bool wide = insn.operandBytes() == 8;
@@ -172,8 +172,7 @@ void Translator::divide(const Insn& insn, bool isSigned) {
     e_.arith(7, kTemp0, 1, wide);
     coldStep(e_.jumpIf(6));
   }
-  flags_ = Flags::kState;
-  needFlags();
+  e_.op(0x39, kHostRax, kHostRax, false);  // as the interpreter does: a division may leave the flags
   e_.op(0xf7, isSigned ? 7 : 6, by, wide);
   flags_ = Flags::kHost;
 }

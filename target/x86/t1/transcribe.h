@@ -25,7 +25,8 @@ struct Place {
 struct Encoded {
   bool good = false;      // false: cannot be encoded with these registers (ah to bh beside ones that need a REX prefix)
   std::uint8_t size = 0;  // may be 0: an instruction that does nothing
-  std::uint8_t at = 0;    // where the instruction itself begins; around it may stand exchanges of al and ah and so on
+  std::uint8_t at = 0;    // where the instruction itself begins; around it may stand exchanges of al and ah and so on,
+                          // before it a comparison that sets the flags which it may leave undefined
 };
 constexpr std::size_t kMostEncoded = 24;
 
