@@ -5,6 +5,7 @@
 #include "block/tool/prove/report.h"
 #include "tests/block/driver-harness.h"
 #include "tests/block/qcow2-support.h"
+#include "tests/support/sanitized.h"
 
 namespace rhea::block::prove {
 namespace {
@@ -34,8 +35,8 @@ class ProveQcow2 : public Qcow2Test {
     plan.subject = subject(std::move(options));
     plan.folder = dir_.path();
     plan.runs = allRuns();
-    plan.workload.requests = 120;
-    plan.crash.states = 250;
+    plan.workload.requests = rhea::test::kSlowness == 1 ? 120 : 60;
+    plan.crash.states = rhea::test::kSlowness == 1 ? 250 : 60;
     test::OnLoop loop;
     const Services services;
     const Result<Proof> proof = loop.run(prove(loop.loop(), services, std::move(plan)));
