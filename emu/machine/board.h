@@ -24,8 +24,8 @@ std::span<const Board> boards();
 // The board and accelerator that -machine and -accel ask for, as merged keys. Errors name what exists.
 Result<const Board*> chooseBoard(const Keyval& machine);
 enum class Accelerator : std::uint8_t { kInterpreter, kTranslator };
-// "kvm:tcg", the names in order of preference: the first that this build has. Errors: a name that is no accelerator; none
-// of them can run this board's CPUs. The board `none` runs no code, so it takes every accelerator.
+// "kvm:tcg", the names in order of preference: the first that this build has. Errors: a name that is no accelerator;
+// none of them can run this board's CPUs. The board `none` runs no code, so it takes every accelerator.
 Result<Accelerator> chooseAccelerator(std::string_view names, const Board& board);
 
 // Adds the classes of all boards.
