@@ -323,8 +323,8 @@ TEST_F(FileReopen, UnderLoadFromSeveralLoopsNothingIsLostAndOldDescriptorsClose)
   EXPECT_EQ(openDescriptorsOf(path_), 1U);
 }
 
-// Neighbouring sectors, so that all of them lie in one folio of the page cache; the kernel tells a collision at the next
-// fdatasync, as EIO.
+// Neighbouring sectors, so that all of them lie in one folio of the page cache; the kernel tells a collision at the
+// next fdatasync, as EIO.
 Task<void> hammerOneFolio(Driver& driver, std::uint64_t at, const std::atomic<bool>& stop, std::atomic<int>& ended) {
   DriverHarness::Buffer out(512, 1);
   for (int i = 0; !stop; ++i) {
