@@ -58,6 +58,8 @@ Task<void> Queue::stop() {
   again_.clear();
   phase_ = Phase::kStopped;
   (void)co_await idle_.wait();
+  // What came back last may have kicked, and a mail under way must find its queue.
+  while (kick_.sent.load(std::memory_order_acquire)) (void)co_await loop_.sleep(Duration::zero());
   if (std::exchange(listed_, false)) loop_.removeRoundEnd(*this);
   stopping_ = false;
   pushed_ = false;
