@@ -4,7 +4,6 @@
 #include "block/tool/prove/subjects.h"
 #include "emu/base/json.h"
 #include "tests/block/driver-harness.h"
-#include "tests/support/sanitized.h"
 
 namespace rhea::block::prove {
 namespace {
@@ -22,7 +21,7 @@ class Prove : public testing::Test {
     plan.folder = dir_.path();
     plan.runs = std::move(runs);
     plan.workload.requests = 150;
-    plan.crash.states = rhea::test::kSlowness == 1 ? 400 : 150;
+    plan.crash.states = 400;
     return plan;
   }
   Proof proofOf(ProofPlan plan) {
