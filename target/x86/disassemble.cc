@@ -1,5 +1,6 @@
 // An instruction's text: mnemonic and operands in Intel order, as the table names them.
 #include "target/x86/decode.h"
+#include "target/x86/operand-size.h"
 
 namespace rhea::x86 {
 
@@ -11,21 +12,8 @@ constexpr const char* kWords[] = {"ax", "cx", "dx", "bx", "sp", "bp", "si", "di"
 constexpr const char* kSegments[] = {"es", "cs", "ss", "ds", "fs", "gs", "?", "?"};
 
 unsigned bytesOf(const Insn& i, OperandSize size) {
+  if (const unsigned fixed = fixedBytes(size); fixed != 0) return fixed;
   switch (size) {
-    case OperandSize::kByte:
-      return 1;
-    case OperandSize::kWord:
-      return 2;
-    case OperandSize::kDword:
-      return 4;
-    case OperandSize::kQword:
-      return 8;
-    case OperandSize::kOcta:
-      return 16;
-    case OperandSize::kYmm:
-      return 32;
-    case OperandSize::kTen:
-      return 10;
     case OperandSize::kOperand32:
       return std::min(i.operandBytes(), 4U);
     case OperandSize::kNatural:

@@ -6,6 +6,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "target/x86/operand-size.h"
+
 namespace rhea::x86::test {
 namespace {
 
@@ -118,21 +120,8 @@ class Maker {
   }
 
   unsigned bytes(const Operand& o) const {
+    if (const unsigned fixed = fixedBytes(o.size); fixed != 0) return fixed;
     switch (o.size) {
-      case OperandSize::kByte:
-        return 1;
-      case OperandSize::kWord:
-        return 2;
-      case OperandSize::kDword:
-        return 4;
-      case OperandSize::kQword:
-        return 8;
-      case OperandSize::kOcta:
-        return 16;
-      case OperandSize::kYmm:
-        return 32;
-      case OperandSize::kTen:
-        return 10;
       case OperandSize::kNatural:
         return w_ ? 8 : 4;
       case OperandSize::kVectorLength:

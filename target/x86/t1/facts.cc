@@ -1,5 +1,7 @@
 #include "target/x86/t1/facts.h"
 
+#include "target/x86/operand-size.h"
+
 namespace rhea::x86::t1 {
 
 namespace {
@@ -166,21 +168,8 @@ unsigned operandBytes(const Insn& i, const Operand& operand) {
   const bool wide = i.w();
   // The decoder keeps the first operand's size; others follow from the prefixes. 16-bit code is not for copying.
   const unsigned byPrefix = wide ? 8 : i.has(Insn::k66) ? 2 : 4;
+  if (const unsigned fixed = fixedBytes(operand.size); fixed != 0) return fixed;
   switch (operand.size) {
-    case OperandSize::kByte:
-      return 1;
-    case OperandSize::kWord:
-      return 2;
-    case OperandSize::kDword:
-      return 4;
-    case OperandSize::kQword:
-      return 8;
-    case OperandSize::kOcta:
-      return 16;
-    case OperandSize::kYmm:
-      return 32;
-    case OperandSize::kTen:
-      return 10;
     case OperandSize::kOperand:
       return rows()[i.row].is(kDefault64) || rows()[i.row].is(kForce64) ? i.operandBytes() : byPrefix;
     case OperandSize::kOperand32:
