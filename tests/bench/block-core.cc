@@ -16,6 +16,7 @@
 #include "emu/io/offload.h"
 #include "qapi/types-block-options.h"
 #include "tests/lib/bench-peer.h"
+#include "tests/support/run-task.h"
 
 namespace rhea::block {
 namespace {
@@ -84,11 +85,6 @@ Task<void> atDepth(Run& run) {
   co_await group.join();
 }
 
-template <class T>
-Task<void> keep(Task<T> task, std::optional<T>& place) {
-  place.emplace(co_await std::move(task));
-}
-
 Task<bool> always(Task<void> task) {
   co_await std::move(task);
   co_return true;
@@ -137,10 +133,7 @@ class Bench {
  private:
   template <class T>
   T run(Task<T> task) {
-    std::optional<T> place;
-    loop_->spawn(keep<T>(std::move(task), place));
-    loop_->waitUntil([&] { return place.has_value(); });
-    return std::move(*place);
+    return rhea::test::runTask(*loop_, std::move(task));
   }
 
   WorkerPool workers_;

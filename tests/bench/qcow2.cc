@@ -14,6 +14,7 @@
 #include "emu/base/base.h"
 #include "emu/io/offload.h"
 #include "tests/lib/bench-peer.h"
+#include "tests/support/run-task.h"
 
 namespace rhea::block {
 namespace {
@@ -53,11 +54,6 @@ Task<bool> all(Run& run, const std::byte* memory) {
   co_return true;
 }
 
-template <class T>
-Task<void> keep(Task<T> task, std::optional<T>& place) {
-  place.emplace(co_await std::move(task));
-}
-
 class Bench {
  public:
   Bench(const std::string& path, std::string_view mode) : drivers_(allDrivers()) {
@@ -90,10 +86,7 @@ class Bench {
  private:
   template <class T>
   T run(Task<T> task) {
-    std::optional<T> place;
-    loop_->spawn(keep<T>(std::move(task), place));
-    loop_->waitUntil([&] { return place.has_value(); });
-    return std::move(*place);
+    return rhea::test::runTask(*loop_, std::move(task));
   }
   WorkerPool workers_;
   std::unique_ptr<Loop> loop_ = Loop::create("bench", workers_).value();

@@ -16,6 +16,7 @@
 #include "block/options/open-drive.h"
 #include "emu/io/offload.h"
 #include "tests/lib/sheepdog-double.h"
+#include "tests/support/run-task.h"
 
 namespace rhea::block {
 namespace {
@@ -53,11 +54,6 @@ Task<bool> all(Run& run, std::vector<std::byte>& memory, unsigned depth) {
   for (unsigned i = 0; i < depth; ++i) group.spawn(worker(run, memory.data() + i * kBlock));
   co_await group.join();
   co_return true;
-}
-
-template <class T>
-Task<void> keep(Task<T> task, std::optional<T>& place) {
-  place.emplace(co_await std::move(task));
 }
 
 struct Measured {
@@ -119,10 +115,7 @@ class Bench {
  private:
   template <class T>
   T run(Task<T> task) {
-    std::optional<T> place;
-    loop_->spawn(keep<T>(std::move(task), place));
-    loop_->waitUntil([&] { return place.has_value(); });
-    return std::move(*place);
+    return rhea::test::runTask(*loop_, std::move(task));
   }
   WorkerPool workers_;
   std::unique_ptr<Loop> loop_ = Loop::create("bench", workers_).value();
