@@ -36,7 +36,7 @@ class Qcow2Check : public testing::Test {
   // Repairs what was damaged; everything that could be read can be read.
   CheckReport repair(const TinyQcow2& damaged, CheckWish wish = kAll) {
     file_.bytes() = damaged.bytes;
-    const auto before = readableClusters(file_.bytes());
+    const auto before = readableClusters(damaged.bytes);
     const CheckReport report = check(wish);
     EXPECT_TRUE(keepsAll(before, readableClusters(file_.bytes()))) << told(report);
     return report;

@@ -34,12 +34,12 @@ bool use(test::MemoryFile& file, const DiskPtr& disk) {
   const std::uint64_t at = length / 3;
   const std::size_t bytes = std::min<std::size_t>(memory.size(), static_cast<std::size_t>(length - at));
   if (bytes == 0) return true;
-  std::ranges::fill(memory, std::byte{0x5A});
+  view(bytes).fill(std::byte{0x5A});
   const Result<void> written = file.run(disk->write(Extent(at, bytes), view(bytes)));
-  std::ranges::fill(memory, std::byte{0});
+  const std::vector<std::byte> put(memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(bytes));
+  view(bytes).fill(std::byte{0});
   if (written.ok() && file.run(disk->read(Extent(at, bytes), view(bytes))).ok()) {
-    holds = std::all_of(memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(bytes),
-                        [](std::byte b) { return b == std::byte{0x5A}; });
+    holds = std::memcmp(memory.data(), put.data(), bytes) == 0;
   }
   const std::uint64_t cluster = image.image().geometry.clusterSize();
   (void)file.run(disk->writeZeroes(Extent(0, std::min(length, 3 * cluster)), WriteFlags::mayUnmap()));

@@ -24,11 +24,9 @@ class BytesDriver final : public Driver, public Resizer {
   Limits limits() const override { return {}; }
   std::uint64_t length() const override { return bytes_->size(); }
   Task<Result<void>> read(Extent at, IoVector to) override {
-    to.fill(std::byte{0});
-    if (at.offset < bytes_->size()) {
-      to.copyFrom(&(*bytes_)[static_cast<std::size_t>(at.offset)],
-                  static_cast<std::size_t>(std::min(at.length, bytes_->size() - at.offset)));
-    }
+    const std::uint64_t stored = std::min(at.length, bytes_->size() - std::min(at.offset, bytes_->size()));
+    if (stored != 0) to.copyFrom(&(*bytes_)[static_cast<std::size_t>(at.offset)], static_cast<std::size_t>(stored));
+    if (stored < at.length) to.slice(stored, at.length - stored).fill(std::byte{0});
     co_return success();
   }
   Task<Result<void>> write(Extent at, IoVector from, WriteFlags) override {

@@ -25,7 +25,8 @@ class MemoryFile {
 
  private:
   std::shared_ptr<std::vector<std::byte>> bytes_ = std::make_shared<std::vector<std::byte>>();
-  WorkerPool workers_;
+  // No threads: with nothing else to do meanwhile, a hop to a worker and back is what a run would consist of.
+  WorkerPool workers_{0};
   std::unique_ptr<Loop> loop_ = Loop::create("memory-file", workers_).value();
   block::DriverRegistry drivers_;
   Services services_;

@@ -46,9 +46,15 @@ class TinyQcow2 {
 // then where it is damaged, four bytes each: a place (in words, 16 bits), how, with what.
 std::vector<std::byte> imageOf(std::span<const std::uint8_t> input);
 
-// What a reader finds in each cluster of the disk and of every snapshot, by the place of its L2 entry: the words that
-// say what it is, and the bytes where all of them are in the file and not in its header.
-using Readable = std::map<std::uint64_t, std::vector<std::byte>>;
+// What a reader finds in a cluster of the disk or of a snapshot: the place of its L2 entry, the words that say what it
+// is, and the bytes where all of them are in the file and not in its header. These are a part of the image that was
+// read, which has to be there as long.
+struct ReadableCluster {
+  std::uint64_t at = 0;
+  std::array<std::uint64_t, 2> words = {};
+  std::span<const std::byte> bytes;
+};
+using Readable = std::vector<ReadableCluster>;  // each place once, by place
 Readable readableClusters(std::span<const std::byte> image);
 // Whether all that could be read before still can, and is the same.
 bool keepsAll(const Readable& before, const Readable& after);
