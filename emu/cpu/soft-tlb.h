@@ -2,9 +2,13 @@
 // that a page that may be read at full speed but not written (code, dirty log, copy on write) is simply absent from
 // one.
 //
-// An entry's tag is the page's virtual address; an empty one's has bits below the page set, which no address can equal.
-// Whatever must not take the fast path has no entry.
+// Two levels. The first is what accesses compare with: an entry's tag is the page's virtual address; an empty one's has
+// bits below the page set, which no address can equal. The second is larger and mixes the address's upper bits in, so
+// that arrays at a power of two's distance do not meet; it is emptied by numbers: a tag's low bits say the flush that
+// it came after. Whatever must not take the fast path has no entry in either.
 #pragma once
+
+#include <cstdlib>
 
 #include "emu/base/base.h"
 
@@ -14,16 +18,44 @@ class SoftTlb {
  public:
   static constexpr unsigned kBits = 10;
   static constexpr std::size_t kEntries = std::size_t{1} << kBits;
+  static constexpr unsigned kSecondBits = 14;
+  static constexpr std::size_t kSecondEntries = std::size_t{1} << kSecondBits;
   static constexpr std::uint64_t kEmpty = 0xfff;
   static constexpr std::uint64_t kPageMask = ~std::uint64_t{0xfff};
+  static constexpr std::size_t kListed = 256;
 
   struct Entry {
     std::uint64_t tag = kEmpty;
     std::uint64_t addend = 0;  // host address minus guest-virtual address
   };
   using Table = std::array<Entry, kEntries>;
+  // Of one kind of access. Valid are tags with one of the two numbers in their low bits: odd ones for pages of one
+  // address space, even ones for global pages. Zero is never valid: the memory is given as it is touched.
+  struct Second {
+    Entry* entries = nullptr;
+    std::uint64_t own = 1, global = 2;
+  };
+  // Plain data, which translated code reads and fills too (target/x86/t1).
+  struct Tables {
+    Table read, write;
+    std::array<Second, 2> second;  // reads, writes
+    std::uint32_t used = 0;        // slots filled since the last flush; more than kListed: too many to be listed
+    std::array<std::uint16_t, kListed + 1> usedSlots{};
+    std::array<bool, kEntries> global{};  // what the slot holds may outlive a flush of one address space
+  };
+
+  SoftTlb() {
+    for (std::size_t n = 0; n < 2; ++n) {
+      memory_[n].reset(static_cast<Entry*>(std::calloc(kSecondEntries, sizeof(Entry))));
+      if (memory_[n] == nullptr) throw std::bad_alloc();
+      tables_.second[n].entries = memory_[n].get();
+    }
+  }
 
   static std::size_t slot(std::uint64_t address) { return (address >> 12) & (kEntries - 1); }
+  static std::size_t secondSlot(std::uint64_t address) {
+    return ((address >> 12) ^ (address >> (12 + kSecondBits))) & (kSecondEntries - 1);
+  }
 
   // The host address of `size` bytes, nullptr unless all are in one page that has an entry.
   static std::uint8_t* find(const Table& table, std::uint64_t address, std::size_t size) {
@@ -32,55 +64,94 @@ class SoftTlb {
       return nullptr;
     return reinterpret_cast<std::uint8_t*>(address + entry.addend);  // NOLINT
   }
-  std::uint8_t* findRead(std::uint64_t address, std::size_t size) const { return find(read_, address, size); }
-  std::uint8_t* findWrite(std::uint64_t address, std::size_t size) const { return find(write_, address, size); }
+  std::uint8_t* findRead(std::uint64_t address, std::size_t size) const { return find(tables_.read, address, size); }
+  std::uint8_t* findWrite(std::uint64_t address, std::size_t size) const { return find(tables_.write, address, size); }
+
+  // One byte's, from either level; what the second one knows is in the first afterwards.
+  std::uint8_t* look(bool write, std::uint64_t address) {
+    if (std::uint8_t* const host = find(write ? tables_.write : tables_.read, address, 1)) return host;
+    const Second& second = tables_.second[write ? 1 : 0];
+    const Entry& entry = second.entries[secondSlot(address)];
+    const std::uint64_t page = address & kPageMask;
+    const bool global = entry.tag == (page | second.global);
+    if (!global && entry.tag != (page | second.own)) return nullptr;
+    fillFirst(write, page, entry.addend, global);
+    return reinterpret_cast<std::uint8_t*>(address + entry.addend);  // NOLINT
+  }
 
   void fill(bool write, std::uint64_t address, std::uint8_t* hostOfPage, bool global) {
     const std::uint64_t page = address & kPageMask;
-    const std::size_t at = slot(address);
-    (write ? write_ : read_)[at] = {page, reinterpret_cast<std::uint64_t>(hostOfPage) - page};
-    // The slot's two entries share the flag: global only if both may stay.
-    const std::uint64_t other = (write ? read_ : write_)[at].tag;
-    if (used_ < usedSlots_.size()) usedSlots_[used_] = static_cast<std::uint16_t>(at);
-    ++used_;
-    global_[at] = global && (other == kEmpty || other == page || global_[at]);
+    const std::uint64_t addend = reinterpret_cast<std::uint64_t>(hostOfPage) - page;
+    const Second& second = tables_.second[write ? 1 : 0];
+    second.entries[secondSlot(page)] = {page | (global ? second.global : second.own), addend};
+    filled_[write ? 1 : 0] = true;
+    fillFirst(write, page, addend, global);
   }
-  void dropPage(std::uint64_t address) { drop(slot(address)); }
+  void dropPage(std::uint64_t address) {
+    drop(slot(address));
+    for (const Second& second : tables_.second) second.entries[secondSlot(address)] = {0, 0};
+  }
   // All entries, or all but those of global pages.
   void flush(bool globalToo) {
-    if (used_ > usedSlots_.size()) {
-      used_ = 0;
+    for (std::size_t n = 0; n < 2; ++n) renumber(n, globalToo);
+    if (tables_.used > kListed) {
+      tables_.used = 0;
       for (std::size_t at = 0; at < kEntries; ++at) dropOrKeep(at, globalToo);
       return;
     }
-    const std::size_t count = std::exchange(used_, 0);
-    for (std::size_t n = 0; n < count; ++n) dropOrKeep(usedSlots_[n], globalToo);
+    const std::size_t count = std::exchange(tables_.used, 0);
+    for (std::size_t n = 0; n < count; ++n) dropOrKeep(tables_.usedSlots[n], globalToo);
   }
   void flushWrites() {
-    for (Entry& entry : write_) entry.tag = kEmpty;
+    renumber(1, true);
+    if (tables_.used > kListed) {
+      for (Entry& entry : tables_.write) entry.tag = kEmpty;
+      return;
+    }
+    for (std::size_t n = 0; n < tables_.used; ++n) tables_.write[tables_.usedSlots[n]].tag = kEmpty;
   }
 
- public:
-  // For translated code: the read table, the write table behind it.
-  const Entry* reads() const { return read_.data(); }
+  const Tables* tables() const { return &tables_; }
 
  private:
-  void drop(std::size_t at) { read_[at].tag = write_[at].tag = kEmpty; }
+  struct Free {
+    void operator()(Entry* memory) const { std::free(memory); }
+  };
+
+  void fillFirst(bool write, std::uint64_t page, std::uint64_t addend, bool global) {
+    const std::size_t at = slot(page);
+    (write ? tables_.write : tables_.read)[at] = {page, addend};
+    // The slot's two entries share the flag: global only if both may stay.
+    const std::uint64_t other = (write ? tables_.read : tables_.write)[at].tag;
+    list(at);
+    tables_.global[at] = global && (other == kEmpty || other == page || tables_.global[at]);
+  }
+  void renumber(std::size_t which, bool globalToo) {
+    Second& second = tables_.second[which];
+    second.own += 2;
+    if (globalToo) second.global += 2;
+    if (std::max(second.own, second.global) < kEmpty) return;
+    // Memory that nobody has filled stays the host's.
+    if (std::exchange(filled_[which], false)) std::fill_n(second.entries, kSecondEntries, Entry{0, 0});
+    second.own = 1;
+    second.global = 2;
+  }
+  void drop(std::size_t at) { tables_.read[at].tag = tables_.write[at].tag = kEmpty; }
   // A slot is listed once per fill; one that is kept stays listed once at least.
   void dropOrKeep(std::size_t at, bool globalToo) {
-    if (globalToo || !global_[at]) {
+    if (globalToo || !tables_.global[at]) {
       drop(at);
-    } else if (read_[at].tag != kEmpty || write_[at].tag != kEmpty) {
-      if (used_ < usedSlots_.size()) usedSlots_[used_] = static_cast<std::uint16_t>(at);
-      ++used_;
+    } else if (tables_.read[at].tag != kEmpty || tables_.write[at].tag != kEmpty) {
+      list(at);
     }
   }
+  void list(std::size_t at) {
+    if (tables_.used <= kListed) tables_.usedSlots[tables_.used++] = static_cast<std::uint16_t>(at);
+  }
 
-  Table read_;
-  Table write_;
-  std::array<bool, kEntries> global_{};
-  std::array<std::uint16_t, 256> usedSlots_{};
-  std::size_t used_ = 0;
+  Tables tables_;  // at the object's start
+  std::array<std::unique_ptr<Entry, Free>, 2> memory_;
+  std::array<bool, 2> filled_{};  // the second level has ever been, since it was wiped
 };
 
 }  // namespace rhea::cpu

@@ -427,10 +427,18 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     bool writable = false;
   };
 
+  // Host addresses of an operand's piece in its first page, `here` bytes, and of the rest in the next one.
+  struct Halves {
+    std::uint8_t* first = nullptr;  // nullptr: not known
+    std::uint8_t* second = nullptr;
+    std::size_t here = 0;
+  };
+
   enum class Who : std::uint8_t { kUser, kSupervisor, kImplicit };  // kImplicit: tables and TSS, SMAP holds always
 
   bool loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment);
   bool storeSlow(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment);
+  Halves known(bool write, std::uint64_t address, std::size_t size);
   bool checkLinear(std::uint64_t address, std::size_t size, SegmentIndex segment, AccessKind kind);
   Who who() const { return st.cpl == 3 ? Who::kUser : Who::kSupervisor; }
   // Guest-virtual to guest-physical. kSet: A and D bits are set as the access asks, and a page fault is recorded.

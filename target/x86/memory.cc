@@ -4,6 +4,26 @@
 
 namespace rhea::x86 {
 
+namespace {
+
+// Up to eight bytes in one host access.
+void copyAtOnce(void* to, const void* from, std::size_t size) {
+  switch (size) {
+    case 1:
+      return storeHost(to, loadHost<std::uint8_t>(from));
+    case 2:
+      return storeHost(to, loadHost<std::uint16_t>(from));
+    case 4:
+      return storeHost(to, loadHost<std::uint32_t>(from));
+    case 8:
+      return storeHost(to, loadHost<std::uint64_t>(from));
+    default:
+      std::memcpy(to, from, size);
+  }
+}
+
+}  // namespace
+
 std::uint64_t Cpu::effectiveMasked(const Insn& i) const {
   std::uint64_t address = effective(i);
   if ((i.scale & 0x80) != 0) address += i.end;  // a rip-relative displacement that did not fit with it
@@ -89,41 +109,11 @@ void Cpu::accessPhysical(std::uint64_t physical, void* data, std::size_t size, A
   const Place place = placeOf(physical);
   if (place.host != nullptr && place.range->last - physical >= size - 1) {
     if (kind != AccessKind::kWrite) {
-      switch (size) {
-        case 1:
-          storeHost(data, loadHost<std::uint8_t>(place.host));
-          break;
-        case 2:
-          storeHost(data, loadHost<std::uint16_t>(place.host));
-          break;
-        case 4:
-          storeHost(data, loadHost<std::uint32_t>(place.host));
-          break;
-        case 8:
-          storeHost(data, loadHost<std::uint64_t>(place.host));
-          break;
-        default:
-          std::memcpy(data, place.host, size);
-      }
+      copyAtOnce(data, place.host, size);
       return;
     }
     if (!place.writable) return;
-    switch (size) {
-      case 1:
-        storeHost(place.host, loadHost<std::uint8_t>(data));
-        break;
-      case 2:
-        storeHost(place.host, loadHost<std::uint16_t>(data));
-        break;
-      case 4:
-        storeHost(place.host, loadHost<std::uint32_t>(data));
-        break;
-      case 8:
-        storeHost(place.host, loadHost<std::uint64_t>(data));
-        break;
-      default:
-        std::memcpy(place.host, data, size);
-    }
+    copyAtOnce(place.host, data, size);
     wrote(place, physical, size, false);
     return;
   }
@@ -168,11 +158,34 @@ bool Cpu::access(std::uint64_t address, void* data, std::size_t size, AccessKind
   return true;
 }
 
+// In one page or two, as far as the soft TLB knows both. A TLB that stays empty sends all that wants checks elsewhere.
+Cpu::Halves Cpu::known(bool write, std::uint64_t address, std::size_t size) {
+  Halves halves;
+  halves.here = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
+  halves.first = tlb_->look(write, address);
+  if (halves.first == nullptr || halves.here == size) return halves;
+  halves.second = tlb_->look(write, address + halves.here);
+  if (halves.second == nullptr) halves.first = nullptr;
+  return halves;
+}
+
 bool Cpu::loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment) {
+  if (const Halves halves = known(false, address, size); halves.first != nullptr) {
+    copyAtOnce(to, halves.first, halves.here);
+    if (halves.second != nullptr)
+      std::memcpy(static_cast<std::uint8_t*>(to) + halves.here, halves.second, size - halves.here);
+    return true;
+  }
   return checkLinear(address, size, segment, AccessKind::kRead) && access(address, to, size, AccessKind::kRead, who());
 }
 
 bool Cpu::storeSlow(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment) {
+  if (const Halves halves = known(true, address, size); halves.first != nullptr) {
+    copyAtOnce(halves.first, from, halves.here);
+    if (halves.second != nullptr)
+      std::memcpy(halves.second, static_cast<const std::uint8_t*>(from) + halves.here, size - halves.here);
+    return true;
+  }
   return checkLinear(address, size, segment, AccessKind::kWrite) &&
          access(address, const_cast<void*>(from), size, AccessKind::kWrite, who());
 }
@@ -188,6 +201,11 @@ bool Cpu::storeSystem(std::uint64_t address, const void* from, std::size_t size)
 bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment, std::uint8_t*& host) {
   host = tlb_->findWrite(address, size);
   if (host != nullptr) return true;
+  if (const Halves halves = known(true, address, size); halves.first != nullptr) {
+    // Two pages that are neighbours in RAM are one piece.
+    if (halves.second == nullptr || halves.second == halves.first + halves.here) host = halves.first;
+    return true;
+  }
   if (!checkLinear(address, size, segment, AccessKind::kWrite)) return false;
   const std::size_t first = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
   std::uint64_t where = 0;
@@ -210,6 +228,10 @@ bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment
 bool Cpu::readable(std::uint64_t address, std::size_t size, SegmentIndex segment, const std::uint8_t*& host) {
   host = tlb_->findRead(address, size);
   if (host != nullptr) return true;
+  if (const Halves halves = known(false, address, size); halves.first != nullptr) {
+    if (halves.second == nullptr) host = halves.first;
+    return true;
+  }
   if (!checkLinear(address, size, segment, AccessKind::kRead)) return false;
   const std::size_t first = std::min<std::size_t>(size, 0x1000 - (address & 0xfff));
   std::uint64_t where = 0;

@@ -17,9 +17,11 @@ struct Area {
 
   std::uint64_t hostStack = 0;  // RSP of the C++ side while translated code runs
   std::uint64_t engine = 0;     // the Engine, for the gates
-  std::uint64_t reads = 0;      // the soft TLB's read table that is in use; the write table lies behind it
+  std::uint64_t tlb = 0;        // cpu::SoftTlb::Tables that are in use
   std::uint64_t jumpKey = 0;    // address space and mode, in the 16 highest bits
   std::uint64_t target = 0;     // of an indirect call, while its stack slot is looked up
+  // While a page is looked up in the soft TLB's second level: whose cold code asks, where, and the addend.
+  std::uint64_t missedBy = 0, missed = 0, found = 0;
   std::uint32_t hostMxcsr = 0x1f80;
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
   std::uint8_t x87Live = 0;      // likewise the x87 registers

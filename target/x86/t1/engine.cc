@@ -101,7 +101,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
 // Number 0 never matches: empty slots have it.
 void Engine::selectSpace() {
   Area& area = cpu_.area;
-  area.reads = reinterpret_cast<std::uint64_t>(cpu_.tlb_->reads());
+  area.tlb = reinterpret_cast<std::uint64_t>(cpu_.tlb_->tables());
   const std::uint32_t space = cpu_.jumpsNow();
   for (const SpaceKey& known : keys_) {
     if (known.key != 0 && known.space == space && known.mode == cpu_.mode_) {

@@ -69,12 +69,14 @@ class Engine {
   friend class Translator;
   struct Gates {
     std::uint32_t enter = 0, leave = 0, step = 0, loadVectors = 0, loadX87 = 0;
+    std::array<std::uint32_t, 2> refill{};  // reads, writes
   };
   // What the gate answers in place of a link site.
   static constexpr std::uint32_t kNoSite = 0xffffffff, kStepped = 0xfffffffe;
 
   Engine(Cpu& cpu, std::unique_ptr<CodeCache> cache) : cpu_(cpu), cache_(std::move(cache)) {}
   void makeGates();
+  void makeRefill(Emitter& e, bool write);
   Native* native(Block& block);
   void link(std::uint32_t site, const Native& to);
   void fillJump(const Native& to);

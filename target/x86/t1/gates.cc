@@ -171,8 +171,87 @@ void Engine::makeGates() {
   moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
 
+  makeRefill(e, false);
+  makeRefill(e, true);
   cache_->take(e.size());
   codeStart_ = cache_->used();
+}
+
+// What the first level of the soft TLB does not have may be in the second one. r10 is the address, r15 the tag that was
+// looked for - another page's if the operand crosses, with low bits if it is misaligned - and r11 points at the cold
+// code: behind its two instructions are the site, for T0, and the distance to where the probe ends, with the host
+// address in r10. The flags are free.
+void Engine::makeRefill(Emitter& e, bool write) {
+  using Tlb = cpu::SoftTlb;
+  using Tables = Tlb::Tables;
+  const Area& area = cpu_.area;
+  const Mem by = Mem::state(areaOffset(&area.missedBy));
+  const Mem missed = Mem::state(areaOffset(&area.missed));
+  const Mem found = Mem::state(areaOffset(&area.found));
+  const auto in = [](std::size_t offset) { return Mem::at(kTemp2, static_cast<std::int32_t>(offset)); };
+  const std::size_t second = offsetof(Tables, second) + (write ? sizeof(Tlb::Second) : 0);
+  const std::size_t first = write ? offsetof(Tables, write) : offsetof(Tables, read);
+  constexpr std::int32_t kPage = -4096;
+  const auto indexed = [](std::size_t offset, std::uint8_t index, std::uint8_t scale = 0) {
+    Mem mem = Mem::at(kTemp2, static_cast<std::int32_t>(offset));
+    mem.index = index;
+    mem.scale = scale;
+    return mem;
+  };
+
+  gates_.refill[write ? 1 : 0] = e.here();
+  e.store(by, kTemp1);
+  e.store(missed, kTemp0);
+  e.arith(4, kTemp0, kPage);
+  e.op(kOpCmp, kTemp0, kTemp2);
+  const std::uint32_t notOnePage = e.jumpIf(5);
+  e.move(kTemp1, kTemp0);
+  e.shift(5, kTemp1, Tlb::kSecondBits);
+  e.op(kOpXor, kTemp1, kTemp0);
+  e.shift(5, kTemp1, 8);
+  e.arith(4, kTemp1, static_cast<std::int32_t>((Tlb::kSecondEntries - 1) * sizeof(Tlb::Entry)), false);
+  e.load(kTemp2, Mem::state(areaOffset(&area.tlb)));
+  e.op(kOpAdd, kTemp1, in(second + offsetof(Tlb::Second, entries)));
+  e.op(0x0b, kTemp0, in(second + offsetof(Tlb::Second, own)));
+  e.op(kOpCmp, kTemp0, Mem::at(kTemp1, offsetof(Tlb::Entry, tag)));
+  const std::uint32_t maybeGlobal = e.jumpIf(5);
+  // Into its slot of the first level, which is listed.
+  const std::uint32_t hit = e.here();
+  e.load(kTemp1, Mem::at(kTemp1, offsetof(Tlb::Entry, addend)));
+  e.store(found, kTemp1);
+  e.move(kTemp1, kTemp0);
+  e.arith(4, kTemp0, kPage);
+  e.shift(5, kTemp1, 8);
+  e.arith(4, kTemp1, static_cast<std::int32_t>((Tlb::kEntries - 1) * sizeof(Tlb::Entry)), false);
+  e.op(kOpMovStore, kTemp0, indexed(first + offsetof(Tlb::Entry, tag), kTemp1));
+  e.load(kTemp0, found);
+  e.op(kOpMovStore, kTemp0, indexed(first + offsetof(Tlb::Entry, addend), kTemp1));
+  e.shift(5, kTemp1, 4, false);
+  e.op(0xc6, 0, indexed(offsetof(Tables, global), kTemp1), false);  // mov byte: dropped too early, it is found again
+  e.byte(0);
+  e.op(kOpMovLoad, kTemp0, in(offsetof(Tables, used)), false);
+  e.arith(7, kTemp0, static_cast<std::int32_t>(Tlb::kListed), false);
+  const std::uint32_t full = e.jumpIf(7);
+  e.byte(0x66);
+  e.op(kOpMovStore, kTemp1, indexed(offsetof(Tables, usedSlots), kTemp0, 1), false);
+  e.op(0xff, 0, in(offsetof(Tables, used)), false);  // inc
+  e.patch(full, e.here());
+  e.load(kTemp0, missed);
+  e.op(kOpAdd, kTemp0, found);
+  e.load(kTemp1, by);
+  e.op(0x63, kTemp2, Mem::at(kTemp1, 16));  // movsxd
+  e.op(kOpAdd, kTemp2, kTemp1);
+  e.bytes({0x41, 0xff, 0xe7});  // jmp r15
+
+  e.patch(maybeGlobal, e.here());
+  e.arith(4, kTemp0, kPage);
+  e.op(0x0b, kTemp0, in(second + offsetof(Tlb::Second, global)));
+  e.op(kOpCmp, kTemp0, Mem::at(kTemp1, offsetof(Tlb::Entry, tag)));
+  e.patch(e.jumpIf(4), hit);
+  e.patch(notOnePage, e.here());
+  e.load(kTemp1, by);
+  e.op(kOpMovLoad, kTemp0, Mem::at(kTemp1, 12), false);
+  e.jumpTo(gates_.step);
 }
 
 }  // namespace rhea::x86::t1

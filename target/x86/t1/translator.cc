@@ -121,10 +121,10 @@ std::uint32_t Translator::newSite(unsigned index) {
   return static_cast<std::uint32_t>(engine_.sites_.size() - 1);
 }
 
-void Translator::coldStep(std::uint32_t jump) {
-  // One site per instruction is enough.
+// One per instruction is enough.
+std::uint32_t Translator::stepSite() {
   if (unresolved_.empty()) unresolved_.push_back(newSite(index_));
-  cold_.push_back({Cold::kStep, jump, unresolved_.front(), 0});
+  return unresolved_.front();
 }
 
 // T0 does it, always.
@@ -192,12 +192,12 @@ void Translator::loadAddress(const Insn& insn, std::uint8_t to, bool segment) {
 }
 
 void Translator::probe(const Access& access) {
-  constexpr auto kTable = static_cast<std::int32_t>(sizeof(cpu::SoftTlb::Table));
-  const std::int32_t table = access.write ? kTable : 0;
+  using Tables = cpu::SoftTlb::Tables;
+  const auto table = static_cast<std::int32_t>(access.write ? offsetof(Tables, write) : offsetof(Tables, read));
   e_.move(kTemp1, kTemp0);
   e_.shift(5, kTemp1, 8);
   e_.arith(4, kTemp1, 0x3ff0, false);
-  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.reads)));
+  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.tlb)));
   if (access.align != 0 || access.bytes == 1) {
     // A misaligned address keeps low bits, and matches nothing.
     e_.move(kTemp2, kTemp0);
@@ -207,8 +207,9 @@ void Translator::probe(const Access& access) {
     e_.arith(4, kTemp2, -4096);
   }
   e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
-  coldStep(e_.jumpIf(5));
+  const std::uint32_t missed = e_.jumpIf(5);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
+  cold_.push_back({access.write ? Cold::kMissWrite : Cold::kMissRead, missed, stepSite(), e_.here()});
   flags_ = Flags::kState;
 }
 
@@ -290,6 +291,16 @@ void Translator::coldCode() {
         e_.constant(kTemp0, cold.site);
         e_.jumpTo(engine_.gates_.step);
         break;
+      case Cold::kMissRead:
+      case Cold::kMissWrite: {
+        const std::uint32_t self = e_.here();
+        e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip - 7]: this
+        e_.dword(static_cast<std::uint32_t>(-7));
+        e_.jumpTo(engine_.gates_.refill[cold.kind == Cold::kMissWrite ? 1 : 0]);
+        e_.dword(cold.site);
+        e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
+        break;
+      }
       case Cold::kLink:
       case Cold::kLeave:
       case Cold::kVectors:

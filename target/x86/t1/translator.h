@@ -26,10 +26,10 @@ class Translator {
  private:
   // What is behind the hot code: where a jump leads, and what is done there.
   struct Cold {
-    enum Kind : std::uint8_t { kStep, kLink, kLeave, kVectors, kX87 } kind;
+    enum Kind : std::uint8_t { kStep, kMissRead, kMissWrite, kLink, kLeave, kVectors, kX87 } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
-    std::uint64_t rip = 0;
+    std::uint64_t rip = 0;  // misses: the place behind the probe
   };
   // Where the guest's flags are. kBoth: in the host's register and in the state.
   enum class Flags : std::uint8_t { kState, kHost, kBoth };
@@ -83,7 +83,8 @@ class Translator {
   void loadControlWord(const Insn& insn);
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
   std::uint32_t newSite(unsigned index);
-  void coldStep(std::uint32_t jump);
+  std::uint32_t stepSite();
+  void coldStep(std::uint32_t jump) { cold_.push_back({Cold::kStep, jump, stepSite(), 0}); }
   std::uint64_t ripOf(const Insn& insn) const { return rip_ + insn.end - insn.length; }
   std::uint64_t nextRip(const Insn& insn) const { return rip_ + insn.end; }
   // A direct jump to anywhere else is T0's, which raises #GP at the jump.
