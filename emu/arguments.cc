@@ -2,6 +2,7 @@
 
 #include "emu/base/files.h"
 #include "emu/chardev/parse.h"
+#include "emu/cpu/trace-log.h"
 #include "emu/machine/board.h"
 #include "emu/object/version.h"
 #include "hw/core/device-help.h"
@@ -171,6 +172,8 @@ Result<CommandLine> readArguments(std::span<const OptionInfo> table, std::span<c
 
 std::optional<std::string> answerQuestions(const CommandLine& line, const object::ClassTable& classes) {
   if (line.has("help")) return usage(line);
+  if (const std::optional<std::string> items = line.word("d"); items == "help" || items == "?")
+    return cpu::TraceLog::help();
   if (const std::optional<std::string> cpu = line.word("cpu"); cpu == "help" || cpu == "?") return cpuHelp();
   if (line.has("version")) return object::versionLine() + "\n";
   for (const Given& given : line.all()) {

@@ -64,6 +64,7 @@ Result<std::unique_ptr<Program>> Program::create(Given given, Log& log) {
   } else {
     program->audit_ = std::make_unique<monitor::AuditLog>(log);
   }
+  RHEA_CHECK(program->trace_.configure(program->given_.settings.trace));
   program->dispatcher_.setAudit(program->audit_.get());
   program->provideServices();
   program->watchSignals();
@@ -119,6 +120,7 @@ Program::~Program() = default;
 
 void Program::provideServices() {
   services_.provide(log_);
+  services_.provide(trace_);
   services_.provide(fdSets_);
   services_.provide(fileEngine_);
   services_.provide(given_.line);
@@ -177,7 +179,7 @@ Task<Result<void>> Program::makeEverything() {
   if (given_.settings.pc) {
     if (given_.settings.defaultSerial) creation.wantDefaultSerial();
     RHEA_CO_TRY(machine::Pc::Serials serials, co_await creation.serials());
-    machine::Pc::Surroundings around(*loop_, tree_, services_, runState_, events_, ending_, log_);
+    machine::Pc::Surroundings around(*loop_, tree_, services_, runState_, events_, ending_, log_, trace_);
     RHEA_CO_TRY(pc_, co_await machine::Pc::create(around, *given_.settings.pc, std::move(serials)));
     services_.provide(*pc_);
     disks_.setQuiesce([this]() -> Task<void> { co_await pc_->halt(); });

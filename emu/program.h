@@ -55,6 +55,7 @@ class Program {
 
   Given given_;
   Log& log_;
+  cpu::TraceLog trace_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<Loop> loop_;
   Services services_;

@@ -93,6 +93,19 @@ Result<Log::Settings> readLog(const CommandLine& line, const std::string& guest)
   return log;
 }
 
+// -d, -D and -dfilter.
+Result<cpu::TraceLog::Settings> readTrace(const CommandLine& line) {
+  cpu::TraceLog::Settings trace;
+  Result<std::uint32_t> items = cpu::TraceLog::parseItems(line.word("d").value_or(""));
+  if (!items.ok()) return items.takeError().context("-d").hint("-d help lists them").withExitCode(kUsage);
+  trace.items = *items;
+  Result<std::vector<cpu::TraceLog::Range>> ranges = cpu::TraceLog::parseRanges(line.word("dfilter").value_or(""));
+  if (!ranges.ok()) return ranges.takeError().context("-dfilter").withExitCode(kUsage);
+  trace.ranges = *std::move(ranges);
+  trace.file = line.word("D").value_or("");
+  return trace;
+}
+
 // A port on the terminal leaves no room for a monitor of its own there; on mon:stdio it brings one.
 bool serialTakesTerminal(const CommandLine& line) {
   for (const object::Given* given : line.all("serial")) {
@@ -124,6 +137,7 @@ Result<Settings> readSettings(const CommandLine& line) {
     settings.identity.uuid = *std::move(read);
   }
   RHEA_TRY(settings.log, readLog(line, settings.identity.name));
+  RHEA_TRY(settings.trace, readTrace(line));
   RHEA_TRY(settings.flushTime, readFlushTime(line));
   settings.pidFile = line.word("pidfile");
   settings.auditLog = line.word("audit-log");

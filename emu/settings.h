@@ -3,6 +3,7 @@
 
 #include "emu/base/base.h"
 #include "emu/base/log.h"
+#include "emu/cpu/trace-log.h"
 #include "emu/machine/board.h"
 #include "emu/machine/identity.h"
 #include "emu/machine/pc-options.h"
@@ -16,6 +17,7 @@ struct Settings {
   std::optional<machine::PcOptions> pc;             // of a board with CPUs
   machine::Identity identity;
   Log::Settings log;
+  cpu::TraceLog::Settings trace;
   std::optional<std::string> processName;
   std::optional<std::string> pidFile;
   std::optional<std::string> auditLog;

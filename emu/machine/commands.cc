@@ -14,7 +14,8 @@ Task<Result<qapi::StatusInfo>> Command<qapi::QueryStatus>::run(CommandContext co
   const object::RunState& state = context.get<object::RunState>();
   qapi::StatusInfo info;
   info.running = state.running();
-  info.singlestep = false;
+  machine::Pc* pc = context.find<machine::Pc>();
+  info.singlestep = pc != nullptr && pc->options().oneInsn;
   info.status = state.state();
   co_return info;
 }

@@ -145,6 +145,35 @@ Result<void> readRtc(const CommandLine& line, RtcOptions& rtc) {
   return Error(fmt::format("'driftfix={}' cannot be had", fix)).expected("none or slew");
 }
 
+// -accel, each for its own accelerator, -singlestep and -icount.
+Result<void> readAccelerators(const CommandLine& line, PcOptions& options) {
+  options.oneInsn = line.has("singlestep");
+  for (const object::Given* given : line.all("accel")) {
+    const Keyval& pairs = given->pairs;
+    const Keyval::Entry* name = pairs.find("accel");
+    const bool translates = name == nullptr || name->value == "tcg";
+    for (const char* key : {"tb-size", "thread", "split-wx"}) {
+      if (!translates && pairs.find(key) != nullptr)
+        return Error(fmt::format("'{}' is for the accelerator tcg, which '{}' is not", key, name->value));
+    }
+    constexpr unsigned kMostMiB = 65536;
+    RHEA_TRY(const std::optional<unsigned> size, numberOf(pairs, "tb-size", kMostMiB));
+    if (size) options.codeCache = std::uint64_t{*size} << 20;
+    if (const Keyval::Entry* one = pairs.find("one-insn-per-tb"); one != nullptr)
+      options.oneInsn = !isOff(pairs, "one-insn-per-tb");
+    if (isOff(pairs, "split-wx"))
+      return Error("'split-wx=off' cannot be had: code is never writable where it is executed").expected("on");
+    if (const Keyval::Entry* thread = pairs.find("thread"); thread != nullptr && thread->value != "multi")
+      return Error(fmt::format("'thread={}' cannot be had: each CPU has a thread", thread->value)).expected("multi");
+  }
+  return success();
+}
+
+Result<void> readInstructionCount(const CommandLine& line, PcOptions&) {
+  if (!line.has("icount")) return success();
+  return Error("instructions cannot be counted in this version").expected("no -icount");
+}
+
 Result<void> named(Result<void> result, const CommandLine& line, std::string_view option) {
   if (result.ok()) return result;
   const object::Given* given = line.last(option);
@@ -154,6 +183,14 @@ Result<void> named(Result<void> result, const CommandLine& line, std::string_vie
 }
 
 }  // namespace
+
+// Memory is given by the host as it is touched; so much for each that one alone has enough, and many not too much.
+std::size_t PcOptions::codeCacheOfEach() const {
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kEach = 64 * kMiB, kAll = 512 * kMiB;
+  const std::uint64_t share = codeCache ? *codeCache / cpus : std::min(kEach, kAll / cpus);
+  return std::max(share, kMiB) & ~std::uint64_t{0xfff};
+}
 
 Result<PcOptions> readPcOptions(const CommandLine& line) {
   PcOptions options;
@@ -171,6 +208,9 @@ Result<PcOptions> readPcOptions(const CommandLine& line) {
   }
   RHEA_CHECK(named(readActions(line, options.actions), line, "action"));
   RHEA_CHECK(named(readRtc(line, options.rtc), line, "rtc"));
+  RHEA_CHECK(named(readAccelerators(line, options), line, "accel"));
+  RHEA_CHECK(named(readInstructionCount(line, options), line, "icount"));
+  options.perfMap = line.has("perfmap");
   return options;
 }
 

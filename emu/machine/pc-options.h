@@ -37,8 +37,13 @@ struct PcOptions {
   // Guest code is translated (-accel tcg, the default) where the build and the host can, else interpreted.
   // `translateAsked`: in so many words, so that it is worth a warning.
   bool translate = true, translateAsked = false;
+  std::optional<std::uint64_t> codeCache;  // -accel tcg,tb-size=: bytes for the translated code of all CPUs
+  bool oneInsn = false;                    // a block is one instruction
+  bool perfMap = false;
   GuestActions actions;
   RtcOptions rtc;
+
+  std::size_t codeCacheOfEach() const;
 };
 
 // Errors name the option and what would do; exit status 2.

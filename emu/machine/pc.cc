@@ -146,7 +146,7 @@ void Pc::makeTimers() {
 }
 
 Result<void> Pc::makePorts(const Serials& serials) {
-  absentPorts_ = std::make_unique<AbsentPorts>(around_.log);
+  absentPorts_ = std::make_unique<AbsentPorts>(around_.log, around_.trace);
   constexpr int kBelowAll = -1;
   mappings_.push_back(
       ports_.map(mem::AddressSpace::Region("absent", 0, 0x10000, mem::Target::io(*absentPorts_), kBelowAll)));
@@ -194,6 +194,9 @@ Result<void> Pc::makeCpus() {
   }
   model_.cores = options_.cores;
   model_.threads = options_.threads;
+  if (options_.perfMap) {
+    RHEA_TRY(perfMap_, cpu::PerfMap::create());
+  }
   vcpus_ = std::make_unique<cpu::VcpuSet>(around_.runState, clock_);
   const object::Class* type = around_.tree.classes().find(CpuObject::typeNameOf(model_.name));
   if (type == nullptr) type = around_.tree.classes().find("x86_64-cpu");  // a version of a model: no class of its own
@@ -201,6 +204,10 @@ Result<void> Pc::makeCpus() {
     x86::Environment environment{memory_, ports_, model_, {}, nullptr, {}, {}};
     environment.tsc = [this] { return static_cast<std::uint64_t>(clock_.now()); };
     environment.log = &around_.log;
+    environment.trace = &around_.trace;
+    environment.perfMap = perfMap_.get();
+    environment.codeCache = options_.codeCacheOfEach();
+    environment.oneInsn = options_.oneInsn;
     environment.ferr = [this](bool high) { lines_.setIrq(kFpuIrq, high); };
     if (options_.cpus > 1) {
       environment.dropOthersWrites = [this](x86::Cpu& self) {
@@ -215,6 +222,9 @@ Result<void> Pc::makeCpus() {
       if (Result<void> done = vcpu->translateCode(); !done.ok()) {
         if (options_.translateAsked)
           around_.log.warning("-accel tcg: {}; the interpreter runs the guest", done.error().message());
+        else if (x86::Cpu::translationIsBuilt())
+          around_.log.info("guest code is not translated: {}; the interpreter runs the guest, which is slower",
+                           done.error().message());
         options_.translate = false;
       }
     }
@@ -332,7 +342,9 @@ void Pc::Lines::setPci(unsigned line, bool high) {
 
 void Pc::AbsentPorts::tell(std::uint64_t port, const char* how) {
   if (told_[port].exchange(true, std::memory_order_relaxed)) return;
-  log_.debug("the guest {} port {:#x}, which nothing answers", how, port);
+  const std::string text = fmt::format("the guest {} port {:#x}, which nothing answers", how, port);
+  log_.debug("{}", text);
+  if (trace_.wants(cpu::TraceLog::kUnimplemented)) trace_.write(text + '\n');
 }
 
 std::uint64_t Pc::AbsentPorts::read(std::uint64_t offset, unsigned) {

@@ -6,6 +6,8 @@
 #pragma once
 
 #include "emu/base/log.h"
+#include "emu/cpu/perf-map.h"
+#include "emu/cpu/trace-log.h"
 #include "emu/cpu/vcpu-set.h"
 #include "emu/machine/cpu-object.h"
 #include "emu/machine/ending.h"
@@ -34,14 +36,15 @@ class Pc final : public hw::Board, private object::RunState::Observer {
   // What a Pc is made in; all outlive it.
   struct Surroundings {
     Surroundings(Loop& theLoop, object::ObjectTree& theTree, Services& theServices, object::RunState& theRunState,
-                 EventSink& theEvents, Ending& theEnding, Log& theLog)
+                 EventSink& theEvents, Ending& theEnding, Log& theLog, cpu::TraceLog& theTrace)
         : loop(theLoop),
           tree(theTree),
           services(theServices),
           runState(theRunState),
           events(theEvents),
           ending(theEnding),
-          log(theLog) {}
+          log(theLog),
+          trace(theTrace) {}
     Loop& loop;
     object::ObjectTree& tree;
     Services& services;
@@ -49,6 +52,7 @@ class Pc final : public hw::Board, private object::RunState::Observer {
     EventSink& events;
     Ending& ending;
     Log& log;
+    cpu::TraceLog& trace;
   };
   static constexpr unsigned kSerialPorts = 4;
   using Serials = std::vector<chardev::Chardev*>;  // one per port; null: there is no such port
@@ -111,13 +115,14 @@ class Pc final : public hw::Board, private object::RunState::Observer {
   // Ports that nobody has: each is told once, for those who debug a guest.
   class AbsentPorts final : public mem::IoHandler {
    public:
-    explicit AbsentPorts(Log& log) : log_(log) {}
+    AbsentPorts(Log& log, cpu::TraceLog& trace) : log_(log), trace_(trace) {}
     std::uint64_t read(std::uint64_t offset, unsigned size) override;
     void write(std::uint64_t offset, std::uint64_t value, unsigned size) override;
 
    private:
     void tell(std::uint64_t port, const char* how);
     Log& log_;
+    cpu::TraceLog& trace_;
     std::array<std::atomic<bool>, 0x10000> told_{};
   };
 
@@ -184,6 +189,7 @@ class Pc final : public hw::Board, private object::RunState::Observer {
   std::optional<hw::BootPlan> plan_;
   std::string bootProtocol_;
 
+  std::unique_ptr<cpu::PerfMap> perfMap_;
   std::unique_ptr<cpu::VcpuSet> vcpus_;
   bool resetting_ = false;
   bool resetAgain_ = false;

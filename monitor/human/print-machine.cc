@@ -105,11 +105,16 @@ Result<std::string> printText(const PrintRequest& request) {
   return text;
 }
 
+Result<std::string> printLines(const PrintRequest& request) {
+  RHEA_TRY(const auto lines, json::readJson<qapi::HumanReadableText>(request.reply));
+  return lines.humanReadableText;
+}
+
 constexpr PrinterRow kRows[] = {
     {"qom-get", printValue},          {"qom-list", printObjects},          {"query-cpus-fast", printCpus},
     {"query-chardev", printChardevs}, {"query-iothreads", printIothreads}, {"query-jobs", printJobs},
     {"query-name", printName},        {"query-status", printStatus},       {"query-uuid", printUuid},
-    {"query-version", printVersion},  {"ringbuf-read", printText},
+    {"query-version", printVersion},  {"ringbuf-read", printText},         {"x-query-jit", printLines},
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
     version = ram.codeVersion(page).load();
     count = 0;
     at = 0;
-    while (count < kMostInsns && at < 224 && at < size) {
+    while (count < most_ && at < 224 && at < size) {
       Insn& insn = insns[count];
       const DecodeResult result = decode({place.host + at, size - at}, mode, static_cast<unsigned>(at), rows_, insn);
       if (result == DecodeResult::kShort) break;

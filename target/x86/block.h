@@ -45,10 +45,11 @@ struct Block {
 
 class BlockCache {
  public:
-  static constexpr unsigned kMostInsns = 32;
+  static constexpr unsigned kMostInsns = 32;  // of a block
   static constexpr std::size_t kMostMemory = std::size_t{96} << 20;
 
-  BlockCache(Cpu& cpu, const Model& model) : cpu_(cpu), rows_(model), buckets_(kBuckets) {}
+  BlockCache(Cpu& cpu, const Model& model, bool oneInsn)
+      : cpu_(cpu), rows_(model), buckets_(kBuckets), most_(oneInsn ? 1 : kMostInsns) {}
 
   // The block at a physical address, decoded when it is not there. Ends at the page's end at the latest; nullptr where
   // the first instruction reaches into the next page or the address is no memory: decodeSingle() does it then.
@@ -81,6 +82,7 @@ class BlockCache {
   Cpu& cpu_;
   RowSet rows_;
   std::vector<Block*> buckets_;
+  const unsigned most_;  // instructions of a block
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
   std::size_t used_ = kChunk;
   std::size_t memory_ = 0;

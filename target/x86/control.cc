@@ -135,6 +135,8 @@ void Cpu::resetCommon() {
 }
 
 void Cpu::reset() {
+  if (traced(cpu::TraceLog::kReset))
+    environment_.trace->write(fmt::format("CPU Reset (CPU {})\n{}", index(), describe()));
   resetCommon();
   st.cr0 = kCr0Et | kCr0Nw | kCr0Cd;
   st.msr = {};

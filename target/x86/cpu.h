@@ -10,7 +10,9 @@
 
 #include <set>
 
+#include "emu/cpu/perf-map.h"
 #include "emu/cpu/soft-tlb.h"
+#include "emu/cpu/trace-log.h"
 #include "emu/cpu/vcpu.h"
 #include "emu/mem/address-space.h"
 #include "target/x86/insn.h"
@@ -99,6 +101,10 @@ struct Environment {
   std::function<void(bool)> ferr;
   // Makes every other vCPU forget its write entries before it returns; empty on a machine with one vCPU.
   std::function<void(Cpu&)> dropOthersWrites;
+  cpu::TraceLog* trace = nullptr;                 // what guest code does, for those who asked
+  cpu::PerfMap* perfMap = nullptr;                // likewise, the names of translated code
+  std::size_t codeCache = std::size_t{64} << 20;  // bytes for translated code, at the most
+  bool oneInsn = false;                           // a block is one instruction
 };
 
 class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
@@ -342,6 +348,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // Before run(): guest code is translated (T1) from now on. Error: why this host or build cannot.
   Result<void> translateCode();
+  // Whether this build has the translator; where it has, translateCode() may still fail because of the host.
+  static bool translationIsBuilt();
   t1::Engine* engine() const { return engine_.get(); }
 
   // --- cpu::Vcpu
@@ -367,6 +375,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // One pass of the loop over one instruction; tests.
   void step();
+  // One that -d is to be told of.
+  bool traced(std::uint32_t items) const { return environment_.trace != nullptr && environment_.trace->wants(items); }
   // Instructions executed; counted by blocks.
   std::uint64_t executed() const { return instructions_; }
 
@@ -487,6 +497,9 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void clearBlocks();
   std::uint64_t* plainMsr(std::uint32_t index);
   void logUnknownMsr(std::uint32_t index, bool write);
+
+  // trace.cc
+  void traceDelivery(const Fault& fault, EventKind kind);
 
   void mapChanged(const mem::FlatViewPtr& view) override;
   void adoptView();

@@ -9,7 +9,7 @@ Cpu::Cpu(unsigned index, const Environment& environment)
     : Vcpu(index, st.pending), environment_(environment), noTlb_(std::make_unique<cpu::SoftTlb>()), tlb_(noTlb_.get()) {
   spaces_.push_back(std::make_unique<Space>());
   space_ = spaces_.front().get();
-  blocks_ = std::make_unique<BlockCache>(*this, environment_.model);
+  blocks_ = std::make_unique<BlockCache>(*this, environment_.model, environment_.oneInsn);
   environment_.memory.listen(*this);
   adoptView();
   reset();
@@ -299,6 +299,8 @@ bool Cpu::handleRequests() {
   return (wanted & (cpu::kPause | cpu::kEnd)) == 0;
 }
 
+bool Cpu::translationIsBuilt() { return t1::Engine::isBuilt(); }
+
 Result<void> Cpu::translateCode() {
   RHEA_TRY(engine_, t1::Engine::make(*this));
   return success();
@@ -317,12 +319,14 @@ void Cpu::run() {
       if (pending() == 0) wait(~0U);
       continue;
     }
-    if (inhibit_ || breakpoints_ || (st.system & kTf) != 0)
+    if (inhibit_ || breakpoints_ || (st.system & kTf) != 0) {
+      if (engine_ != nullptr) engine_->countSingle();
       runSingle();
-    else if (engine_ != nullptr)
+    } else if (engine_ != nullptr) {
       engine_->run();
-    else
+    } else {
       runBlocks();
+    }
   }
 }
 

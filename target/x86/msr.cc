@@ -255,9 +255,11 @@ void Cpu::setTscAdjust(std::uint64_t value) {
 
 // Once per register and direction.
 void Cpu::logUnknownMsr(std::uint32_t index, bool write) {
-  if (environment_.log == nullptr || !unknownMsrs_.insert({index, write}).second) return;
-  environment_.log->debug("vCPU {}: MSR {:#x} is not known: {} gives #GP", this->index(), index,
-                          write ? "wrmsr" : "rdmsr");
+  if (!unknownMsrs_.insert({index, write}).second) return;
+  const std::string text =
+      fmt::format("vCPU {}: MSR {:#x} is not known: {} gives #GP", this->index(), index, write ? "wrmsr" : "rdmsr");
+  if (environment_.log != nullptr) environment_.log->debug("{}", text);
+  if (traced(cpu::TraceLog::kUnimplemented)) environment_.trace->write(text + '\n');
 }
 
 }  // namespace rhea::x86

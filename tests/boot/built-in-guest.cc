@@ -2,12 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
 #include <thread>
 
 #include "tests/lib/guest-machine.h"
 
 namespace rhea::test {
 namespace {
+
+bool translates(GuestMachine& machine) {
+  const json::Value reply = machine.qmp().execute("x-query-jit");
+  return reply.find("return").has_value();
+}
 
 class BuiltInGuest : public ::testing::Test {
  protected:
@@ -39,6 +45,32 @@ TEST_F(BuiltInGuest, SeesTheHostTurnItsWriteCacheOffAndOn) {
   machine.qmp().returned("blockdev-set-cache", R"({"device": "disk0", "mode": "none"})");
   machine.await("The write cache of my disk is now on");
   EXPECT_NE(machine.await("write cache on\n").find("read back right"), std::string::npos);
+}
+
+TEST_F(BuiltInGuest, IsTranslatedAndTheMonitorTellsHowMuch) {
+  GuestMachine machine(options());
+  machine.await("round 1:");
+  const json::Value status = machine.qmp().returned("query-status");
+  EXPECT_FALSE(status.find("singlestep")->asBool());
+  if (!translates(machine)) GTEST_SKIP() << "this build does not translate";
+  const json::Value jit = machine.qmp().returned("x-query-jit");
+  const std::string text(jit.find("human-readable-text")->asString());
+  EXPECT_NE(text.find("CPU#0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("All CPUs\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("blocks translated   0 "), std::string::npos) << text;
+  EXPECT_NE(text.find("blocks run by T0    cold "), std::string::npos) << text;
+}
+
+TEST_F(BuiltInGuest, RunsInBlocksOfOneInstructionAndInALittleCodeCache) {
+  std::vector<std::string> words = options();
+  words.insert(words.end(), {"-accel", "tcg,tb-size=1,one-insn-per-tb=on", "-d", "int", "-D", folder_.file("log")});
+  GuestMachine machine(words);
+  machine.await("round 1:");
+  EXPECT_TRUE(machine.qmp().returned("query-status").find("singlestep")->asBool());
+  std::ifstream log(folder_.file("log"));
+  std::string line;
+  ASSERT_TRUE(std::getline(log, line)) << "the guest had no interrupt";
+  EXPECT_NE(line.find("CPU 0: "), std::string::npos) << line;
 }
 
 TEST_F(BuiltInGuest, SwitchesItsWriteCacheItself) {

@@ -45,6 +45,25 @@ TEST(PcOptions, CpusAreArrangedAsGivenAndCoresComeBeforeSockets) {
   EXPECT_NE(errorOf({"-smp", "256"}).find("no number"), std::string::npos);
 }
 
+TEST(PcOptions, TheCodeCacheIsSharedOutAmongCpus) {
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  EXPECT_EQ(read({})->codeCacheOfEach(), 64 * kMiB);
+  EXPECT_EQ(read({"-smp", "64"})->codeCacheOfEach(), 8 * kMiB);
+  EXPECT_EQ(read({"-smp", "4", "-accel", "tcg,tb-size=64"})->codeCacheOfEach(), 16 * kMiB);
+  EXPECT_EQ(read({"-smp", "4", "-accel", "tcg,tb-size=2"})->codeCacheOfEach(), kMiB);
+  EXPECT_NE(errorOf({"-accel", "tcg,tb-size=0"}).find("no number that can be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-accel", "interp,tb-size=8"}).find("for the accelerator tcg"), std::string::npos);
+}
+
+TEST(PcOptions, AnAcceleratorsOptionsAreTakenOrRefusedByName) {
+  EXPECT_FALSE(read({})->oneInsn);
+  EXPECT_TRUE(read({"-singlestep"})->oneInsn);
+  EXPECT_TRUE(read({"-accel", "tcg,one-insn-per-tb=on"})->oneInsn);
+  EXPECT_TRUE(read({"-accel", "tcg,thread=multi,split-wx=on"}).ok());
+  EXPECT_NE(errorOf({"-accel", "tcg,thread=single"}).find("'thread=single' cannot be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-accel", "tcg,split-wx=off"}).find("never writable where it is executed"), std::string::npos);
+}
+
 TEST(PcOptions, AKernelsCompanionsNeedOne) {
   EXPECT_NE(errorOf({"-append", "quiet"}).find("-append is for a kernel"), std::string::npos);
   const PcOptions options = *read({"-kernel", "k", "-initrd", "i", "-append", "a b", "-no-reboot"});

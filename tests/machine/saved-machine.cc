@@ -110,7 +110,7 @@ class Machine {
     PcOptions pcOptions;
     pcOptions.memory = std::uint64_t{32} << 20;
     pcOptions.kernel = test::builtInGuest();
-    Pc::Surroundings around(*loop_, tree_, services_, runState_, silent_, ending_, log_);
+    Pc::Surroundings around(*loop_, tree_, services_, runState_, silent_, ending_, log_, trace_);
     RHEA_CO_TRY(pc_, co_await Pc::create(around, std::move(pcOptions), Pc::Serials(1, console_)));
     runState_.observe(disks_, object::RunState::Layer::kDisks);
     for (const char* text :
@@ -138,6 +138,7 @@ class Machine {
   WorkerPool workers_;
   std::unique_ptr<Loop> loop_ = Loop::create("machine", workers_).value();
   Log log_{quiet()};
+  cpu::TraceLog trace_;
   Silent silent_;
   DefaultFileEngine fileEngine_{log_};
   Services services_;

@@ -23,7 +23,7 @@ Outcome execDone(Cpu&, const Insn*) { return Outcome::kNext; }
 
 Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   if (!kPossible) return Error("this build cannot run translated code").hint("build without sanitizers");
-  RHEA_TRY(std::unique_ptr<CodeCache> cache, CodeCache::make(kCacheSize));
+  RHEA_TRY(std::unique_ptr<CodeCache> cache, CodeCache::make(cpu.environment().codeCache));
   std::unique_ptr<Engine> engine(new Engine(cpu, std::move(cache)));
   cpu.area.engine = reinterpret_cast<std::uint64_t>(engine.get());
   engine->statistics_.byRow.resize(rows().size());
@@ -35,29 +35,13 @@ Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   return engine;
 }
 
-std::string Engine::describe() const {
-  const Statistics& s = statistics_;
-  const auto left = [&](Reason reason) { return s.leftToT0[static_cast<std::size_t>(reason)]; };
-  std::string text = fmt::format(
-      "code cache        {} of {} KiB\n"
-      "blocks            {} ({} guest bytes, {} host bytes, {} instructions)\n"
-      "flushes           {}\n"
-      "entered from C++  {}\n"
-      "links patched     {}\n"
-      "fast path missed  {}\n"
-      "blocks run by T0  {}\n"
-      "left to T0        control {}, system {}, exceptions unmasked {}, other {}\n",
-      cache_->used() >> 10, cache_->size() >> 10, s.blocks, s.guestBytes, s.hostBytes, s.instructions, s.flushes,
-      s.entries, s.links, s.misses, s.interpreted, left(Reason::kControl), left(Reason::kSystem), left(Reason::kMasks),
-      left(Reason::kOther));
-  std::vector<std::pair<std::uint64_t, std::size_t>> most;
-  for (std::size_t n = 0; n < s.byRow.size(); ++n) {
-    if (s.byRow[n] != 0) most.emplace_back(s.byRow[n], n);
-  }
-  std::ranges::sort(most, std::greater<>());
-  if (most.size() > 20) most.resize(20);
-  for (const auto& [count, row] : most) text += fmt::format("  {:<16}{}\n", rows()[row].name, count);
-  return text;
+bool Engine::isBuilt() { return kPossible; }
+
+Statistics Engine::report() const {
+  Statistics report = statistics_;
+  report.cacheUsed = cache_->used();
+  report.cacheSize = cache_->size();
+  return report;
 }
 
 void Engine::bind() { ::syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu_.st); }
@@ -95,7 +79,18 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
       follower = translated(*next, rip + block.bytes);
     }
   }
-  return Translator(*this, block, rip, follower).translate();
+  Native* const made = Translator(*this, block, rip, follower).translate();
+  if (cpu_.environment().perfMap != nullptr) {
+    cpu_.environment().perfMap->add(cache_->address(made->entry), made->bytes,
+                                    fmt::format("guest-{}-{:#x}", cpu_.st.cpl == 3 ? "user" : "kernel", rip));
+  }
+  return made;
+}
+
+Fallback Engine::whyNot(const Block& block, const Native* native) const {
+  if (native != nullptr) return Fallback::kMasks;
+  if ((block.mode & kModeSize) != 2) return Fallback::kMode;
+  return block.cached ? Fallback::kCold : Fallback::kAlone;
 }
 
 // Number 0 never matches: empty slots have it.
@@ -140,21 +135,20 @@ void Engine::run() {
   std::uint32_t site = kNoSite;
   std::uint64_t from = 0;  // page that the site is in
   for (;;) {
-    if (cache_->rest().size() < 2 * Translator::kMostCode) cpu.clearBlocks();
+    if (cache_->rest().size() < 2 * Translator::kMostCode) {
+      ++statistics_.full;
+      cpu.clearBlocks();
+    }
     Block* block = cpu.lookUp();
     if (block == nullptr) [[unlikely]]
       return cpu.conclude(Outcome::kFault);
     // The cache may have been emptied by lookUp(), with all sites.
     if (site >= sites_.size()) site = kNoSite;
     Native* code = native(*block);
-    if (code != nullptr && !hostRuns(*code)) {
-      ++statistics_.leftToT0[static_cast<std::size_t>(Reason::kMasks)];
-      code = nullptr;
-    }
     Outcome outcome;
-    if (code == nullptr) {
+    if (code == nullptr || !hostRuns(*code)) {
       site = kNoSite;
-      ++statistics_.interpreted;
+      ++statistics_.fallbacks[static_cast<std::size_t>(whyNot(*block, code))];
       cpu.current_ = block;
       outcome = block->insns[0].exec(cpu, block->insns);
       block = cpu.current_;

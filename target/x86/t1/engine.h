@@ -35,21 +35,30 @@ struct Site {
   bool x87 = false;         // T0's function looks at the x87 state
 };
 
-// Why an instruction or a block was left to T0.
-enum class Reason : std::uint8_t { kMode, kMasks, kControl, kSystem, kOther, kCount };
+// Why an instruction in translated code is T0's; counted as it is translated.
+enum class Reason : std::uint8_t { kControl, kSystem, kOther, kCount };
+// Why T0 ran a block; counted as it runs. kCold: not often enough yet. kMode: not 64-bit code. kMasks: the guest wants
+// exceptions of the x87 unit or of SIMD. kAlone: decoded for one time, as device memory is.
+enum class Fallback : std::uint8_t { kCold, kMode, kMasks, kAlone, kCount };
 
 struct Statistics {
+  std::uint64_t cacheUsed = 0, cacheSize = 0;  // bytes; in report()
   std::uint64_t blocks = 0, guestBytes = 0, hostBytes = 0, instructions = 0;
-  std::uint64_t flushes = 0, misses = 0, entries = 0, links = 0, interpreted = 0;
+  std::uint64_t flushes = 0, full = 0, misses = 0, entries = 0, links = 0, singles = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Reason::kCount)> leftToT0{};
+  std::array<std::uint64_t, static_cast<std::size_t>(Fallback::kCount)> fallbacks{};
   std::vector<std::uint64_t> byRow;  // how often T0 executed an instruction without a translation
+
+  Statistics& operator+=(const Statistics& other);
+  // For `info jit`: lines.
+  std::string describe() const;
 };
 
 class Engine {
  public:
-  static constexpr std::size_t kCacheSize = std::size_t{64} << 20;
-
-  // Error: the host gives no executable memory, or this build cannot leave C++ (sanitizers).
+  // Whether this build can leave C++ (not with sanitizers).
+  static bool isBuilt();
+  // With as much code as the Cpu's environment says. Error: the host gives no executable memory, or !isBuilt().
   static Result<std::unique_ptr<Engine>> make(Cpu& cpu);
 
   // On the vCPU's thread, before guest code is run: the host's GS base is this vCPU's state.
@@ -60,8 +69,10 @@ class Engine {
   void clear();
 
   const Statistics& statistics() const { return statistics_; }
-  // For `info jit`.
-  std::string describe() const;
+  // With what the cache holds now; on the vCPU's thread.
+  Statistics report() const;
+  // T0 executes one instruction by itself: single step, breakpoints, a shadow of interrupts.
+  void countSingle() { ++statistics_.singles; }
   // How often T0 runs a block before it is translated.
   void setWarm(std::uint16_t runs) { warm_ = runs; }
 
@@ -91,6 +102,7 @@ class Engine {
   Resume step(std::uint32_t site);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
+  Fallback whyNot(const Block& block, const Native* native) const;
   // Whether the host may run what touches these: no exception is unmasked or pending.
   bool hostRuns(const Native& native) const;
   void x87ToState();
