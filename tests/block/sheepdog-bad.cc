@@ -11,7 +11,7 @@ class SheepdogBad : public SheepdogTest {
  protected:
   // What opening it says; every sentence names server and disk.
   std::string openError(const std::string& more = "read-only=on") {
-    const Result<DiskPtr> disk = tryOpen(more, sheep().uri("vm"));
+    const Result<DiskPtr> disk = tryOpen(more);
     if (disk.ok()) return "no error";
     return disk.error().describe();
   }
@@ -28,8 +28,7 @@ TEST_F(SheepdogBad, aServerThatSpeaksSomethingElse) {
   for (const auto& [action, argument] :
        {std::pair(SheepRule::Action::kGarbage, 0U), std::pair(SheepRule::Action::kWrongId, 0U),
         std::pair(SheepRule::Action::kWrongOp, 0U), std::pair(SheepRule::Action::kTooLong, 100U)}) {
-    begin();
-    makeVdi("vm", kObject);
+    beginWith(kObject);
     SheepRule rule(Op::kVdiInfo, action, argument);
     rule.count = -1;
     sheep().add(rule);
@@ -43,8 +42,7 @@ TEST_F(SheepdogBad, aServerThatClosesInMidReply) {
   for (const SheepRule::Action action :
        {SheepRule::Action::kCutReply, SheepRule::Action::kCloseBefore, SheepRule::Action::kCloseAfter}) {
     for (const Op op : {Op::kVdiInfo, Op::kRead}) {
-      begin();
-      makeVdi("vm", kObject);
+      beginWith(kObject);
       SheepRule rule(op, action);
       rule.count = -1;
       sheep().add(rule);
@@ -59,12 +57,11 @@ TEST_F(SheepdogBad, nobodyListens) {
   begin();
   sheep().stop();
   const std::string error = openError();
-  EXPECT_NE(error.find("cannot reach the gateway 127.0.0.1:"), std::string::npos) << error;
+  EXPECT_NE(error.find("VDI 'vm': cannot reach the gateway"), std::string::npos) << error;
 }
 
 TEST_F(SheepdogBad, anAnswerThatIsTooShort) {
-  begin();
-  makeVdi("vm", kObject);
+  beginWith(kObject);
   sheep().add(SheepRule(Op::kRead, SheepRule::Action::kShort, 8));
   const std::string error = openError();
   EXPECT_NE(error.find("560 of 568 bytes"), std::string::npos) << error;
@@ -94,15 +91,14 @@ TEST_F(SheepdogBad, disksThatAreNotThere) {
   begin();
   EXPECT_NE(openError().find("NO_VDI"), std::string::npos);
   makeVdi("vm", kObject);
-  const Result<DiskPtr> tag = tryOpen("read-only=on", sheep().uri("vm") + "#nothing");
+  const Result<DiskPtr> tag = tryOpen("read-only=on", "vm#nothing");
   ASSERT_FALSE(tag.ok());
   EXPECT_NE(tag.error().message().find("snapshot 'nothing' of VDI 'vm'"), std::string::npos) << tag.error().message();
 }
 
 TEST_F(SheepdogBad, aHaltedClusterReadsAndSaysThatThereIsNoRoom) {
-  begin();
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm");
+  beginWith(kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   {
     const std::lock_guard lock(cluster().guard);
@@ -131,8 +127,7 @@ TEST_F(SheepdogBad, inodesThatCannotBe) {
        {InodeRow{555, 5, 1, "objects have 2^5 bytes"}, InodeRow{555, 32, 1, "2^32"}, InodeRow{553, 7, 1, "kind 7"},
         InodeRow{536, std::uint64_t{1} << 43U, 8, "does not fit its index"}, InodeRow{536, ~std::uint64_t{0}, 8, "fit"},
         InodeRow{560, 5, 4, "number 000005"}, InodeRow{0, 'x', 1, "that of 'xm'"}, InodeRow{0, 0, 1, "no name"}}) {
-    begin();
-    makeVdi("vm", kObject);
+    beginWith(kObject);
     // Found by its name, whatever the inode says afterwards.
     SheepRule rule(Op::kRead, SheepRule::Action::kPayload, static_cast<std::uint32_t>(row.at));
     for (std::size_t i = 0; i < row.bytes; ++i) rule.bytes.push_back(static_cast<std::byte>(row.value >> (8 * i)));
@@ -143,11 +138,9 @@ TEST_F(SheepdogBad, inodesThatCannotBe) {
 }
 
 TEST_F(SheepdogBad, aSlotThatNamesNoVdiIsAnError) {
-  begin();
-  makeVdi("vm", 2 * kObject);
+  beginWith(2 * kObject);
   breakInode(sheepdog::kIndexOffset, 0xFF000001, 4);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  const DiskPtr disk = open();
   EXPECT_FALSE(reads(disk, 0, 4096, 0));
   EXPECT_FALSE(write(disk, 0, 4096, 1).ok());
   EXPECT_TRUE(reads(disk, kObject, 4096, 0));
@@ -155,8 +148,7 @@ TEST_F(SheepdogBad, aSlotThatNamesNoVdiIsAnError) {
 
 TEST_F(SheepdogBad, aNumberThatHasMoreThan24BitsIsAnError) {
   // Nothing answers so; a reply made by hand does.
-  begin();
-  makeVdi("vm", kObject);
+  beginWith(kObject);
   SheepRule rule(Op::kRead, SheepRule::Action::kPayload, 560);
   rule.bytes = {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
   sheep().add(rule);
@@ -165,9 +157,8 @@ TEST_F(SheepdogBad, aNumberThatHasMoreThan24BitsIsAnError) {
 
 // Once it was open, nonsense ends a connection, and a request that always meets it ends with an error.
 TEST_F(SheepdogBad, nonsenseInUseIsNotRepeatedForEver) {
-  begin();
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm");
+  beginWith(kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   SheepRule rule(Op::kRead, SheepRule::Action::kWrongId);
   rule.dataOnly = true;
@@ -181,9 +172,8 @@ TEST_F(SheepdogBad, nonsenseInUseIsNotRepeatedForEver) {
 }
 
 TEST_F(SheepdogBad, anUnknownResultIsAnError) {
-  begin();
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm");
+  beginWith(kObject);
+  const DiskPtr disk = open();
   sheep().add(SheepRule(Op::kCreate, SheepRule::Action::kResult, 0x4711));
   const Result<void> refused = write(disk, 0, 4096, 1);
   ASSERT_FALSE(refused.ok());
@@ -191,8 +181,7 @@ TEST_F(SheepdogBad, anUnknownResultIsAnError) {
 }
 
 TEST_F(SheepdogBad, openingASilentServerCanBeGivenUp) {
-  begin();
-  makeVdi("vm", kObject);
+  beginWith(kObject);
   sheep().freeze();
   const std::string text = fmt::format("if=none,id=d0,format=raw,file={}", sheep().uri("vm"));
   Result<DriveOptions> options = parseDrive(text, 0);
@@ -250,7 +239,7 @@ TEST_F(SheepdogHyper, canBeReadAndNothingElse) {
   for (const bool deep : {false, true}) {
     begin();
     makeHyper(deep);
-    Result<DiskPtr> disk = tryOpen("read-only=on", sheep().uri("vm"));
+    Result<DiskPtr> disk = tryOpen("read-only=on");
     ASSERT_TRUE(disk.ok()) << disk.error().describe();
     EXPECT_EQ((*disk)->length(), std::uint64_t{16} << 40U);
     EXPECT_TRUE(reads(*disk, kObject, 4096, 1));
@@ -265,7 +254,7 @@ TEST_F(SheepdogHyper, canBeReadAndNothingElse) {
     const Result<BlockStatus> data = run(driver(*disk).status(Extent(kObject, std::uint64_t{8} << 40U), true));
     EXPECT_EQ(data->length, 2 * kObject);
     close(*disk);
-    const Result<DiskPtr> writable = tryOpen("", sheep().uri("vm"));
+    const Result<DiskPtr> writable = tryOpen("");
     ASSERT_FALSE(writable.ok());
     EXPECT_NE(writable.error().message().find("hyper volume"), std::string::npos) << writable.error().message();
   }
@@ -278,7 +267,7 @@ TEST_F(SheepdogHyper, aTreeThatIsNoneIsAnError) {
     const std::lock_guard lock(cluster().guard);
     cluster().inode(cluster().lookUp("vm")).put<std::uint32_t>(sheepdog::kIndexOffset + 4, 0xFFFFFFFF);
   }
-  const Result<DiskPtr> disk = tryOpen("read-only=on", sheep().uri("vm"));
+  const Result<DiskPtr> disk = tryOpen("read-only=on");
   ASSERT_FALSE(disk.ok());
   EXPECT_NE(disk.error().message().find("damaged"), std::string::npos) << disk.error().message();
 }

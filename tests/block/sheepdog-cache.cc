@@ -42,11 +42,11 @@ constexpr ModeRow kModes[] = {
 TEST_F(SheepdogCache, eachModeSendsItsFlagsAndKeepsItsPromise) {
   for (const ModeRow& row : kModes) {
     SCOPED_TRACE(row.mode);
-    begin(setting(SheepEra::k09), true);
-    makeVdi("vm", 4 * kObject);
-    DiskPtr disk = open("vm", fmt::format("cache={}", row.mode));
-    ASSERT_NE(disk, nullptr);
-    ASSERT_TRUE(run(disk->flush()).ok());  // the first is real
+    beginWith(4 * kObject, setting(SheepEra::k09), true);
+    DiskPtr disk = open(fmt::format("cache={}", row.mode));
+    ASSERT_TRUE(run(disk->flush()).ok());                // the first is real
+    ASSERT_TRUE(write(disk, 3 * kObject, 512, 5).ok());  // before the first creation the cache is emptied
+    ASSERT_TRUE(run(disk->flush()).ok());
     sheep().clearLog();
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(write(disk, static_cast<std::uint64_t>(i) * 4096, 4096, 5).ok());
     EXPECT_TRUE(reads(disk, 0, 12288, 5));
@@ -59,15 +59,12 @@ TEST_F(SheepdogCache, eachModeSendsItsFlagsAndKeepsItsPromise) {
     EXPECT_EQ(static_cast<bool>(stored("vm", 0, 12288, 5)), row.keptAfterFlush);
     close(std::move(disk));
     EXPECT_TRUE(stored("vm", 0, 12288, 5)) << "giving the VDI back flushes in every mode";
-    for (const std::string& violation : sheep().violations()) ADD_FAILURE() << violation;
   }
 }
 
 TEST_F(SheepdogCache, aPowerCutTakesWhatWasNotFlushedAndNothingElse) {
-  begin(setting(SheepEra::k09), true);
-  makeVdi("vm", 4 * kObject);
-  DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject, setting(SheepEra::k09), true);
+  DiskPtr disk = open("cache=writeback");
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   ASSERT_TRUE(run(disk->flush()).ok());
   ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -79,10 +76,8 @@ TEST_F(SheepdogCache, aPowerCutTakesWhatWasNotFlushedAndNothingElse) {
 
 TEST_F(SheepdogCache, aDaemonWithoutACacheIsAskedToFlushOnce) {
   for (const SheepEra era : {SheepEra::k08, SheepEra::k10}) {
-    begin(setting(era));
-    makeVdi("vm", 4 * kObject);
-    DiskPtr disk = open("vm", "cache=writeback");
-    ASSERT_NE(disk, nullptr);
+    beginWith(4 * kObject, setting(era));
+    DiskPtr disk = open("cache=writeback");
     for (int i = 0; i < 3; ++i) {
       ASSERT_TRUE(write(disk, 0, 4096, i).ok());
       ASSERT_TRUE(run(disk->flush()).ok());
@@ -100,10 +95,8 @@ TEST_F(SheepdogCache, aDaemonWithoutACacheIsAskedToFlushOnce) {
 }
 
 TEST_F(SheepdogCache, durabilityTellsOfTheGatewayAndItsCache) {
-  begin(setting(SheepEra::k09), true);
-  makeVdi("vm", 4 * kObject);
-  const DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject, setting(SheepEra::k09), true);
+  const DiskPtr disk = open("cache=writeback");
   const auto note = [&] {
     std::string notes;
     const DiskDurability durability = run(graph_->durability(disk, std::chrono::seconds(5)));
@@ -119,10 +112,8 @@ TEST_F(SheepdogCache, durabilityTellsOfTheGatewayAndItsCache) {
 }
 
 TEST_F(SheepdogCache, writeBackIsSwitchedOffWithOneFlush) {
-  begin(setting(SheepEra::k09), true);
-  makeVdi("vm", 4 * kObject);
-  const DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject, setting(SheepEra::k09), true);
+  const DiskPtr disk = open("cache=writeback");
   ASSERT_TRUE(run(disk->flush()).ok());
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().clearLog();
@@ -143,10 +134,8 @@ TEST_F(SheepdogCache, writeBackIsSwitchedOffWithOneFlush) {
 }
 
 TEST_F(SheepdogCache, directIsSwitchedWhileTheDiskIsInUse) {
-  begin(setting(SheepEra::k09), true);
-  makeVdi("vm", 4 * kObject);
-  const DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject, setting(SheepEra::k09), true);
+  const DiskPtr disk = open("cache=writeback");
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   CacheRequest none;
   none.mode = "none";
@@ -166,10 +155,8 @@ TEST_F(SheepdogCache, directIsSwitchedWhileTheDiskIsInUse) {
 }
 
 TEST_F(SheepdogCache, aFailedFlushIsToldAndIsNotForgotten) {
-  begin(setting(SheepEra::k09), true);
-  makeVdi("vm", 4 * kObject);
-  const DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject, setting(SheepEra::k09), true);
+  const DiskPtr disk = open("cache=writeback");
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().add(SheepRule(Op::kFlushVdi, SheepRule::Action::kResult, 0x03));
   EXPECT_FALSE(run(disk->flush()).ok());

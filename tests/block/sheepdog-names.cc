@@ -65,24 +65,21 @@ TEST(SheepdogNames, theNumberOfANameIsThatOfOtherClients) {
 class SheepdogOptions : public SheepdogTest {};
 
 TEST_F(SheepdogOptions, contradictionsAreTold) {
-  begin();
-  makeVdi("vm", kObject);
+  beginWith(kObject);
   const auto refused = [&](const std::string& more) {
-    const Result<DiskPtr> disk = tryOpen(more, sheep().uri("vm"));
+    const Result<DiskPtr> disk = tryOpen(more);
     return disk.ok() ? std::string("no error") : std::string(disk.error().whereText());
   };
   EXPECT_NE(refused("file.snap-id=1,file.tag=x,read-only=on").find("tag"), std::string::npos);
   EXPECT_NE(refused("file.queue-depth=0").find("queue-depth"), std::string::npos);
-  const Result<DiskPtr> writable = tryOpen("file.tag=x", sheep().uri("vm"));
+  const Result<DiskPtr> writable = tryOpen("file.tag=x");
   ASSERT_FALSE(writable.ok());
   EXPECT_EQ(writable.error().code(), EROFS);
 }
 
 TEST_F(SheepdogOptions, aQueueOfOneWorks) {
-  begin();
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm", "file.queue-depth=1");
-  ASSERT_NE(disk, nullptr);
+  beginWith(kObject);
+  const DiskPtr disk = open("file.queue-depth=1");
   ASSERT_TRUE(write(disk, 0, 65536, 1).ok());
   EXPECT_TRUE(reads(disk, 0, 65536, 1));
 }

@@ -20,10 +20,8 @@ class SheepdogReconnect : public SheepdogTest {
 };
 
 TEST_F(SheepdogReconnect, writesThatWereOnTheirWayAreDoneOnce) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 65536, 1).ok());
   sheep().add(SheepRule(Op::kWrite, SheepRule::Action::kCloseBefore));
   ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -37,10 +35,8 @@ TEST_F(SheepdogReconnect, writesThatWereOnTheirWayAreDoneOnce) {
 }
 
 TEST_F(SheepdogReconnect, aCreationThatWasDoneIsNotDoneAgain) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   sheep().add(SheepRule(Op::kCreate, SheepRule::Action::kCloseAfter));
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   EXPECT_EQ(sheep().seen(Op::kCreate), 1U);
@@ -49,10 +45,8 @@ TEST_F(SheepdogReconnect, aCreationThatWasDoneIsNotDoneAgain) {
 }
 
 TEST_F(SheepdogReconnect, aCreationThatWasNotDoneIsDone) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   sheep().add(SheepRule(Op::kCreate, SheepRule::Action::kCloseBefore));
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   EXPECT_EQ(sheep().seen(Op::kCreate), 2U);
@@ -63,10 +57,8 @@ TEST_F(SheepdogReconnect, aCreationThatWasNotDoneIsDone) {
 TEST_F(SheepdogReconnect, aCreationIntoACacheIsNotDoneAgain) {
   SheepSetting setting;
   setting.era = SheepEra::k09;
-  begin(setting, true);
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject, setting, true);
+  const DiskPtr disk = open("cache=writeback");
   sheep().add(SheepRule(Op::kCreate, SheepRule::Action::kCloseAfter));
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   ASSERT_TRUE(run(disk->flush()).ok());
@@ -75,10 +67,8 @@ TEST_F(SheepdogReconnect, aCreationIntoACacheIsNotDoneAgain) {
 }
 
 TEST_F(SheepdogReconnect, aSlotWhoseWriteWasLostIsWrittenAgain) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   SheepRule rule(Op::kWrite, SheepRule::Action::kCloseBefore);
   rule.oidBits = sheepdog::kInodeBit;
   sheep().add(rule);
@@ -87,10 +77,8 @@ TEST_F(SheepdogReconnect, aSlotWhoseWriteWasLostIsWrittenAgain) {
 }
 
 TEST_F(SheepdogReconnect, requestsWaitWhileTheGatewayIsAway) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().stop();
   until([&] { return !driver(disk).volume().link().isUp(); });
@@ -108,10 +96,8 @@ TEST_F(SheepdogReconnect, requestsWaitWhileTheGatewayIsAway) {
 }
 
 TEST_F(SheepdogReconnect, manyRequestsSurviveAGatewayThatKeepsClosing) {
-  begin(SheepSetting(), false, true);
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject, SheepSetting(), false, true);
+  const DiskPtr disk = open();
   for (const auto& [op, action] :
        {std::pair(Op::kCreate, SheepRule::Action::kCloseAfter), std::pair(Op::kWrite, SheepRule::Action::kCloseBefore),
         std::pair(Op::kWrite, SheepRule::Action::kCloseAfter),
@@ -138,10 +124,8 @@ TEST_F(SheepdogReconnect, manyRequestsSurviveAGatewayThatKeepsClosing) {
 }
 
 TEST_F(SheepdogReconnect, aGatewayThatGoesAwayIsLeft) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().add(SheepRule(Op::kWrite, SheepRule::Action::kResult, 0x11));
   ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -150,10 +134,8 @@ TEST_F(SheepdogReconnect, aGatewayThatGoesAwayIsLeft) {
 }
 
 TEST_F(SheepdogReconnect, aClusterThatIsNotReadyIsCalledAgain) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   SheepRule rule(Op::kLockVdi, SheepRule::Action::kResult, 0x17);
   rule.count = 2;
   sheep().add(rule);
@@ -165,10 +147,8 @@ TEST_F(SheepdogReconnect, aClusterThatIsNotReadyIsCalledAgain) {
 TEST_F(SheepdogReconnect, theOwnLockThatSurvivedIsHeld) {
   SheepSetting setting;
   setting.locks = true;
-  begin(setting);
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject, setting);
+  const DiskPtr disk = open();
   sheep().closeConnections();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   EXPECT_EQ(sheep().seen(Op::kReleaseVdi), 0U);
@@ -178,14 +158,12 @@ TEST_F(SheepdogReconnect, theOwnLockThatSurvivedIsHeld) {
 }
 
 TEST_F(SheepdogReconnect, anotherGatewayOfTheListTakesOver) {
-  begin();
-  makeVdi("vm", 8 * kObject);
+  beginWith(8 * kObject);
   SheepdogDouble second(cluster_);
   const DiskPtr disk =
-      open("vm", fmt::format("file.fallback-servers.0.type=inet,file.fallback-servers.0.host=127.0.0.1,"
-                             "file.fallback-servers.0.port={}",
-                             second.port()));
-  ASSERT_NE(disk, nullptr);
+      open(fmt::format("file.fallback-servers.0.type=inet,file.fallback-servers.0.host=127.0.0.1,"
+                       "file.fallback-servers.0.port={}",
+                       second.port()));
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().stop();
   ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -198,15 +176,14 @@ TEST_F(SheepdogReconnect, anotherGatewayOfTheListTakesOver) {
 TEST_F(SheepdogReconnect, whatLayInTheCacheOfAGatewayThatWentFailsTheNextFlush) {
   SheepSetting setting;
   setting.era = SheepEra::k09;
-  begin(setting, true);
-  makeVdi("vm", 8 * kObject);
+  beginWith(8 * kObject, setting, true);
   SheepdogDouble::Options options;
   options.cache = true;
   SheepdogDouble second(cluster_, options);
-  const DiskPtr disk = open("vm", fmt::format("cache=writeback,file.fallback-servers.0.type=inet,"
-                                              "file.fallback-servers.0.host=127.0.0.1,file.fallback-servers.0.port={}",
-                                              second.port()));
-  ASSERT_NE(disk, nullptr);
+  const DiskPtr disk =
+      open(fmt::format("cache=writeback,file.fallback-servers.0.type=inet,"
+                       "file.fallback-servers.0.host=127.0.0.1,file.fallback-servers.0.port={}",
+                       second.port()));
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   ASSERT_TRUE(run(disk->flush()).ok());
   ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -222,10 +199,8 @@ TEST_F(SheepdogReconnect, whatLayInTheCacheOfAGatewayThatWentFailsTheNextFlush) 
 TEST_F(SheepdogReconnect, theSameGatewayThatComesAgainHasLostNothing) {
   SheepSetting setting;
   setting.era = SheepEra::k09;
-  begin(setting, true);
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm", "cache=writeback");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject, setting, true);
+  const DiskPtr disk = open("cache=writeback");
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   ASSERT_TRUE(run(disk->flush()).ok());
   ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -237,10 +212,8 @@ TEST_F(SheepdogReconnect, theSameGatewayThatComesAgainHasLostNothing) {
 }
 
 TEST_F(SheepdogReconnect, patienceEndsWhereItIsBounded) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm", "file.reconnect-timeout=1");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open("file.reconnect-timeout=1");
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().stop();
   const Result<void> failed = write(disk, 0, 4096, 2);
@@ -252,10 +225,8 @@ TEST_F(SheepdogReconnect, patienceEndsWhereItIsBounded) {
 }
 
 TEST_F(SheepdogReconnect, aDeadGatewayStallsItsOwnDiskAndIsSeen) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().stop();
   const Outcome waiting = startWrite(disk, 0, 4096, 2);
@@ -280,20 +251,8 @@ TEST_F(SheepdogReconnect, aDeadGatewayStallsItsOwnDiskAndIsSeen) {
 TEST_F(SheepdogReconnect, aLockThatCouldNotBeGivenBackIsGivenBackLater) {
   SheepSetting setting;
   setting.locks = true;
-  begin(setting);
-  makeVdi("vm", 8 * kObject);
-  qapi::BlockdevOptionsSheepdog own;
-  own.vdi = "vm";
-  own.server.type = qapi::SocketAddressType::inet;
-  qapi::SocketAddressInet inet;
-  inet.host = "127.0.0.1";
-  inet.port = std::to_string(sheep().port());
-  own.server.u = inet;
-  NodeOptions node("sheepdog", DriverOptions::of(own));
-  node.nodeName = "n0";
-  node.readOnly = false;
-  node.autoReadOnly = true;
-  ASSERT_TRUE(run(graph_->addNode(node, {})).ok());
+  beginWith(8 * kObject, setting);
+  addNode();
   Result<DiskPtr> disk = run(graph_->addDisk(DiskOptions("d0"), "n0", {}));
   ASSERT_TRUE(disk.ok()) << disk.error().describe();
   SheepdogDriver& below = driver(*disk);
@@ -315,10 +274,8 @@ TEST_F(SheepdogReconnect, aLockThatCouldNotBeGivenBackIsGivenBackLater) {
 TEST_F(SheepdogReconnect, aDiskMovesToAnotherLoop) {
   SheepSetting setting;
   setting.locks = true;
-  begin(setting);
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject, setting);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   LoopThread other(workers_);
   const NodePtr root = disk->root().shared_from_this();
@@ -341,10 +298,8 @@ TEST_F(SheepdogReconnect, aDiskMovesToAnotherLoop) {
 }
 
 TEST_F(SheepdogReconnect, closingDoesNotWaitForAGatewayThatIsGone) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm", "cache=none");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open("cache=none");
   ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
   sheep().stop();
   until([&] { return !driver(disk).volume().link().isUp(); });
@@ -352,10 +307,8 @@ TEST_F(SheepdogReconnect, closingDoesNotWaitForAGatewayThatIsGone) {
 }
 
 TEST_F(SheepdogReconnect, aSnapshotThatWasTakenMeanwhileIsFollowed) {
-  begin();
-  makeVdi("vm", 8 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 8192, 1).ok());
   const std::uint32_t before = driver(disk).volume().vdi();
   sheep().stop();

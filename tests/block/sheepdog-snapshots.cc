@@ -20,17 +20,12 @@ class SheepdogSnapshots : public SheepdogTest {
     return info;
   }
   static constexpr SheepEra kEras[] = {SheepEra::k08, SheepEra::k09, SheepEra::k10};
-  void checkDouble() {
-    for (const std::string& violation : sheep().violations()) ADD_FAILURE() << violation;
-  }
 };
 
 TEST_F(SheepdogSnapshots, aSnapshotKeepsWhatWas) {
   for (const SheepEra era : kEras) {
-    begin(setting(era, true), era == SheepEra::k09);
-    makeVdi("vm", 4 * kObject);
-    DiskPtr disk = open("vm");
-    ASSERT_NE(disk, nullptr);
+    beginWith(4 * kObject, setting(era, true), era == SheepEra::k09);
+    DiskPtr disk = open();
     ASSERT_TRUE(write(disk, 0, 8192, 1).ok());
     const std::uint32_t before = driver(disk).volume().vdi();
     const Result<void> taken = run(driver(disk).createSnapshot(named("monday")));
@@ -54,21 +49,18 @@ TEST_F(SheepdogSnapshots, aSnapshotKeepsWhatWas) {
     ASSERT_TRUE(run(disk->flush()).ok());
     close(std::move(disk));
     for (const char* which : {"#monday", "#1"}) {
-      Result<DiskPtr> old = tryOpen("read-only=on", sheep().uri("vm") + which);
+      Result<DiskPtr> old = tryOpen("read-only=on", "vm" + std::string(which));
       ASSERT_TRUE(old.ok()) << old.error().describe();
       EXPECT_TRUE(reads(*old, 0, 8192, 1));
       close(*old);
     }
-    checkDouble();
   }
 }
 
 TEST_F(SheepdogSnapshots, goingBackPutsTheContentBackAndLeavesNothing) {
   for (const SheepEra era : kEras) {
-    begin(setting(era, true), era == SheepEra::k09);
-    makeVdi("vm", 4 * kObject);
-    DiskPtr disk = open("vm");
-    ASSERT_NE(disk, nullptr);
+    beginWith(4 * kObject, setting(era, true), era == SheepEra::k09);
+    DiskPtr disk = open();
     ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
     ASSERT_TRUE(run(driver(disk).createSnapshot(named("good"))).ok());
     ASSERT_TRUE(write(disk, 0, 4096, 2).ok());
@@ -83,20 +75,17 @@ TEST_F(SheepdogSnapshots, goingBackPutsTheContentBackAndLeavesNothing) {
     ASSERT_TRUE(write(disk, 0, 4096, 3).ok());
     EXPECT_TRUE(reads(disk, 0, 4096, 3));
     close(std::move(disk));
-    Result<DiskPtr> old = tryOpen("read-only=on", sheep().uri("vm") + "#good");
+    Result<DiskPtr> old = tryOpen("read-only=on", "vm#good");
     ASSERT_TRUE(old.ok());
     EXPECT_TRUE(reads(*old, 0, 4096, 1));
     close(*old);
-    checkDouble();
   }
 }
 
 TEST_F(SheepdogSnapshots, deletingASnapshotLeavesTheDiskAsItIs) {
   for (const SheepEra era : kEras) {
-    begin(setting(era));
-    makeVdi("vm", 4 * kObject);
-    const DiskPtr disk = open("vm");
-    ASSERT_NE(disk, nullptr);
+    beginWith(4 * kObject, setting(era));
+    const DiskPtr disk = open();
     ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
     ASSERT_TRUE(write(disk, kObject, 4096, 1).ok());
     ASSERT_TRUE(run(driver(disk).createSnapshot(named("a"))).ok());
@@ -107,15 +96,12 @@ TEST_F(SheepdogSnapshots, deletingASnapshotLeavesTheDiskAsItIs) {
     EXPECT_TRUE(reads(disk, 0, 4096, 2));
     EXPECT_TRUE(reads(disk, kObject, 4096, 1)) << "shared with the snapshot that went";
     close(disk);
-    checkDouble();
   }
 }
 
 TEST_F(SheepdogSnapshots, whatIsNotThereIsToldWithWhatIs) {
-  begin();
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(run(driver(disk).createSnapshot(named("monday"))).ok());
   const Result<void> missing = run(driver(disk).deleteSnapshot("tuesday"));
   ASSERT_FALSE(missing.ok());
@@ -127,10 +113,8 @@ TEST_F(SheepdogSnapshots, whatIsNotThereIsToldWithWhatIs) {
 
 TEST_F(SheepdogSnapshots, aSnapshotIsTakenOnceWhateverBecomesOfTheConnection) {
   for (const SheepRule::Action action : {SheepRule::Action::kCloseAfter, SheepRule::Action::kCloseBefore}) {
-    begin(setting(SheepEra::k10, true));
-    makeVdi("vm", 4 * kObject);
-    const DiskPtr disk = open("vm");
-    ASSERT_NE(disk, nullptr);
+    beginWith(4 * kObject, setting(SheepEra::k10, true));
+    const DiskPtr disk = open();
     ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
     sheep().add(SheepRule(Op::kNewVdi, action));
     const Result<void> taken = run(driver(disk).createSnapshot(named("once")));
@@ -146,10 +130,8 @@ TEST_F(SheepdogSnapshots, aSnapshotIsTakenOnceWhateverBecomesOfTheConnection) {
 
 // Somebody else takes a snapshot: data writes are refused from then on, while writes of slots still seem to work.
 TEST_F(SheepdogSnapshots, aSnapshotByOthersIsFollowed) {
-  begin(setting(SheepEra::k10, true));
-  makeVdi("vm", 4 * kObject);
-  DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject, setting(SheepEra::k10, true));
+  DiskPtr disk = open();
   ASSERT_TRUE(write(disk, 0, 8192, 1).ok());
   const std::uint32_t before = driver(disk).volume().vdi();
   std::uint32_t after = 0;
@@ -174,10 +156,8 @@ TEST_F(SheepdogSnapshots, aSnapshotByOthersIsFollowed) {
 
 // An object that was made before a foreign snapshot, whose slot went to the old inode after it.
 TEST_F(SheepdogSnapshots, whatWasMadeWhileOthersTookASnapshotIsCarriedOver) {
-  begin();
-  makeVdi("vm", 4 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject);
+  const DiskPtr disk = open();
   SheepRule hold(Op::kWrite, SheepRule::Action::kHold);
   hold.oidBits = sheepdog::kInodeBit;
   sheep().add(hold);
@@ -201,10 +181,8 @@ TEST_F(SheepdogSnapshots, whatWasMadeWhileOthersTookASnapshotIsCarriedOver) {
 }
 
 TEST_F(SheepdogSnapshots, theStateOfAMachineLiesBesideItsSnapshot) {
-  begin();
-  makeVdi("vm", 4 * kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(4 * kObject);
+  const DiskPtr disk = open();
   const std::uint64_t bytes = kObject + 65536;
   std::vector<std::byte> state(bytes);
   for (std::size_t i = 0; i < state.size(); ++i) state[i] = static_cast<std::byte>(i * 7);
@@ -233,55 +211,37 @@ TEST_F(SheepdogSnapshots, theStateOfAMachineLiesBesideItsSnapshot) {
 // --- locks
 
 TEST_F(SheepdogSnapshots, aDiskThatIsInUseCannotBeWrittenElsewhere) {
-  begin(setting(SheepEra::k10, true));
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
-  const Result<DiskPtr> second = tryOpen("", sheep().uri("vm"), "d1");
+  beginWith(kObject, setting(SheepEra::k10, true));
+  const DiskPtr disk = open();
+  const Result<DiskPtr> second = tryOpen("", "vm", "d1");
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.error().message().find("VDI_LOCKED"), std::string::npos) << second.error().message();
   EXPECT_NE(second.error().message().find("127.0.0.1"), std::string::npos);
   EXPECT_NE(second.error().message().find("'vm'"), std::string::npos);
   EXPECT_NE(second.error().hintText().find("dog vdi lock"), std::string::npos);
   close(disk);
-  const DiskPtr after = open("vm");
-  EXPECT_NE(after, nullptr);
+  close(open());
 }
 
 TEST_F(SheepdogSnapshots, readersNeedNoLock) {
-  begin(setting(SheepEra::k10, true));
-  makeVdi("vm", kObject);
-  const Result<DiskPtr> reader = tryOpen("read-only=on", sheep().uri("vm"));
+  beginWith(kObject, setting(SheepEra::k10, true));
+  const Result<DiskPtr> reader = tryOpen("read-only=on");
   ASSERT_TRUE(reader.ok()) << reader.error().describe();
   const std::lock_guard lock(cluster().guard);
   EXPECT_TRUE(cluster().locks.empty());
 }
 
 TEST_F(SheepdogSnapshots, lockingCanBeLeftOut) {
-  begin(setting(SheepEra::k10, true));
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm", "file.locking=off");
-  ASSERT_NE(disk, nullptr);
+  beginWith(kObject, setting(SheepEra::k10, true));
+  const DiskPtr disk = open("file.locking=off");
   ASSERT_TRUE(write(disk, 0, 512, 1).ok());
   const std::lock_guard lock(cluster().guard);
   EXPECT_TRUE(cluster().locks.empty());
 }
 
 TEST_F(SheepdogSnapshots, withAutoReadOnlyTheLockComesWithTheFirstWriter) {
-  begin(setting(SheepEra::k10, true));
-  makeVdi("vm", kObject);
-  qapi::BlockdevOptionsSheepdog own;
-  own.vdi = "vm";
-  own.server.type = qapi::SocketAddressType::inet;
-  qapi::SocketAddressInet inet;
-  inet.host = "127.0.0.1";
-  inet.port = std::to_string(sheep().port());
-  own.server.u = inet;
-  NodeOptions node("sheepdog", DriverOptions::of(own));
-  node.nodeName = "n0";
-  node.readOnly = false;
-  node.autoReadOnly = true;
-  ASSERT_TRUE(run(graph_->addNode(node, {})).ok());
+  beginWith(kObject, setting(SheepEra::k10, true));
+  addNode();
   const auto locks = [&] {
     const std::lock_guard lock(cluster().guard);
     return cluster().locks.size();
@@ -300,10 +260,8 @@ TEST_F(SheepdogSnapshots, withAutoReadOnlyTheLockComesWithTheFirstWriter) {
 // --- size and space
 
 TEST_F(SheepdogSnapshots, aDiskGrowsAndDoesNotShrink) {
-  begin();
-  makeVdi("vm", kObject);
-  const DiskPtr disk = open("vm");
-  ASSERT_NE(disk, nullptr);
+  beginWith(kObject);
+  const DiskPtr disk = open();
   ASSERT_TRUE(run(driver(disk).resize(3 * kObject, Preallocation::kOff)).ok());
   EXPECT_EQ(disk->length(), 3 * kObject);
   EXPECT_TRUE(reads(disk, kObject, 8192, 0));
@@ -313,17 +271,15 @@ TEST_F(SheepdogSnapshots, aDiskGrowsAndDoesNotShrink) {
   EXPECT_EQ(shorter.error().code(), ENOTSUP);
   EXPECT_FALSE(run(driver(disk).resize(std::uint64_t{5} << 40U, Preallocation::kOff)).ok()) << "beyond the index";
   close(disk);
-  const DiskPtr again = open("vm");
+  const DiskPtr again = open();
   EXPECT_EQ(again->length(), 3 * kObject);
   EXPECT_TRUE(reads(again, 3 * kObject - 4096, 4096, 1));
 }
 
 TEST_F(SheepdogSnapshots, discardGivesWholeObjectsBack) {
   for (const SheepEra era : kEras) {
-    begin(setting(era));
-    makeVdi("vm", 3 * kObject + 65536);
-    const DiskPtr disk = open("vm", "discard=unmap");
-    ASSERT_NE(disk, nullptr);
+    beginWith(3 * kObject + 65536, setting(era));
+    const DiskPtr disk = open("discard=unmap");
     for (std::uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(write(disk, i * kObject, 4096, 1).ok());
     ASSERT_TRUE(run(disk->discard(Extent(512, 2 * kObject))).ok());
     {
@@ -340,62 +296,39 @@ TEST_F(SheepdogSnapshots, discardGivesWholeObjectsBack) {
     ASSERT_TRUE(write(disk, kObject, 4096, 2).ok());
     EXPECT_TRUE(reads(disk, kObject, 4096, 2));
     close(disk);
-    checkDouble();
   }
 }
 
 TEST_F(SheepdogSnapshots, zeroesOverASnapshotLeaveTheSnapshotAlone) {
   for (const SheepEra era : kEras) {
-    begin(setting(era));
-    makeVdi("vm", 2 * kObject);
-    const DiskPtr disk = open("vm", "discard=unmap");
-    ASSERT_NE(disk, nullptr);
+    beginWith(2 * kObject, setting(era));
+    const DiskPtr disk = open("discard=unmap");
     ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
     ASSERT_TRUE(run(driver(disk).createSnapshot(named("s"))).ok());
     ASSERT_TRUE(run(disk->writeZeroes(Extent(0, kObject), WriteFlags::mayUnmap())).ok());
     EXPECT_TRUE(reads(disk, 0, 4096, 0));
-    Result<DiskPtr> old = tryOpen("read-only=on", sheep().uri("vm") + "#s", "d1");
+    Result<DiskPtr> old = tryOpen("read-only=on", "vm#s", "d1");
     ASSERT_TRUE(old.ok()) << old.error().describe();
     EXPECT_TRUE(reads(*old, 0, 4096, 1));
     close(*old);
     close(disk);
-    checkDouble();
   }
 }
 
 // --- making
 
-class SheepdogCreate : public SheepdogSnapshots {
- protected:
-  qapi::BlockdevCreateOptionsSheepdog options(const std::string& name, std::uint64_t size) {
-    qapi::BlockdevCreateOptionsSheepdog made;
-    made.location.vdi = name;
-    made.location.server.type = qapi::SocketAddressType::inet;
-    qapi::SocketAddressInet inet;
-    inet.host = "127.0.0.1";
-    inet.port = std::to_string(sheep().port());
-    made.location.server.u = inet;
-    made.size = size;
-    return made;
-  }
-  Result<void> create(qapi::BlockdevCreateOptionsSheepdog options) {
-    Progress progress;
-    CreateContext context(*loop_, services_, progress);
-    return run(sheepdogDriver().create(context, DriverOptions::of(std::move(options))));
-  }
-};
+class SheepdogCreate : public SheepdogSnapshots {};
 
 TEST_F(SheepdogCreate, aNewDiskIsEmpty) {
   for (const SheepEra era : kEras) {
     begin(setting(era));
-    const Result<void> made = create(options("new", 10 * kObject + 512));
+    const Result<void> made = create(creation("new", 10 * kObject + 512));
     ASSERT_TRUE(made.ok()) << made.error().describe();
-    const DiskPtr disk = open("new");
-    ASSERT_NE(disk, nullptr);
+    const DiskPtr disk = open("", "new");
     EXPECT_EQ(disk->length(), 10 * kObject + 512);
     EXPECT_TRUE(reads(disk, 0, 65536, 0));
     close(disk);
-    const Result<void> twice = create(options("new", kObject));
+    const Result<void> twice = create(creation("new", kObject));
     ASSERT_FALSE(twice.ok());
     EXPECT_EQ(twice.error().code(), EEXIST);
   }
@@ -403,17 +336,16 @@ TEST_F(SheepdogCreate, aNewDiskIsEmpty) {
 
 TEST_F(SheepdogCreate, objectSizesOtherThanTheUsualNeedANewDaemon) {
   begin(setting(SheepEra::k10));
-  auto wish = options("big", std::uint64_t{5} << 40U);
+  auto wish = creation("big", std::uint64_t{5} << 40U);
   wish.objectSize = std::uint64_t{8} << 20U;
   ASSERT_TRUE(create(wish).ok());
-  const DiskPtr disk = open("big");
-  ASSERT_NE(disk, nullptr);
+  const DiskPtr disk = open("", "big");
   EXPECT_EQ(driver(disk).volume().objectSize(), std::uint64_t{8} << 20U);
   ASSERT_TRUE(write(disk, (std::uint64_t{8} << 20U) - 4096, 8192, 3).ok());
   EXPECT_TRUE(reads(disk, (std::uint64_t{8} << 20U) - 4096, 8192, 3));
   close(disk);
   begin(setting(SheepEra::k09));
-  auto refused = options("big", kObject);
+  auto refused = creation("big", kObject);
   refused.objectSize = std::uint64_t{8} << 20U;
   const Result<void> made = create(refused);
   ASSERT_FALSE(made.ok());
@@ -424,14 +356,14 @@ TEST_F(SheepdogCreate, objectSizesOtherThanTheUsualNeedANewDaemon) {
 
 TEST_F(SheepdogCreate, redundancyIsAsAsked) {
   begin();
-  auto copies = options("c3", kObject);
+  auto copies = creation("c3", kObject);
   copies.redundancy.emplace();
   copies.redundancy->type = qapi::SheepdogRedundancyType::full;
   qapi::SheepdogRedundancyFull full;
   full.copies = 3;
   copies.redundancy->u = full;
   ASSERT_TRUE(create(copies).ok());
-  auto strips = options("e42", kObject);
+  auto strips = creation("e42", kObject);
   strips.redundancy.emplace();
   strips.redundancy->type = qapi::SheepdogRedundancyType::erasureCoded;
   qapi::SheepdogRedundancyErasureCoded coded;
@@ -455,14 +387,14 @@ TEST_F(SheepdogCreate, redundancyIsAsAsked) {
 
 TEST_F(SheepdogCreate, whatADaemonWouldTakeWithoutLookingIsRefused) {
   begin();
-  EXPECT_FALSE(create(options("huge", std::uint64_t{5} << 40U)).ok()) << "more than the index holds";
-  auto odd = options("odd", kObject);
+  EXPECT_FALSE(create(creation("huge", std::uint64_t{5} << 40U)).ok()) << "more than the index holds";
+  auto odd = creation("odd", kObject);
   odd.objectSize = 3 << 20;
   EXPECT_FALSE(create(odd).ok());
   odd.objectSize = 1 << 16;
   EXPECT_FALSE(create(odd).ok());
-  EXPECT_FALSE(create(options(std::string(256, 'x'), kObject)).ok());
-  EXPECT_FALSE(create(options("", kObject)).ok());
+  EXPECT_FALSE(create(creation(std::string(256, 'x'), kObject)).ok());
+  EXPECT_FALSE(create(creation("", kObject)).ok());
   EXPECT_EQ(sheep().seen(Op::kNewVdi), 0U);
 }
 
@@ -471,28 +403,28 @@ TEST_F(SheepdogCreate, aCloneBeginsAsItsSnapshotAndGoesItsOwnWay) {
     begin(setting(era));
     makeVdi("base", 2 * kObject);
     {
-      const DiskPtr disk = open("base");
+      const DiskPtr disk = open("", "base");
       ASSERT_TRUE(write(disk, 0, 4096, 1).ok());
       ASSERT_TRUE(run(driver(disk).createSnapshot(named("gold"))).ok());
       close(disk);
     }
-    auto wish = options("clone", 2 * kObject);
+    auto wish = creation("clone", 2 * kObject);
     wish.backingFile = "sheepdog:base#gold";
     const Result<void> made = create(wish);
     ASSERT_TRUE(made.ok()) << made.error().describe();
-    const DiskPtr clone = open("clone");
+    const DiskPtr clone = open("", "clone");
     EXPECT_TRUE(reads(clone, 0, 4096, 1));
     ASSERT_TRUE(write(clone, 0, 512, 2).ok());
     EXPECT_TRUE(reads(clone, 0, 512, 2));
     EXPECT_TRUE(reads(clone, 512, 3584, 1));
     close(clone);
-    const DiskPtr base = open("base");
+    const DiskPtr base = open("", "base");
     EXPECT_TRUE(reads(base, 0, 4096, 1));
     close(base);
-    auto working = options("other", 2 * kObject);
+    auto working = creation("other", 2 * kObject);
     working.backingFile = "sheepdog:base";
     EXPECT_FALSE(create(working).ok()) << "a disk in use cannot be cloned";
-    auto shorter = options("short", kObject);
+    auto shorter = creation("short", kObject);
     shorter.backingFile = "sheepdog:base#gold";
     EXPECT_FALSE(create(shorter).ok());
   }
@@ -500,14 +432,14 @@ TEST_F(SheepdogCreate, aCloneBeginsAsItsSnapshotAndGoesItsOwnWay) {
 
 TEST_F(SheepdogCreate, spaceCanBeGivenAtOnce) {
   begin();
-  auto wish = options("full", 3 * kObject + 512);
+  auto wish = creation("full", 3 * kObject + 512);
   wish.preallocation = qapi::PreallocMode::full;
   ASSERT_TRUE(create(wish).ok());
   {
     const std::lock_guard lock(cluster().guard);
     EXPECT_EQ(cluster().dataObjects(), 4U);
   }
-  const DiskPtr disk = open("full");
+  const DiskPtr disk = open("", "full");
   EXPECT_TRUE(reads(disk, 0, 65536, 0));
   sheep().clearLog();
   ASSERT_TRUE(write(disk, kObject, 4096, 1).ok());
@@ -518,7 +450,7 @@ TEST_F(SheepdogCreate, aDiskIsMadeOnceWhateverBecomesOfTheConnection) {
   for (const SheepRule::Action action : {SheepRule::Action::kCloseAfter, SheepRule::Action::kCloseBefore}) {
     begin();
     sheep().add(SheepRule(Op::kNewVdi, action));
-    const Result<void> made = create(options("vm", kObject));
+    const Result<void> made = create(creation("vm", kObject));
     ASSERT_TRUE(made.ok()) << made.error().describe();
     const std::lock_guard lock(cluster().guard);
     EXPECT_EQ(cluster().inUse.size(), 1U);

@@ -1,5 +1,9 @@
 #include "tests/block/sheepdog-support.h"
 
+#include <stdexcept>
+
+#include "block/driver/sheepdog/create.h"
+
 namespace rhea::block::test {
 
 SheepdogTest::SheepdogTest() : drivers_(allDrivers()) {
@@ -10,16 +14,30 @@ SheepdogTest::SheepdogTest() : drivers_(allDrivers()) {
 SheepdogTest::~SheepdogTest() {
   EXPECT_TRUE(run(graph_->shutdown({})).ok());
   graph_.reset();
-  if (sheep_ == nullptr || expectViolations_) return;
+  checkDouble();
+}
+
+void SheepdogTest::checkDouble() {
+  if (sheep_ == nullptr) return;
   for (const std::string& violation : sheep_->violations()) ADD_FAILURE() << violation;
 }
 
-void SheepdogTest::begin(SheepSetting setting, bool cache, bool reorder) {
+void SheepdogTest::begin(SheepSetting setting, SheepdogDouble::Options options) {
+  checkDouble();
   cluster_ = std::make_shared<SheepCluster>(setting);
+  sheep_ = std::make_unique<SheepdogDouble>(cluster_, std::move(options));
+}
+
+void SheepdogTest::begin(SheepSetting setting, bool cache, bool reorder) {
   SheepdogDouble::Options options;
   options.cache = cache;
   options.reorder = reorder;
-  sheep_ = std::make_unique<SheepdogDouble>(cluster_, options);
+  begin(setting, options);
+}
+
+void SheepdogTest::beginWith(std::uint64_t bytes, SheepSetting setting, bool cache, bool reorder) {
+  begin(setting, cache, reorder);
+  makeVdi("vm", bytes);
 }
 
 void SheepdogTest::makeVdi(const std::string& name, std::uint64_t bytes) {
@@ -27,19 +45,83 @@ void SheepdogTest::makeVdi(const std::string& name, std::uint64_t bytes) {
   ASSERT_NE(cluster_->makeVdi(name, bytes), 0U);
 }
 
-Result<DiskPtr> SheepdogTest::tryOpen(const std::string& more, const std::string& uri, const std::string& id) {
-  const std::string text = fmt::format("if=none,id={},format=raw,file={}{}{}", id, uri, more.empty() ? "" : ",", more);
+Result<DiskPtr> SheepdogTest::tryOpen(const std::string& more, const std::string& name, const std::string& id) {
+  const std::string text =
+      fmt::format("if=none,id={},format=raw,file={}{}{}", id, sheep_->uri(name), more.empty() ? "" : ",", more);
   RHEA_TRY(DriveOptions options, parseDrive(text, 0));
   return run(openDrive(*graph_, std::move(options), {}, {}));
 }
 
-DiskPtr SheepdogTest::open(const std::string& name, const std::string& more) {
-  Result<DiskPtr> disk = tryOpen(more, sheep_->uri(name));
-  if (!disk.ok()) {
-    ADD_FAILURE() << disk.error().describe();
-    return nullptr;
-  }
+DiskPtr SheepdogTest::open(const std::string& more, const std::string& name) {
+  Result<DiskPtr> disk = tryOpen(more, name);
+  if (!disk.ok()) throw std::runtime_error(disk.error().describe());
   return *disk;
+}
+
+qapi::SocketAddress SheepdogTest::address() {
+  qapi::SocketAddress address;
+  address.type = qapi::SocketAddressType::inet;
+  qapi::SocketAddressInet inet;
+  inet.host = "127.0.0.1";
+  inet.port = std::to_string(sheep_->port());
+  address.u = inet;
+  return address;
+}
+
+void SheepdogTest::addNode() {
+  qapi::BlockdevOptionsSheepdog own;
+  own.vdi = "vm";
+  own.server = address();
+  NodeOptions node("sheepdog", DriverOptions::of(own));
+  node.nodeName = "n0";
+  node.readOnly = false;
+  node.autoReadOnly = true;
+  const Result<NodePtr> added = run(graph_->addNode(node, {}));
+  if (!added.ok()) throw std::runtime_error(added.error().describe());
+}
+
+namespace {
+
+class Mute final : public sheepdog::Greeter {
+ public:
+  Task<Result<void>> greet() override { co_return success(); }
+};
+
+Task<Result<sheepdog::Reply>> speak(sheepdog::Link& link, sheepdog::Request request, IoVector payload) {
+  RHEA_CO_CHECK(co_await link.open(CancelToken()));
+  sheepdog::Desk desk(link);
+  Result<sheepdog::Reply> reply = co_await desk.ask(request, payload, IoVector());
+  co_await link.close();
+  co_return reply;
+}
+
+}  // namespace
+
+std::uint32_t SheepdogTest::sayAsAnother(sheepdog::Request request, std::span<const std::byte> payload) {
+  sheepdog::LinkSettings settings;
+  sheepdog::Address server;
+  server.host = "127.0.0.1";
+  server.port = std::to_string(sheep_->port());
+  settings.servers.push_back(server);
+  Mute nothing;
+  sheepdog::Link link(settings, nothing);
+  const Result<sheepdog::Reply> reply = run(speak(link, std::move(request), IoVector(payload)));
+  if (!reply.ok()) throw std::runtime_error(reply.error().describe());
+  return reply->result;
+}
+
+qapi::BlockdevCreateOptionsSheepdog SheepdogTest::creation(const std::string& name, std::uint64_t bytes) {
+  qapi::BlockdevCreateOptionsSheepdog made;
+  made.location.vdi = name;
+  made.location.server = address();
+  made.size = bytes;
+  return made;
+}
+
+Result<void> SheepdogTest::create(qapi::BlockdevCreateOptionsSheepdog options) {
+  Progress progress;
+  CreateContext context(*loop_, services_, progress);
+  return run(sheepdogDriver().create(context, DriverOptions::of(std::move(options))));
 }
 
 void SheepdogTest::close(DiskPtr disk) {

@@ -29,8 +29,10 @@ class SheepdogTest : public testing::Test {
   SheepdogTest();
   ~SheepdogTest() override;
 
-  // Before anything else of a test.
+  // Before anything else of a test: a cluster and a double that is its gateway; beginWith() puts the disk "vm" on it.
   void begin(SheepSetting setting = SheepSetting(), bool cache = false, bool reorder = false);
+  void begin(SheepSetting setting, SheepdogDouble::Options options);
+  void beginWith(std::uint64_t bytes, SheepSetting setting = SheepSetting(), bool cache = false, bool reorder = false);
   SheepdogDouble& sheep() { return *sheep_; }
   SheepCluster& cluster() { return *cluster_; }
   void makeVdi(const std::string& name, std::uint64_t bytes);
@@ -52,10 +54,18 @@ class SheepdogTest : public testing::Test {
     return place;
   }
 
-  // "if=none,id=d0,format=raw,file=URI" and more.
-  Result<DiskPtr> tryOpen(const std::string& more, const std::string& uri, const std::string& id = "d0");
-  DiskPtr open(const std::string& name, const std::string& more = "");
+  // "if=none,id=d0,format=raw,file=URI" and more. open() throws where the disk does not open, which ends the test.
+  Result<DiskPtr> tryOpen(const std::string& more, const std::string& name = "vm", const std::string& id = "d0");
+  DiskPtr open(const std::string& more = "", const std::string& name = "vm");
+  // The disk "vm" as node n0, which locks it once somebody writes.
+  void addNode();
   void close(DiskPtr disk);
+  // The double as blockdev options have it; what blockdev-create is asked for.
+  qapi::SocketAddress address();
+  qapi::BlockdevCreateOptionsSheepdog creation(const std::string& name, std::uint64_t bytes);
+  Result<void> create(qapi::BlockdevCreateOptionsSheepdog options);
+  // One request by a client that says nothing else and goes: the result.
+  std::uint32_t sayAsAnother(sheepdog::Request request, std::span<const std::byte> payload);
   // The driver below the disk.
   SheepdogDriver& driver(const DiskPtr& disk);
 
@@ -65,6 +75,9 @@ class SheepdogTest : public testing::Test {
   // Whether the nodes' disks have it: what a power cut would leave.
   testing::AssertionResult stored(const std::string& name, std::uint64_t at, std::size_t bytes, int fill);
 
+  // Whether the client has done nothing wrong so far; at the end of a double it is asked by itself.
+  void checkDouble();
+
   WorkerPool workers_;
   std::unique_ptr<Loop> loop_ = Loop::create("main", workers_).value();
   DriverRegistry drivers_;
@@ -73,7 +86,6 @@ class SheepdogTest : public testing::Test {
   std::shared_ptr<SheepCluster> cluster_;
   std::unique_ptr<SheepdogDouble> sheep_;
   std::unique_ptr<BlockGraph> graph_;
-  bool expectViolations_ = false;
 };
 
 // The requests as "OP" words, for comparing conversations; those for names and headers can be left out.

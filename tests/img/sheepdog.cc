@@ -133,6 +133,35 @@ TEST_F(ImgSheepdog, CheckFindsWhatIsMissing) {
   EXPECT_TRUE(contains(broken.output, "NO_OBJ")) << broken.output;
 }
 
+TEST_F(ImgSheepdog, CheckFindsAndTakesAwayWhatNoIndexNames) {
+  ASSERT_EQ(here_.img("create -q " + word("vm") + " 16M").status, 0);
+  {
+    const std::lock_guard lock(cluster_->guard);
+    cluster_->store[block::sheepdog::dataObject(cluster_->lookUp("vm"), 2)] = SheepObject(4 << 20);
+  }
+  const CommandResult found = here_.img("check " + word("vm"));
+  EXPECT_EQ(found.status, 3) << found.output;
+  EXPECT_TRUE(contains(found.output, "is in no index")) << found.output;
+  const CommandResult mended = here_.img("check -r leaks " + word("vm"));
+  EXPECT_EQ(mended.status, 0) << mended.output;
+  const CommandResult sound = here_.img("check " + word("vm"));
+  EXPECT_EQ(sound.status, 0) << sound.output;
+  const std::lock_guard lock(cluster_->guard);
+  EXPECT_EQ(cluster_->dataObjects(), 0U);
+}
+
+TEST_F(ImgSheepdog, AFullClusterIsToldWithServerAndDisk) {
+  here_.makeRaw("a.raw", 8 << 20, {{0, 4096}});
+  SheepRule rule(block::sheepdog::Op::kCreate, SheepRule::Action::kResult, 0x15);
+  rule.count = -1;
+  sheep_.add(rule);
+  const CommandResult refused = here_.img("convert a.raw " + word("vm"));
+  EXPECT_EQ(refused.status, 1) << refused.output;
+  EXPECT_TRUE(contains(refused.output, "NO_SPACE")) << refused.output;
+  EXPECT_TRUE(contains(refused.output, "'vm'")) << refused.output;
+  EXPECT_TRUE(contains(refused.output, std::to_string(sheep_.port()))) << refused.output;
+}
+
 TEST_F(ImgSheepdog, ErrorsNameServerAndDisk) {
   const CommandResult missing = here_.img("info " + word("nothing"));
   EXPECT_EQ(missing.status, 1);

@@ -107,8 +107,7 @@ Task<Result<Fd>> dial(Address address, CancelToken cancel) {
     if (cancel.requested()) break;
   }
   if (!reason) reason = Error("the name stands for no address");
-  co_return Error::fromErrno(reason->code() != 0 ? reason->code() : ETIMEDOUT,
-                             fmt::format("cannot reach the gateway {}", address.text()));
+  co_return Error::fromErrno(reason->code() != 0 ? reason->code() : ETIMEDOUT, "cannot reach the gateway");
 }
 
 }  // namespace rhea::block::sheepdog

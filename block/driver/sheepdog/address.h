@@ -22,7 +22,7 @@ struct Address {
   friend bool operator==(const Address&, const Address&) = default;
 };
 
-// A connected socket that does not block. Names are looked up off the loop. Error: with the address and the reason.
+// A connected socket that does not block. Names are looked up off the loop. Error: with the reason.
 Task<Result<Fd>> dial(Address address, CancelToken cancel);
 
 }  // namespace rhea::block::sheepdog

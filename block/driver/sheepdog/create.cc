@@ -138,8 +138,7 @@ Task<Result<void>> make(Link& link, const Plan& plan) {
   const std::uint8_t got = made.shift == 0 ? kDefaultShift : made.shift;
   if (got == shift) co_return success();
   const VdiName name(what.name);
-  const std::function<void(std::uint64_t)> nobody;
-  const Result<void> removed = co_await desk.remove(name, nobody);
+  const Result<void> removed = co_await desk.remove(name, Desk::Heirs::kNone);
   co_return Error::fromErrno(
       ENOTSUP,
       fmt::format("{}: the daemon makes objects of {} bytes, not of {}{}", desk.where(name), std::uint64_t{1} << got,

@@ -1,8 +1,10 @@
-// Deleting a VDI, so that it is right for daemons of all ages:
-//   before 0.9   DEL_VDI does it, and gives the space back when the whole family is gone
-//   0.9          DEL_VDI says yes and does nothing while the index is not empty; DISCARD_OBJ empties it
-//   1.0 and on   the same, and slots can be emptied by writing zeroes, many at a time
-// So DEL_VDI comes first, and where the VDI is there still, its data goes and DEL_VDI comes again.
+// Deleting a VDI: its data, then DEL_VDI, then a look whether it is gone. What takes the data away depends on the
+// daemon:
+//   before 1.0   DISCARD_OBJ for each object. DEL_VDI alone is answered with success by 0.9 and does nothing
+//   1.0 and on   slots are emptied by writing zeroes, many at a time; the daemon counts who uses an object
+// Daemons of 0.8 count nothing: DISCARD_OBJ takes an object from a snapshot's heirs as well, whereas their DEL_VDI
+// keeps what heirs have. So where there may be heirs and the daemon is older than 1.0, DEL_VDI comes first, and the
+// data goes only where that has not done it, which means that it is 0.9, which counts.
 #include <cerrno>
 
 #include "block/driver/sheepdog/desk.h"
@@ -20,8 +22,7 @@ bool isGone(const Reply& reply) {
 
 }  // namespace
 
-Task<Result<void>> Desk::removeData(const Inode& inode, bool modern,
-                                    const std::function<void(std::uint64_t)>& progress) {
+Task<Result<void>> Desk::removeData(const Inode& inode, bool modern) {
   RHEA_CO_TRY(const std::vector<std::uint32_t> slots, co_await readIndex(inode, kFlagDirect));
   for (std::size_t i = 0; i < slots.size();) {
     if (slots[i] == 0) {
@@ -29,8 +30,7 @@ Task<Result<void>> Desk::removeData(const Inode& inode, bool modern,
       continue;
     }
     if (modern) {
-      std::size_t end = i;
-      while (end < slots.size() && slots[end] != 0 && end - i < kSlotsAtOnce) ++end;
+      const std::size_t end = std::min(slots.size(), i + kSlotsAtOnce);
       std::vector<std::byte> zeroes((end - i) * 4);
       const auto offset = static_cast<std::uint32_t>(kIndexOffset + 4 * i);
       RHEA_CO_CHECK(co_await writeStable(inodeObject(inode.vdi), offset, std::move(zeroes)));
@@ -41,7 +41,6 @@ Task<Result<void>> Desk::removeData(const Inode& inode, bool modern,
       if (reply.result != 0) co_return refused(reply, "removing data", VdiName(inode.name, inode.snapId, inode.tag));
       ++i;
     }
-    if (progress) progress(i);
   }
   // Nobody counts who uses the state of a machine.
   const std::uint64_t states = (inode.vmStateSize + inode.objectSize() - 1) >> inode.shift;
@@ -53,7 +52,7 @@ Task<Result<void>> Desk::removeData(const Inode& inode, bool modern,
   co_return success();
 }
 
-Task<Result<void>> Desk::remove(VdiName which, const std::function<void(std::uint64_t)>& progress) {
+Task<Result<void>> Desk::remove(VdiName which, Heirs heirs) {
   RHEA_CO_TRY(const Reply found, co_await find(which));
   if (found.result != 0) co_return refused(found, "deleting it", which);
   RHEA_CO_TRY(const Inode inode, co_await readInode(found.vdi(), kFlagDirect));
@@ -63,8 +62,9 @@ Task<Result<void>> Desk::remove(VdiName which, const std::function<void(std::uin
   std::vector<std::byte> payload = namePayload(which.name, which.tag);
   const Request erase = vdiRequest(Op::kDeleteVdi, wish, payload.size());
   const IoVector view{std::span<std::byte>(payload)};
-  for (int round = modern ? 1 : 0; round < 2; ++round) {
-    if (round == 1) RHEA_CO_CHECK(co_await removeData(inode, modern, progress));
+  const bool safe = modern || heirs == Heirs::kNone || !inode.isSnapshot();
+  for (int round = safe ? 1 : 0; round < 2; ++round) {
+    if (round == 1) RHEA_CO_CHECK(co_await removeData(inode, modern));
     // Once more after a lost connection does no harm: a number is never given out again under the same name while we
     // look.
     RHEA_CO_TRY(const Reply erased, co_await ask(erase, view, IoVector()));

@@ -103,22 +103,21 @@ Task<Result<std::vector<std::byte>>> Desk::readObject(ObjectRange at, std::uint1
   const Request request = readRequest(at, flags);
   RHEA_CO_TRY(const Reply reply, co_await ask(request, IoVector(), viewOf(bytes)));
   if (reply.result != 0) {
-    co_return errorOf(reply.result, fmt::format("reading object {:016x}", at.oid),
-                      fmt::format("the Sheepdog server {}", link_.server().text()));
+    co_return errorOf(reply.result, fmt::format("reading object {:016x}", at.oid), link_.where());
   }
   co_return bytes;
 }
 
 Task<Result<Inode>> Desk::readInode(std::uint32_t vdi, std::uint16_t flags) {
   if (vdi == 0 || vdi > kMostVdi) {
-    co_return Error::fromErrno(EIO,
-                               fmt::format("the Sheepdog server {} names a VDI by the number {:x}, numbers have 24 "
-                                           "bits",
-                                           link_.server().text(), vdi));
+    co_return Error::fromErrno(
+        EIO, fmt::format("{}: it names a VDI by the number {:x}, numbers have 24 bits", link_.where(), vdi));
   }
   const ObjectRange head(inodeObject(vdi), 0, kInodeHeadBytes);
   RHEA_CO_TRY(const std::vector<std::byte> bytes, co_await readObject(head, flags));
-  co_return Inode::parse(bytes, vdi);
+  Result<Inode> inode = Inode::parse(bytes, vdi);
+  if (!inode.ok()) co_return inode.takeError().context(link_.where());
+  co_return inode;
 }
 
 Task<Result<std::vector<std::uint32_t>>> Desk::readIndex(const Inode& inode, std::uint16_t flags) {
@@ -134,23 +133,21 @@ Task<Result<void>> Desk::writeStable(std::uint64_t oid, std::uint32_t offset, st
   const Request request = writeRequest(ObjectRange(oid, offset, static_cast<std::uint32_t>(bytes.size())), kFlagDirect);
   RHEA_CO_TRY(const Reply reply, co_await ask(request, viewOf(bytes), IoVector()));
   if (reply.result == 0) co_return success();
-  co_return errorOf(reply.result, fmt::format("writing object {:016x}", oid),
-                    fmt::format("the Sheepdog server {}", link_.server().text()));
+  co_return errorOf(reply.result, fmt::format("writing object {:016x}", oid), link_.where());
 }
 
 Task<Result<std::vector<std::byte>>> Desk::readVdis() {
   std::vector<std::byte> bitmap(kBitmapBytes);
   RHEA_CO_TRY(const Reply reply, co_await ask(readVdisRequest(), IoVector(), viewOf(bitmap)));
   if (reply.result == 0) co_return bitmap;
-  co_return errorOf(reply.result, "listing VDIs", fmt::format("the Sheepdog server {}", link_.server().text()));
+  co_return errorOf(reply.result, "listing VDIs", link_.where());
 }
 
 Task<Result<std::optional<std::uint8_t>>> Desk::defaultShift() {
   RHEA_CO_TRY(const Reply reply, co_await ask(clusterDefaultRequest(), IoVector(), IoVector()));
   if (reply.result == 0) co_return std::optional<std::uint8_t>(reply.defaultShift());
   if (reply.result == static_cast<std::uint32_t>(Code::kInvalid)) co_return std::optional<std::uint8_t>();
-  co_return errorOf(reply.result, "asking for the cluster's defaults",
-                    fmt::format("the Sheepdog server {}", link_.server().text()));
+  co_return errorOf(reply.result, "asking for the cluster's defaults", link_.where());
 }
 
 }  // namespace rhea::block::sheepdog

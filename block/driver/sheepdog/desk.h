@@ -49,16 +49,17 @@ class Desk {
   // The cluster's object size as a power of two; none: a daemon before 1.0, which has 2^22 alone.
   Task<Result<std::optional<std::uint8_t>>> defaultShift();
 
-  // Takes all data away, then the VDI; the same for daemons of all ages. Objects that others share stay. `progress`
-  // from 0 to the number of objects. Error: also where the daemon says yes and the VDI is there still.
-  Task<Result<void>> remove(VdiName which, const std::function<void(std::uint64_t)>& progress);
+  // Takes all data away, then the VDI, on daemons of all ages. Objects that others share stay: `heirs` says whether
+  // there can be such. Error: also where the daemon says yes and the VDI is there still.
+  enum class Heirs : std::uint8_t { kNone, kPossible };
+  Task<Result<void>> remove(VdiName which, Heirs heirs);
 
   // "the Sheepdog server 127.0.0.1:7000, VDI 'x'".
   std::string where(const VdiName& which) const;
   Error refused(const Reply& reply, std::string_view doing, const VdiName& which) const;
 
  private:
-  Task<Result<void>> removeData(const Inode& inode, bool modern, const std::function<void(std::uint64_t)>& progress);
+  Task<Result<void>> removeData(const Inode& inode, bool modern);
   Link& link_;
   Use use_;
 };

@@ -1,6 +1,4 @@
-// What a sheepdog node tells of itself: to people, to query-durability, to check.
-#include <cerrno>
-
+// What a sheepdog node tells of itself: to people and to query-durability.
 #include "block/driver/sheepdog/sheepdog.h"
 #include "block/driver/sheepdog/uri.h"
 #include "qapi/types-block-types.h"
@@ -119,40 +117,6 @@ std::vector<std::pair<std::string, std::uint64_t>> SheepdogDriver::counters() co
           {"connections-lost", counts.lost.load()},
           {"discard-nb-ok", discards_.load()},
           {"discard-bytes-ok", discardedBytes_.load()}};
-}
-
-// An index cannot contradict itself; but an object that it names can be missing, and a slot can name no VDI.
-Task<Result<CheckReport>> SheepdogDriver::check(CheckWish, Progress& progress, CancelToken cancel) {
-  constexpr std::uint32_t kProbe = 512;
-  constexpr std::size_t kMostFindings = 1000;
-  CheckReport report;
-  const std::uint64_t objects = volume_->inode().objects();
-  report.totalClusters = objects;
-  sheepdog::Desk desk(volume_->link());
-  std::vector<std::byte> room(kProbe);
-  for (std::uint64_t i = 0; i < objects && !volume_->inode().hyper; ++i) {
-    RHEA_CO_CHECK(cancel.check());
-    progress.set(i, objects);
-    const std::uint32_t owner = volume_->index().at(static_cast<std::size_t>(i));
-    if (owner == 0) continue;
-    ++report.allocatedClusters;
-    std::string finding;
-    if (owner > sheepdog::kMostVdi) {
-      finding = fmt::format("object {} is said to belong to VDI {:x}, numbers have 24 bits", i, owner);
-    } else {
-      const std::uint64_t oid = sheepdog::dataObject(owner, static_cast<std::uint32_t>(i));
-      const sheepdog::Request probe =
-          sheepdog::readRequest(sheepdog::ObjectRange(oid, 0, kProbe), volume_->cacheFlag(), volume_->inode().kept);
-      const IoVector view{std::span<std::byte>(room)};
-      RHEA_CO_TRY(const sheepdog::Reply reply, co_await desk.ask(probe, IoVector(), view));
-      if (reply.result == 0) continue;
-      finding = fmt::format("object {} ({:016x}) cannot be read: {}", i, oid, sheepdog::codeName(reply.result));
-    }
-    ++report.corruptions;
-    if (report.findings.size() < kMostFindings) report.findings.push_back(std::move(finding));
-  }
-  progress.set(objects, objects);
-  co_return report;
 }
 
 }  // namespace rhea::block

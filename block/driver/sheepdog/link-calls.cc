@@ -63,14 +63,17 @@ Task<Result<void>> Link::connectOnce(CancelToken cancel) {
   std::optional<Error> last;
   for (std::size_t i = 0; i < settings_.servers.size(); ++i) {
     if (state_ == State::kClosed) co_return Error::fromErrno(ESHUTDOWN);
-    RHEA_CO_CHECK(cancel.check());
+    if (const Result<void> wanted = cancel.check(); !wanted.ok()) {
+      co_return Error(wanted.error()).context(where());
+    }
     Result<void> connected = co_await connectTo((current_ + (i == 0 ? 0 : 1)) % settings_.servers.size(), cancel);
     if (connected.ok()) co_return success();
     last = connected.takeError();
     all += (all.empty() ? "" : "; ") + last->message();
   }
   if (settings_.servers.size() == 1) co_return *last;
-  Error told = Error::fromErrno(last->code() == 0 ? EIO : last->code(), "no gateway can be used");
+  Error told = Error::fromErrno(last->code() == 0 ? EIO : last->code(),
+                                fmt::format("{}: no gateway can be used", settings_.about));
   co_return std::move(told).hint(all);
 }
 
@@ -85,14 +88,16 @@ Task<Result<void>> Link::connectTo(std::size_t server, CancelToken cancel) {
   const CancelToken::Registration closed = closing_->token().onCancel(stop);
   Result<Fd> fd = co_await dial(this->server(), enough.token());
   if (state_ == State::kClosed) co_return Error::fromErrno(ESHUTDOWN);
-  if (!fd.ok()) co_return fd.takeError();
+  if (!fd.ok()) co_return fd.takeError().context(where());
   start(*std::move(fd));
   // A peer that takes the greeting and says nothing, and whoever asks for an open and gives up meanwhile.
   const auto greeting = std::make_shared<bool>(true);
   const auto hangUp = [this, greeting](const std::string& why) {
-    if (*greeting && state_ == State::kGreeting) lose(Error::fromErrno(ETIMEDOUT, why), false);
+    if (*greeting && state_ == State::kGreeting) {
+      lose(Error::fromErrno(ETIMEDOUT, fmt::format("{}: {}", where(), why)), false);
+    }
   };
-  const std::string silent = fmt::format("the gateway {} does not answer", this->server().text());
+  const std::string silent = "the gateway does not answer";
   const std::unique_ptr<Loop::Watch> patience = loop_->timer(kGreetingTimeout, [hangUp, silent] { hangUp(silent); });
   std::function<void()> giveUp = [this, hangUp] { loop_->post([hangUp] { hangUp("the wait was given up"); }); };
   const CancelToken::Registration askedLater = cancel.onCancel(giveUp);
@@ -174,7 +179,7 @@ void Link::startPatience() {
   if (!settings_.patience || patience_ != nullptr) return;
   patience_ = loop_->timer(*settings_.patience, [this] {
     refusing_ = true;
-    const Error why = Error::fromErrno(EIO);
+    const Error why = Error::fromErrno(EIO, trouble_);
     for (List* const list : {&pending_, &held_}) {
       while (Call* const call = list->takeFirst()) fail(*call, why);
     }

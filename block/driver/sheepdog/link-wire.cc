@@ -87,7 +87,7 @@ void Link::send() {
     if (sent < 0) {
       // What the peer said before it closed is still to be read; then the end is seen.
       const int code = errno;
-      lose(Error::fromErrno(code, fmt::format("the connection to {} is lost", server().text())), false);
+      lose(Error::fromErrno(code, fmt::format("{}: the connection is lost", where())), false);
       return;
     }
     advance(static_cast<std::size_t>(sent));
@@ -127,7 +127,7 @@ void Link::receive() {
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (got <= 0) {
       const std::string end = got == 0 ? ": the gateway closed it" : "";
-      const std::string what = fmt::format("the connection to {} is lost{}", server().text(), end);
+      const std::string what = fmt::format("{}: the connection is lost{}", where(), end);
       lose(got == 0 ? Error::fromErrno(ECONNRESET, what) : Error::fromErrno(errno, what), false);
       return;
     }
@@ -137,7 +137,7 @@ void Link::receive() {
     bytes -= placed;
     if (bytes > 0) {
       if (Result<void> taken = reader_.take({buffer_.data(), bytes}, *this); !taken.ok()) {
-        lose(taken.takeError().context(fmt::format("the server {} does not speak Sheepdog", server().text())), true);
+        lose(taken.takeError().context(fmt::format("{}: it does not speak Sheepdog", where())), true);
         return;
       }
     }
@@ -168,14 +168,14 @@ void Link::end(const Reply& reply) {
   call.reply = reply;
   // A shorter answer than asked for is no answer.
   if (reply.result == 0 && reply.dataLength != call.room.length()) {
-    call.failure = Error::fromErrno(EIO, fmt::format("the server {} answered {} with {} of {} bytes", server().text(),
+    call.failure = Error::fromErrno(EIO, fmt::format("{}: it answered {} with {} of {} bytes", where(),
                                                      nameOf(call.request.op), reply.dataLength, call.room.length()));
   }
   if (reactionTo(reply.result) == Reaction::kReconnect && !call.once && state_ == State::kUp) {
     // Answered, but not done: it waits for the next gateway.
     call.sent_ = 0;
     held_.append(call);
-    lose(Error(fmt::format("the gateway {} is going away ({})", server().text(), codeName(reply.result))), false);
+    lose(Error(fmt::format("{}: the gateway is going away ({})", where(), codeName(reply.result))), false);
     return;
   }
   answer(call);

@@ -31,6 +31,11 @@ Link::Link(LinkSettings settings, Greeter& greeter) : settings_(std::move(settin
 
 Link::~Link() = default;
 
+std::string Link::where() const {
+  return fmt::format("the Sheepdog server {}{}{}", server().text(), settings_.about.empty() ? "" : ", ",
+                     settings_.about);
+}
+
 // False: it has been answered already.
 bool Link::enqueue(Call& call, List& list) {
   call.lost = false;
@@ -44,7 +49,7 @@ bool Link::enqueue(Call& call, List& list) {
     return false;
   }
   if (!urgent && refusing_) {
-    call.failure = Error::fromErrno(EIO);
+    call.failure = Error::fromErrno(EIO, trouble_);
     return false;
   }
   list.append(call);

@@ -58,6 +58,7 @@ class Greeter {
 
 struct LinkSettings {
   std::vector<Address> servers;                     // the first is preferred until another one worked
+  std::string about;                                // "VDI 'x'": what it is called for, in errors
   std::uint32_t depth = 64;                         // requests on their way at a time
   Duration pause = std::chrono::milliseconds(100);  // before the first new call, and before asking again; grows tenfold
   std::optional<Duration> patience;                 // requests fail after so long without a gateway; none: never
@@ -97,6 +98,8 @@ class Link final : private Loop::RoundEnd, private ReplySink {
   bool isUp() const { return state_ == State::kUp; }
   // The gateway of the present or the last connection.
   const Address& server() const { return settings_.servers[current_]; }
+  // "the Sheepdog server 127.0.0.1:7000, VDI 'x'": what errors begin with.
+  std::string where() const;
   const LinkSettings& settings() const { return settings_; }
   // Why there is no connection; empty: there is one.
   const std::string& trouble() const { return trouble_; }

@@ -1,5 +1,6 @@
 #include "block/driver/sheepdog/settings.h"
 
+#include "block/driver/sheepdog/desk.h"
 #include "qapi/types-block-options.h"
 
 namespace rhea::block::sheepdog {
@@ -48,6 +49,7 @@ Result<Settings> readSettings(const DriverOptions& options) {
     }
     settings.tag = *given.tag;
   }
+  settings.link.about = VdiName(settings.vdi, settings.snapId, settings.tag).text();
   RHEA_TRY(Address first, addressOf(given.server));
   settings.link.servers.push_back(std::move(first));
   if (given.fallbackServers) {

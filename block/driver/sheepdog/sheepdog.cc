@@ -22,9 +22,10 @@ SheepdogDriver::SheepdogDriver(std::unique_ptr<Volume> volume, Loop& home, OpenF
 
 Limits SheepdogDriver::limits() const {
   constexpr std::uint64_t kOptimal = std::uint64_t{1} << 20U;
+  constexpr std::uint64_t kMostTransfer = std::uint64_t{64} << 20U;  // its objects go side by side
   Limits limits;
   limits.requestAlignment = 512;
-  limits.maxTransfer = volume_->objectSize();
+  limits.maxTransfer = std::max(volume_->objectSize(), kMostTransfer);
   limits.optimalTransfer = std::min(volume_->objectSize(), kOptimal);
   limits.maxPieces = 64;
   // Which parts are whole objects is the volume's to say: the last one may be shorter.
@@ -185,7 +186,8 @@ Task<Result<std::unique_ptr<Driver>>> openSheepdog(OpenContext context, DriverOp
   const OpenFlags flags = context.flags;
   const bool snapshot = settings.isSnapshot();
   if (snapshot && !flags.readOnly && !flags.autoReadOnly) {
-    co_return Error::fromErrno(EROFS, fmt::format("'{}': a snapshot can only be read", settings.vdi))
+    co_return Error::fromErrno(EROFS, fmt::format("the Sheepdog server {}, {}: a snapshot can only be read",
+                                                  settings.link.servers.front().text(), settings.link.about))
         .hint("read-only=on opens it; a clone of it can be written");
   }
   const bool forWriting = !flags.readOnly && !flags.autoReadOnly;

@@ -197,8 +197,7 @@ Task<Result<void>> Snapshots::revert(std::string which) {
   // What cannot be deleted stays in the list of snapshots.
   Desk desk(volume_.link());
   const VdiName abandoned(what.name, left.snapId);
-  const std::function<void(std::uint64_t)> nobody;
-  (void)co_await desk.remove(abandoned, nobody);
+  (void)co_await desk.remove(abandoned, Desk::Heirs::kNone);
   co_return success();
 }
 
@@ -206,8 +205,7 @@ Task<Result<void>> Snapshots::remove(std::string which) {
   RHEA_CO_CHECK(checkWriting());
   RHEA_CO_TRY(const Located found, co_await locate(std::move(which)));
   Desk desk(volume_.link());
-  const std::function<void(std::uint64_t)> nobody;
-  co_return co_await desk.remove(found.name, nobody);
+  co_return co_await desk.remove(found.name, Desk::Heirs::kPossible);
 }
 
 Task<Result<void>> Snapshots::readState(Extent at, IoVector to) {

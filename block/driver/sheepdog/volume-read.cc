@@ -1,5 +1,6 @@
 // Reads of a volume, and what is where.
 #include <cerrno>
+#include <deque>
 
 #include "block/driver/sheepdog/volume.h"
 
@@ -16,14 +17,28 @@ ObjectRange Volume::rangeOf(std::uint64_t oid, Extent at) const {
                      static_cast<std::uint32_t>(at.length));
 }
 
-Task<Result<void>> Volume::read(Extent at, IoVector to) {
+Task<Result<void>> Volume::read(Extent at, IoVector to) { co_return co_await inPieces(at, to, &Volume::readPiece); }
+
+namespace {
+
+Task<void> keep(Task<Result<void>> work, Result<void>* outcome) { *outcome = co_await std::move(work); }
+
+}  // namespace
+
+// One piece for each object, side by side; ends when all have ended. Error: that of the first of them on the disk.
+Task<Result<void>> Volume::inPieces(Extent at, IoVector data, PieceWork work) {
   const Extent first = pieceOf(at, 0);
-  if (first.length == at.length) co_return co_await readPiece(at, to);
+  if (first.length == at.length) co_return co_await (this->*work)(at, data);
+  std::deque<Result<void>> outcomes;
+  TaskGroup group;
   for (std::uint64_t done = 0; done < at.length;) {
     const Extent piece = pieceOf(at, done);
-    RHEA_CO_CHECK(co_await readPiece(piece, to.slice(done, piece.length)));
+    outcomes.emplace_back(success());
+    group.spawn(keep((this->*work)(piece, data.slice(done, piece.length)), &outcomes.back()));
     done += piece.length;
   }
+  co_await group.join();
+  for (Result<void>& outcome : outcomes) RHEA_CO_CHECK(std::move(outcome));
   co_return success();
 }
 
@@ -46,7 +61,7 @@ Task<Result<void>> Volume::readPiece(Extent at, IoVector to) {
       to.fill(std::byte{0});
       co_return success();
     }
-    if (owner > kMostVdi) co_return Error::fromErrno(EIO);
+    if (owner > kMostVdi) co_return badSlot(index, owner);
     const std::uint64_t changes = index_.changes();
     Call call(readRequest(rangeOf(dataObject(owner, index), at), cacheFlag(), inode_.kept), IoVector(), to);
     co_await link_.perform(call);
@@ -58,6 +73,12 @@ Task<Result<void>> Volume::readPiece(Extent at, IoVector to) {
     RHEA_CO_TRY(const Next next, co_await react(call, vdi_));
     if (next == Next::kDone) co_return success();
   }
+}
+
+Error Volume::badSlot(std::uint32_t index, std::uint32_t owner) const {
+  return Error::fromErrno(
+      EIO, fmt::format("{}: its index says that object {} belongs to VDI {:x}, numbers have 24 bits", where(), index,
+                       owner));
 }
 
 Task<Result<BlockStatus>> Volume::status(Extent at) {

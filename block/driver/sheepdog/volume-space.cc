@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "block/driver/sheepdog/volume.h"
+#include "emu/base/bytes.h"
 
 namespace rhea::block::sheepdog {
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr std::size_t kZeroBuffer = std::size_t{4} << 20U;
 constexpr std::uint32_t kObjectsAtOnce = 128;
+constexpr std::uint32_t kProbeBytes = 512;
 
 }  // namespace
 
@@ -61,6 +63,37 @@ Task<Result<void>> Volume::removeObject(std::uint32_t index) {
     if (!next.ok()) co_return next.takeError();
     if (*next == Next::kDone) co_return success();
   }
+}
+
+// A disk that can be written has no heirs, so an object of its own number is its own or nobody's.
+Task<Result<bool>> Volume::isLeaked(std::uint32_t index) {
+  Claim claim(claims_, wholeObject(index));
+  co_await claim.granted();
+  if (index_.at(index) == vdi_) co_return false;
+  const std::uint32_t vdi = vdi_;
+  std::array<std::byte, kProbeBytes> room;
+  const Request probe = readRequest(ObjectRange(dataObject(vdi, index), 0, kProbeBytes), kFlagDirect, inode_.kept);
+  Desk desk(link_);
+  const IoVector view{std::span<std::byte>(room)};
+  RHEA_CO_TRY(const Reply reply, co_await desk.ask(probe, IoVector(), view));
+  if (reply.result == static_cast<std::uint32_t>(Code::kNoObject) || vdi != vdi_) co_return false;
+  if (reply.result != 0) co_return errorOf(reply.result, "looking for leaked objects", where());
+  // Where this one only reads, another client may have made it since the index was read.
+  const ObjectRange place(inodeObject(vdi), kIndexOffset + 4 * index, 4);
+  RHEA_CO_TRY(const std::vector<std::byte> slot, co_await desk.readObject(place, kFlagDirect));
+  co_return loadLittle<std::uint32_t>(slot.data()) != vdi;
+}
+
+// The index takes it up and gives it away again: so the daemons count right.
+Task<Result<void>> Volume::reclaim(std::uint32_t index) {
+  {
+    Claim claim(claims_, wholeObject(index));
+    co_await claim.granted();
+    if (index_.at(index) != 0) co_return Error::fromErrno(EBUSY);
+    index_.set(index, vdi_);
+    RHEA_CO_CHECK(co_await publish(index, index));
+  }
+  co_return co_await removeObjects(index, 1);
 }
 
 Task<Result<void>> Volume::writeZeroes(Extent at, WriteFlags how) {

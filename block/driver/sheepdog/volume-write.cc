@@ -20,11 +20,7 @@ Task<Result<void>> Volume::write(Extent at, IoVector from, WriteFlags how) {
   const std::uint32_t first = indexOf(at.offset);
   const std::uint32_t last = indexOf(at.end() - 1);
   if (last >= index_.size()) co_return Error::fromErrno(EIO);
-  for (std::uint64_t done = 0; done < at.length;) {
-    const Extent piece = pieceOf(at, done);
-    RHEA_CO_CHECK(co_await writePiece(piece, from.slice(done, piece.length)));
-    done += piece.length;
-  }
+  RHEA_CO_CHECK(co_await inPieces(at, from, &Volume::writePiece));
   // Also for an object that somebody else made a moment ago: before its slot is there, nobody finds what was written.
   if (!index_.unpublished().empty()) RHEA_CO_CHECK(co_await publish(first, last));
   if (cacheFlag() == kFlagCache) {
@@ -45,7 +41,7 @@ Task<Result<void>> Volume::writePiece(Extent at, IoVector from) {
       const std::uint32_t owner = index_.at(index);
       if (owner != vdi_ && !making) break;  // it became somebody else's while this one waited
       if (owner == vdi_ && making) claim.shrink(at);
-      if (owner > kMostVdi) co_return Error::fromErrno(EIO);
+      if (owner > kMostVdi) co_return badSlot(index, owner);
       Result<Next> next = Next::kDone;
       if (owner == vdi_) {
         next = co_await overwrite(at, from);
@@ -68,6 +64,7 @@ Task<Result<Volume::Next>> Volume::overwrite(Extent at, IoVector from) {
 }
 
 Task<Result<Volume::Next>> Volume::create(Extent at, IoVector from, std::uint32_t owner) {
+  if (era_ == Era::kOld) RHEA_CO_CHECK(co_await clearCache());
   const std::uint32_t vdi = vdi_;
   const std::uint32_t index = indexOf(at.offset);
   const std::uint64_t cow = owner == 0 ? 0 : dataObject(owner, index);
@@ -95,6 +92,26 @@ Task<Result<Volume::Next>> Volume::findOut(std::uint32_t vdi, std::uint32_t inde
     co_return Next::kAgain;
   }
   co_return co_await react(call, vdi);
+}
+
+// A client that died may have left an object in the gateway's cache that no slot names. To make it again brings the
+// daemon down, and a copy made below the cache would not be seen. A direct write to the inode, of what is there
+// already, flushes and drops all that the cache has of the disk; once for each gateway, before the first object is
+// made.
+Task<Result<void>> Volume::clearCache() {
+  const auto isClear = [this] {
+    return era_ != Era::kOld || cacheFlag() == kFlagDirect || (cleared_ && *cleared_ == link_.server());
+  };
+  if (isClear()) co_return success();
+  const Mutex::Lock lock = co_await clearing_.lock();
+  if (isClear()) co_return success();
+  const Address server = link_.server();
+  std::vector<std::byte> clock(8);
+  storeLittle<std::uint64_t>(clock.data(), inode_.vmClock);
+  Desk desk(link_);
+  RHEA_CO_CHECK(co_await desk.writeStable(inodeObject(vdi_), kClockOffset, std::move(clock)));
+  cleared_ = server;
+  co_return success();
 }
 
 // Returns when the cluster has every slot of first..last as it is in memory. One at a time; whoever waited finds that

@@ -123,7 +123,8 @@ Task<Result<void>> Volume::adopt(Desk& desk, std::uint32_t vdi) {
   RHEA_CO_TRY(std::vector<std::uint32_t> slots, co_await desk.readIndex(inode, cacheFlag()));
   if (inode.hyper) {
     if (!hyper_) hyper_.emplace();
-    RHEA_CO_CHECK(co_await hyper_->load(link_, Desk::Use::kGreeting, vdi));
+    Result<void> loaded = co_await hyper_->load(link_, Desk::Use::kGreeting, vdi);
+    if (!loaded.ok()) co_return loaded.takeError().context(where());
   }
   index_.load(std::move(slots));
   take(std::move(inode));
@@ -204,7 +205,7 @@ Task<Result<Volume::Next>> Volume::react(Call& call, std::uint32_t vdi) {
     RHEA_CO_CHECK(co_await followSnapshot(vdi));
     co_return Next::kAgain;
   }
-  if (reactionTo(code) == Reaction::kFail) co_return Error::fromErrno(errnoOf(code));
+  if (reactionTo(code) == Reaction::kFail) co_return errorOf(code, nameOf(call.request.op), where());
   RHEA_CO_CHECK(co_await Loop::current()->sleep(link_.settings().pause));
   co_return Next::kAgain;
 }

@@ -44,6 +44,11 @@ class Volume final : private Greeter {
   Task<Result<void>> resize(std::uint64_t length, Preallocation preallocation);
   // Makes every object that is not there, of zeroes.
   Task<Result<void>> fill() { return preallocate(0, length()); }
+  // For check: whether the cluster has an object of this disk's own that its index does not name, which only a client
+  // that died can have left. Nobody makes it meanwhile. The part of the disk must not belong to the disk itself.
+  Task<Result<bool>> isLeaked(std::uint32_t index);
+  // Takes such an object away. Error: the place is an ancestor's, whose object would be given up with it.
+  Task<Result<void>> reclaim(std::uint32_t index);
 
   // --- What it is. Length, size of objects, whether it is for writing and the link's counts from any thread.
   std::uint64_t length() const { return length_.load(std::memory_order_relaxed); }
@@ -90,12 +95,15 @@ class Volume final : private Greeter {
   enum class Next : std::uint8_t { kDone, kAgain };
   Task<Result<Next>> react(Call& call, std::uint32_t vdi);
 
+  using PieceWork = Task<Result<void>> (Volume::*)(Extent at, IoVector data);
+  Task<Result<void>> inPieces(Extent at, IoVector data, PieceWork work);
   Task<Result<void>> readPiece(Extent at, IoVector to);
   Task<Result<std::uint32_t>> ownerOf(std::uint32_t index);
   Task<Result<void>> writePiece(Extent at, IoVector from);
   Task<Result<Next>> overwrite(Extent at, IoVector from);
   Task<Result<Next>> create(Extent at, IoVector from, std::uint32_t owner);
   Task<Result<Next>> findOut(std::uint32_t vdi, std::uint32_t index);
+  Task<Result<void>> clearCache();
   Task<Result<void>> publish(std::uint32_t first, std::uint32_t last);
   Task<Result<void>> publishRun(std::uint32_t first, std::uint32_t count);
   Task<Result<void>> removeObjects(std::uint32_t first, std::uint32_t count);
@@ -103,6 +111,7 @@ class Volume final : private Greeter {
   Task<Result<void>> zeroPiece(Extent at);
   Task<Result<void>> preallocate(std::uint64_t from, std::uint64_t to);
 
+  Error badSlot(std::uint32_t index, std::uint32_t owner) const;
   std::uint32_t indexOf(std::uint64_t offset) const { return static_cast<std::uint32_t>(offset >> shift_); }
   Extent wholeObject(std::uint32_t index) const { return {std::uint64_t{index} << shift_, objectSize()}; }
   // The part of [at, ...) that lies in one object.
@@ -127,9 +136,11 @@ class Volume final : private Greeter {
   Mutex following_;
 
   Era era_ = Era::kUnknown;
-  bool noCache_ = false;    // said the present gateway
-  bool cacheSeen_ = false;  // a flush was answered with success: some gateway has one
-  bool dirty_ = false;      // written since the last flush, into what may be a cache
+  bool noCache_ = false;            // said the present gateway
+  bool cacheSeen_ = false;          // a flush was answered with success: some gateway has one
+  std::optional<Address> cleared_;  // the gateway whose cache has nothing from before this disk was opened
+  Mutex clearing_;
+  bool dirty_ = false;  // written since the last flush, into what may be a cache
   std::atomic<bool> lostWrites_{false};
   std::optional<Address> writtenVia_;  // the gateway that has what is dirty
 };
