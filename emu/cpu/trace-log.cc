@@ -12,6 +12,11 @@ namespace rhea::cpu {
 namespace {
 
 constexpr TraceLog::Named kKnown[] = {
+    {"in_asm", TraceLog::kInAsm, "guest code, block by block, as it is decoded"},
+    {"out_asm", TraceLog::kOutAsm, "host code, block by block, as it is translated"},
+    {"exec", TraceLog::kExec, "each block before it runs; blocks do not go on to one another by themselves then"},
+    {"cpu", TraceLog::kCpu, "the registers before each block"},
+    {"nochain", TraceLog::kNoChain, "nothing by itself: blocks do not go on to one another by themselves"},
     {"int", TraceLog::kInterrupts, "each interrupt and exception, as it is delivered"},
     {"cpu_reset", TraceLog::kReset, "the registers before a CPU is reset"},
     {"unimp", TraceLog::kUnimplemented, "ports and registers of the guest's that nothing answers, each once"},
@@ -73,9 +78,7 @@ Result<std::uint32_t> TraceLog::parseItems(std::string_view names) {
         all.push_back(item.name);
         list.append(list.empty() ? "" : ", ").append(item.name);
       }
-      return Error(fmt::format("there is no log item '{}'", name))
-          .expected(list)
-          .candidates(nearestNames(name, all));
+      return Error(fmt::format("there is no log item '{}'", name)).expected(list).candidates(nearestNames(name, all));
     }
   }
   return items;

@@ -17,6 +17,13 @@ class TraceLog {
     kInterrupts = 1U << 0,
     kReset = 1U << 1,
     kUnimplemented = 1U << 2,
+    kInAsm = 1U << 3,
+    kOutAsm = 1U << 4,
+    kExec = 1U << 5,
+    kCpu = 1U << 6,
+    kNoChain = 1U << 7,
+    // Every block is to be seen: none goes on to the next by itself.
+    kEachBlock = kExec | kCpu | kNoChain,
   };
   struct Named {
     std::string_view name;

@@ -34,6 +34,10 @@ Task<Result<HumanOutput>> HumanCommand<qapi::human::Log>::run(CommandContext con
   if (arguments.items == "help" || arguments.items == "?") co_return HumanOutput(cpu::TraceLog::help());
   RHEA_CO_TRY(const std::uint32_t items, cpu::TraceLog::parseItems(arguments.items));
   context.get<cpu::TraceLog>().setItems(items);
+  if (machine::Pc* pc = context.find<machine::Pc>(); pc != nullptr) {
+    const std::function<void(cpu::Vcpu&)> tell = [](cpu::Vcpu& vcpu) { static_cast<x86::Cpu&>(vcpu).traceChanged(); };
+    co_await pc->vcpus().onEach(tell);
+  }
   co_return HumanOutput();
 }
 

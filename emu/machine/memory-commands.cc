@@ -56,22 +56,8 @@ std::uint32_t modeOf(const x86::Cpu& cpu) {
 }
 
 std::string disassembled(const x86::Cpu& cpu, std::span<const std::byte> bytes, std::uint64_t address, unsigned count) {
-  const x86::RowSet rows(cpu.model());
-  const std::uint32_t mode = modeOf(cpu);
-  std::string text;
-  for (unsigned n = 0; n < count && !bytes.empty(); ++n) {
-    x86::Insn insn;
-    const std::size_t most = std::min(bytes.size(), x86::kLongestInsn);
-    const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    const bool good = x86::decode({first, most}, mode, 0, rows, insn) == x86::DecodeResult::kGood && insn.length != 0;
-    const std::size_t length = good ? insn.length : 1;
-    std::string code;
-    for (std::size_t i = 0; i < length; ++i) code += fmt::format("{:02x} ", first[i]);
-    text += fmt::format("{:#x}:  {:<31}{}\n", address, code, good ? x86::disassemble(insn, address) : "(bad)");
-    bytes = bytes.subspan(length);
-    address += length;
-  }
-  return text;
+  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  return x86::listing({first, bytes.size()}, address, modeOf(cpu), x86::RowSet(cpu.model()), count);
 }
 
 struct Examined {

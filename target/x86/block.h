@@ -113,7 +113,7 @@ template <Body kBody>
 Outcome leave(Cpu& cpu, const Insn* insn) {
   const Outcome outcome = kBody(cpu, *insn);
   // With translated code each block goes back to the loop that chooses.
-  if (kTailCalls && outcome <= Outcome::kIndirect && cpu.engine_ == nullptr) [[likely]] {
+  if (kTailCalls && outcome <= Outcome::kIndirect && cpu.chains_) [[likely]] {
     Block* const block = cpu.current_;
     Block* next = nullptr;
     if (outcome != Outcome::kIndirect) {

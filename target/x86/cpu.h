@@ -375,6 +375,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // One pass of the loop over one instruction; tests.
   void step();
+  // What -d asks for has changed; on the vCPU's thread, between blocks.
+  void traceChanged();
   // One that -d is to be told of.
   bool traced(std::uint32_t items) const { return environment_.trace != nullptr && environment_.trace->wants(items); }
   // Instructions executed; counted by blocks.
@@ -500,6 +502,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // trace.cc
   void traceDelivery(const Fault& fault, EventKind kind);
+  void traceDecoded(const Block& block, std::uint64_t linear) const;
+  void traceBlock(const Block& block) const;
 
   void mapChanged(const mem::FlatViewPtr& view) override;
   void adoptView();
@@ -515,6 +519,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   std::unique_ptr<BlockCache> blocks_;
   std::unique_ptr<t1::Engine> engine_;  // with translated code only
   Block* current_ = nullptr;
+  bool chains_ = true;      // an instruction that ends a block goes on in the next one by itself
+  bool eachBlock_ = false;  // each block is to be seen by the loop
   static constexpr std::size_t kJumps = 4096;
   std::array<JumpEntry, kJumps> jumps_;
   std::uint32_t lastJumps_ = 0;

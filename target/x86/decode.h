@@ -46,6 +46,9 @@ DecodeResult decode(std::span<const std::uint8_t> bytes, std::uint32_t mode, uns
 
 // Assembler text (Intel order), for logs and x/i. `address` is the instruction's own.
 std::string disassemble(const Insn& insn, std::uint64_t address);
+// A line for each of `most` instructions at the most: address, bytes, text; "(bad)" for a byte that begins none.
+std::string listing(std::span<const std::uint8_t> bytes, std::uint64_t address, std::uint32_t mode,
+                    const RowSet& rowSet, std::size_t most = SIZE_MAX);
 
 // Functions that are no instruction of the table.
 Outcome execInvalid(Cpu& cpu, const Insn* insn);     // #UD

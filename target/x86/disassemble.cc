@@ -175,4 +175,21 @@ std::string disassemble(const Insn& i, std::uint64_t address) {
   return text;
 }
 
+std::string listing(std::span<const std::uint8_t> bytes, std::uint64_t address, std::uint32_t mode,
+                    const RowSet& rowSet, std::size_t most) {
+  std::string text;
+  for (std::size_t n = 0; n < most && !bytes.empty(); ++n) {
+    Insn insn;
+    const std::span<const std::uint8_t> whole = bytes.first(std::min(bytes.size(), kLongestInsn));
+    const bool good = decode(whole, mode, 0, rowSet, insn) == DecodeResult::kGood && insn.length != 0;
+    const std::size_t length = good ? insn.length : 1;
+    std::string code;
+    for (std::size_t i = 0; i < length; ++i) code += fmt::format("{:02x} ", bytes[i]);
+    text += fmt::format("{:#x}:  {:<31}{}\n", address, code, good ? disassemble(insn, address) : "(bad)");
+    bytes = bytes.subspan(length);
+    address += length;
+  }
+  return text;
+}
+
 }  // namespace rhea::x86

@@ -58,7 +58,8 @@ void Cpu::tripleFault() {
 }
 
 void Cpu::deliver(Fault fault, EventKind kind) {
-  if (traced(cpu::TraceLog::kInterrupts)) [[unlikely]] traceDelivery(fault, kind);
+  if (traced(cpu::TraceLog::kInterrupts)) [[unlikely]]
+    traceDelivery(fault, kind);
   const std::uint64_t rsp = st.gpr[kRsp];
   if (deliverOnce(fault, kind)) return;
   st.gpr[kRsp] = rsp;

@@ -10,6 +10,7 @@ Cpu::Cpu(unsigned index, const Environment& environment)
   spaces_.push_back(std::make_unique<Space>());
   space_ = spaces_.front().get();
   blocks_ = std::make_unique<BlockCache>(*this, environment_.model, environment_.oneInsn);
+  traceChanged();
   environment_.memory.listen(*this);
   adoptView();
   reset();
@@ -104,6 +105,7 @@ Block* Cpu::lookUp() {
   if (blocks_->full()) {
     clearBlocks();
   }
+  const std::uint64_t decoded = blocks_->decoded();
   Block* block = blocks_->find(where, mode_);
   const bool fits =
       block != nullptr && (st.mode64() || st.gpr[kRipRegister] + block->bytes - 1 <= st.segments[kCs].limit);
@@ -117,6 +119,8 @@ Block* Cpu::lookUp() {
     block = blocks_->crossing(where, second, mode_);
     if (block == nullptr) return decodeOne(linear);
   }
+  if (traced(cpu::TraceLog::kInAsm) && blocks_->decoded() != decoded) [[unlikely]]
+    traceDecoded(*block, linear);
   // Legacy code near its segment's limit is looked at each time.
   if ((mode_ & kModeLimit) == 0) {
     jumpEntry(linear) = {linear, mode_, jumpsNow(), block};
@@ -175,6 +179,8 @@ void Cpu::runBlocks() {
     if (block == nullptr) [[unlikely]]
       return conclude(Outcome::kFault);
     current_ = block;
+    if (eachBlock_) [[unlikely]]
+      traceBlock(*block);
     const Outcome outcome = block->insns[0].exec(*this, block->insns);
     block = current_;  // of those that were executed the last one
     instructions_ += block->count;
@@ -303,6 +309,7 @@ bool Cpu::translationIsBuilt() { return t1::Engine::isBuilt(); }
 
 Result<void> Cpu::translateCode() {
   RHEA_TRY(engine_, t1::Engine::make(*this));
+  traceChanged();
   return success();
 }
 

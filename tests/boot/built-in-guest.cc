@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "emu/base/files.h"
 #include "tests/lib/guest-machine.h"
 
 namespace rhea::test {
@@ -71,6 +72,29 @@ TEST_F(BuiltInGuest, RunsInBlocksOfOneInstructionAndInALittleCodeCache) {
   std::string line;
   ASSERT_TRUE(std::getline(log, line)) << "the guest had no interrupt";
   EXPECT_NE(line.find("CPU 0: "), std::string::npos) << line;
+}
+
+TEST_F(BuiltInGuest, IsSeenBlockByBlockInTheLogOfGuestCode) {
+  std::vector<std::string> words = options();
+  words.insert(words.end(), {"-d", "in_asm,out_asm", "-D", folder_.file("code")});
+  GuestMachine machine(words);
+  machine.await("round 1:");
+  const std::string code = *readFile(folder_.file("code"));
+  EXPECT_NE(code.find("IN: CPU 0, cpl 0"), std::string::npos);
+  EXPECT_EQ(code.find("OUT: CPU 0, of 0x") != std::string::npos, translates(machine));
+  EXPECT_EQ(code.find("Trace 0"), std::string::npos);
+  const auto human = [&machine](const std::string& line) {
+    return machine.qmp().returned("human-monitor-command", R"({"command-line": ")" + line + R"("})");
+  };
+  human("logfile " + folder_.file("blocks"));
+  human("log exec,cpu");
+  machine.await("read back right");
+  human("log none");
+  const std::string blocks = *readFile(folder_.file("blocks"));
+  EXPECT_NE(blocks.find("Trace 0: 0x"), std::string::npos);
+  EXPECT_NE(blocks.find("RIP="), std::string::npos);
+  machine.await("read back right");
+  EXPECT_EQ(readFile(folder_.file("blocks"))->size(), blocks.size());
 }
 
 TEST_F(BuiltInGuest, SwitchesItsWriteCacheItself) {

@@ -72,7 +72,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
   }
   // sti holds interrupts back for one instruction: the block behind it is entered without a look at the requests.
   const Native* follower = nullptr;
-  if (Translator::endsInSti(block) && (block.physical & 0xfff) + block.bytes < 0x1000) {
+  if (!cpu_.eachBlock_ && Translator::endsInSti(block) && (block.physical & 0xfff) + block.bytes < 0x1000) {
     Block* const next = cpu_.blocks_->find(block.physical + block.bytes, block.mode);
     if (next != nullptr && !next->crosses() && !Translator::endsInSti(*next)) {
       next->runs = warm_;
@@ -80,6 +80,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
     }
   }
   Native* const made = Translator(*this, block, rip, follower).translate();
+  if (cpu_.traced(cpu::TraceLog::kOutAsm)) traceMade(*made);
   if (cpu_.environment().perfMap != nullptr) {
     cpu_.environment().perfMap->add(cache_->address(made->entry), made->bytes,
                                     fmt::format("guest-{}-{:#x}", cpu_.st.cpl == 3 ? "user" : "kernel", rip));
@@ -114,11 +115,13 @@ void Engine::selectSpace() {
 }
 
 void Engine::fillJump(const Native& to) {
+  if (cpu_.eachBlock_) return;
   Area& area = cpu_.area;
   area.jumps[jumpSlot(to.rip)] = {to.rip + area.jumpKey, cache_->address(to.entry)};
 }
 
 void Engine::link(std::uint32_t site, const Native& to) {
+  if (cpu_.eachBlock_) return;
   const Site& from = sites_[site];
   // Who goes forward within the page need not look at requests and versions: each way back does.
   const std::uint32_t entry = to.rip > from.native->rip ? to.checked : to.entry;
@@ -145,6 +148,8 @@ void Engine::run() {
     // The cache may have been emptied by lookUp(), with all sites.
     if (site >= sites_.size()) site = kNoSite;
     Native* code = native(*block);
+    if (cpu.eachBlock_) [[unlikely]]
+      cpu.traceBlock(*block);
     Outcome outcome;
     if (code == nullptr || !hostRuns(*code)) {
       site = kNoSite;

@@ -91,6 +91,7 @@ class Engine {
   Native* native(Block& block);
   void link(std::uint32_t site, const Native& to);
   void fillJump(const Native& to);
+  void traceMade(const Native& made) const;
   void selectSpace();
   // Where translated code goes on, 0: it is left. `within`: behind the instruction in the same block, which needs the
   // host's registers as they were.

@@ -37,4 +37,7 @@ Encoded transcribe(const Insn& insn, const Place& place, std::span<std::uint8_t>
 // The host's CPU in the words of a model.
 Model hostModel();
 
+// Host code as text, a line for each instruction.
+std::string listingOfHostCode(std::span<const std::uint8_t> code, std::uint64_t address);
+
 }  // namespace rhea::x86::t1

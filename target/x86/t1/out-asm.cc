@@ -1,0 +1,22 @@
+// -d out_asm.
+#include "target/x86/decode.h"
+#include "target/x86/t1/engine.h"
+#include "target/x86/t1/transcribe.h"
+
+namespace rhea::x86::t1 {
+
+// What the program was built for and the host's CPU has, in the text of our own disassembler.
+std::string listingOfHostCode(std::span<const std::uint8_t> code, std::uint64_t address) {
+  static const RowSet rows(hostModel());
+  constexpr std::uint32_t kMode64 = 2 | kModeOsfxsr | kModeAvx | kModeCpl0;
+  return listing(code, address, kMode64, rows);
+}
+
+void Engine::traceMade(const Native& made) const {
+  if (!cpu_.environment().trace->wants(cpu::TraceLog::kOutAsm, made.rip)) return;
+  const std::span<const std::uint8_t> code(cache_->writable(made.entry), made.bytes);
+  cpu_.environment().trace->write(fmt::format("OUT: CPU {}, of {:#x}, {} bytes\n{}\n", cpu_.index(), made.rip,
+                                              made.bytes, listingOfHostCode(code, cache_->address(made.entry))));
+}
+
+}  // namespace rhea::x86::t1
