@@ -111,15 +111,16 @@ endif
 # A list file per library holds its objects' names, so that a removed source makes the library anew.
 sources_of_room = $(filter $(subst emu-,emu/,$(1))/%,$(SOURCES))
 SOURCES_monitor := $(filter-out monitor/shell/%,$(call sources_of_room,monitor))
+FMT_INSIDE_SOURCE := emu/base/fmt-inside.cc
 SOURCES_block := $(filter-out block/tool/%/main.cc,$(call sources_of_room,block))
-$(foreach r,$(filter-out monitor block qapi,$(ROOMS)),$(eval SOURCES_$(r) := $(call sources_of_room,$(r))))
+$(foreach r,$(filter-out monitor block qapi,$(ROOMS)),$(eval SOURCES_$(r) := $(filter-out $(FMT_INSIDE_SOURCE),$(call sources_of_room,$(r)))))
 $(foreach r,$(filter-out qapi,$(ROOMS)),$(eval OBJECTS_$(r) := $(call objects,$(SOURCES_$(r)))))
 SOURCES_target := $(filter-out target/x86/gen/%,$(SOURCES_target))
 OBJECTS_target := $(call objects,$(SOURCES_target)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(ISA_GENERATED))
 SOURCES_qapi := $(filter-out qapi/gen/%,$(filter qapi/%,$(SOURCES)))
 OBJECTS_qapi := $(call objects,$(SOURCES_qapi)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(GEN_SOURCES))
 
-HOMELESS := $(filter-out $(wildcard emu/*.cc) monitor/shell/% block/tool/%/main.cc qapi/% tests/% target/x86/gen/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
+HOMELESS := $(filter-out $(wildcard emu/*.cc) $(FMT_INSIDE_SOURCE) monitor/shell/% block/tool/%/main.cc qapi/% tests/% target/x86/gen/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
 ifneq ($(HOMELESS),)
 $(warning in no room of ROOMS, so not built: $(HOMELESS))
 endif
@@ -146,7 +147,8 @@ endif
 
 # The generated dispatch tables (qapi) name bodies in rooms to their right, hence the group. The standard library comes
 # before it: else a string function that some archive member happens to hold would draw in that member and all it needs.
-link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) -lstdc++ -Wl,--start-group $(filter %.a,$(2)) -Wl,--end-group $(3) $(LIBS)
+STDCXX := -lstdc++
+link = $(call say,LINK,$(1))$(CXX) $(ALL_LDFLAGS) -o $(1) $(filter %.o,$(2)) $(STDCXX) -Wl,--start-group $(filter %.a,$(2)) -Wl,--end-group $(3) $(LIBS)
 
 # ----------------------------------------------------------------------------------------------------- programs
 PROGRAM_OBJECTS_rhea := $(if $(wildcard emu/main.cc),$(call objects,$(wildcard emu/*.cc)))
@@ -159,10 +161,17 @@ $(BUILD)/bin/rhea: $(PROGRAM_OBJECTS_rhea) $(LIBRARIES)
 $(BUILD)/bin/rhea-shell: $(PROGRAM_OBJECTS_rhea-shell) $(LIBRARIES)
 $(foreach t,$(TOOLS),$(eval $(BUILD)/bin/rhea-$(t): $(PROGRAM_OBJECTS_rhea-$(t)) $(call libraries_up_to,block)))
 # Scripts start rhea-img by the thousand, and finding and relocating shared libraries is most of what a start costs: where
-# the small ones are there as archives, it takes those.
+# there are archives, it takes those, but for the C library, which finds host names by modules of its own.
 SMALL_LIBRARIES := -levent_core -levent_pthreads -levent -lz -luring -lzstd -lnettle
 archive_or_shared = $(if $(filter /%,$(shell $(CXX) -print-file-name=$(patsubst -l%,lib%.a,$(1)))),$(patsubst -l%,-l:lib%.a,$(1)),$(1))
 $(BUILD)/bin/rhea-img: private LIBS := $(foreach l,$(LIBS),$(if $(filter $(l),$(SMALL_LIBRARIES)),$(call archive_or_shared,$(l)),$(l)))
+ifeq ($(FMT_INSIDE),1)
+$(BUILD)/bin/rhea-img: $(call objects,$(FMT_INSIDE_SOURCE))
+$(BUILD)/bin/rhea-img: private LIBS := $(filter-out -lfmt,$(LIBS)) -static-libstdc++ -static-libgcc
+$(BUILD)/bin/rhea-img: private STDCXX := -l:libstdc++.a
+# Other programs' sources are compiled with the precompiled header, which has the functions of libfmt in a library.
+$(call objects,$(FMT_INSIDE_SOURCE)): private USE_PCH_FLAGS :=
+endif
 $(BUILD)/bin/qapi-gen: $(call objects,$(GEN_TOOL_SOURCES)) $(call library,emu-base)
 $(BUILD)/bin/isa-gen: $(call objects,$(filter target/x86/gen/%,$(SOURCES))) $(call library,emu-base)
 $(PROGRAMS) $(BUILD)/bin/qapi-gen $(BUILD)/bin/isa-gen:

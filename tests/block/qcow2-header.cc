@@ -100,6 +100,19 @@ TEST(Qcow2Header, SaysWhatAForeignFileIs) {
   EXPECT_EQ(Header::headBytes(std::span(head).first(32), 700).value(), 700U);
 }
 
+TEST(Qcow2Header, WantsNoMoreThanIsThere) {
+  Header header = plain();
+  EXPECT_EQ(Header::headBytes(written(header), kFile).value(), 512U);
+  header.backingFile = std::string(900, 'b');
+  EXPECT_EQ(Header::headBytes(written(header), kFile).value(), 1024U);
+  header.unknownExtensions.push_back({0x12345678, Bytes(5000)});
+  const Bytes head = written(header);
+  EXPECT_EQ(Header::headBytes(head, kFile).value(), 6144U);
+  // The end is not in what was seen of it.
+  EXPECT_EQ(Header::headBytes(std::span(head).first(4096), kFile).value(), 65536U);
+  EXPECT_EQ(Header::parse(head, kFile).value(), header);
+}
+
 TEST(Qcow2Header, NamesUnknownFeaturesAsTheImageDoes) {
   Header header = plain();
   header.featureNames.push_back({FeatureName::Kind::kIncompatible, 7, "quantum clusters"});

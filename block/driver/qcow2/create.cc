@@ -14,22 +14,31 @@ namespace {
 
 using Options = qapi::BlockdevCreateOptionsQcow2;
 
-// Refcounts of the first clusters, all of which are in use, and the table that names their blocks.
-std::vector<std::byte> firstTables(const CreatePlan& plan) {
+struct Piece {
+  std::uint64_t at = 0;
+  std::vector<std::byte> bytes;
+};
+
+// What of the first clusters is not zero but for the header: refcounts of them all, and the table that names their
+// blocks.
+std::vector<Piece> firstTables(const CreatePlan& plan) {
+  constexpr std::uint64_t kWhole = 4096;  // what files are written in
   const Geometry geometry = plan.header.geometry();
-  std::vector<std::byte> bytes(plan.bytes());
+  const std::uint64_t whole = std::min(geometry.clusterSize(), kWhole);
+  const auto zeroes = [whole](std::uint64_t bytes) { return std::vector<std::byte>(alignUp(bytes, whole)); };
   const std::uint64_t tableAt = plan.header.refcountTableOffset;
   const std::uint64_t blocksAt = tableAt + (std::uint64_t{plan.header.refcountTableClusters} << geometry.clusterBits);
+  std::vector<Piece> pieces;
+  pieces.push_back({tableAt, zeroes(plan.refcountBlocks * 8)});
   for (std::uint64_t i = 0; i < plan.refcountBlocks; ++i) {
     const std::uint64_t at = blocksAt + (i << geometry.clusterBits);
-    put<std::uint64_t>(bytes, tableAt + i * 8, at);
-    const std::span<std::byte> block(bytes.data() + at, geometry.clusterSize());
-    const std::uint64_t first = i * geometry.refcountBlockEntries();
-    for (std::uint64_t c = 0; c < geometry.refcountBlockEntries() && first + c < plan.clusters; ++c) {
-      putRefcount(block, c, geometry.refcountOrder, 1);
-    }
+    put<std::uint64_t>(pieces.front().bytes, i * 8, at);
+    const std::uint64_t counted =
+        std::min(geometry.refcountBlockEntries(), plan.clusters - i * geometry.refcountBlockEntries());
+    Piece& block = pieces.emplace_back(at, zeroes(((counted << geometry.refcountOrder) + 7) / 8));
+    for (std::uint64_t c = 0; c < counted; ++c) putRefcount(block.bytes, c, geometry.refcountOrder, 1);
   }
-  return bytes;
+  return pieces;
 }
 
 Settings plainSettings(const Header& header) {
@@ -83,10 +92,14 @@ Task<Result<void>> createImage(CreateContext context, DriverOptions options) {
   // Nothing of what was there before may be taken for a part of the image.
   if (file.node().info().growable) {
     RHEA_CO_CHECK(co_await file.resize(0, Preallocation::kOff));
+    RHEA_CO_CHECK(co_await file.resize(plan.bytes(), Preallocation::kOff));
+  } else {
+    RHEA_CO_CHECK(co_await file.writeZeroes(Extent(0, plan.bytes()), WriteFlags()));
   }
-  std::vector<std::byte> bytes = firstTables(plan);
-  const IoVector tables{std::span<const std::byte>(bytes)};
-  RHEA_CO_CHECK(co_await file.write(Extent(0, bytes.size()), tables, WriteFlags()));
+  for (const Piece& piece : firstTables(plan)) {
+    const IoVector bytes{std::span<const std::byte>(piece.bytes)};
+    RHEA_CO_CHECK(co_await file.write(Extent(piece.at, piece.bytes.size()), bytes, WriteFlags()));
+  }
   RHEA_CO_CHECK(co_await file.flush(FlushTo::kStable));
   const IoVector head{std::span<const std::byte>(header)};
   RHEA_CO_CHECK(co_await file.write(Extent(0, header.size()), head, WriteFlags()));

@@ -291,11 +291,34 @@ class Parser {
   std::vector<Place> places_;
 };
 
+// Where the last of what the parser reads ends, if the first bytes are enough to tell.
+std::optional<std::uint64_t> endOfHeader(std::span<const std::byte> head, Start start) {
+  constexpr std::uint64_t kSector = 512;
+  const std::uint64_t cluster = std::uint64_t{1} << start.clusterBits;
+  if (head.size() < kHeaderBytesV3) return std::nullopt;
+  std::uint64_t at = start.version == 2 ? kHeaderBytesV2 : get<std::uint32_t>(head, 100);
+  const auto nameAt = get<std::uint64_t>(head, 8);
+  const std::uint64_t nameEnd = nameAt == 0 ? 0 : nameAt + get<std::uint32_t>(head, 16);
+  if (nameAt > cluster || nameEnd > cluster) return std::nullopt;
+  const std::uint64_t limit = nameAt >= at ? nameAt : cluster;
+  while (at + 8 <= limit) {
+    if (at + 8 > head.size()) return std::nullopt;
+    const auto type = get<std::uint32_t>(head, static_cast<std::size_t>(at));
+    const auto length = get<std::uint32_t>(head, static_cast<std::size_t>(at) + 4);
+    at += 8;
+    if (type == kExtensionEnd) break;
+    at += alignUp<std::uint64_t>(length, 8);
+  }
+  return alignUp(std::max(at, nameEnd), kSector);
+}
+
 }  // namespace
 
 Result<std::uint64_t> Header::headBytes(std::span<const std::byte> head, std::uint64_t fileLength) {
-  RHEA_TRY(const Start start, readStart(head.first(std::min<std::size_t>(head.size(), fileLength))));
-  return std::min(std::uint64_t{1} << start.clusterBits, fileLength);
+  head = head.first(std::min<std::size_t>(head.size(), fileLength));
+  RHEA_TRY(const Start start, readStart(head));
+  const std::uint64_t cluster = std::uint64_t{1} << start.clusterBits;
+  return std::min({cluster, fileLength, endOfHeader(head, start).value_or(cluster)});
 }
 
 Result<Header> Header::parse(std::span<const std::byte> head, std::uint64_t fileLength, Use use) {

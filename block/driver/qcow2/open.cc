@@ -12,7 +12,7 @@ namespace rhea::block::qcow2 {
 
 namespace {
 
-constexpr std::size_t kFirstLook = 512;
+constexpr std::size_t kFirstLook = 4096;  // all that most headers need
 
 Task<Result<std::vector<std::byte>>> readHead(Child& file, std::uint64_t bytes) {
   std::vector<std::byte> head(std::min(bytes, file.length()));
@@ -47,6 +47,7 @@ Result<void> checkDataFile(const Header& header, const Child* dataFile) {
 Task<Result<Header>> readHeader(Child& file, Header::Use use) {
   RHEA_CO_TRY(const std::vector<std::byte> first, co_await readHead(file, kFirstLook));
   RHEA_CO_TRY(const std::uint64_t bytes, Header::headBytes(first, file.length()));
+  if (bytes <= first.size()) co_return Header::parse(std::span(first).first(bytes), file.length(), use);
   RHEA_CO_TRY(const std::vector<std::byte> head, co_await readHead(file, bytes));
   co_return Header::parse(head, file.length(), use);
 }
