@@ -136,6 +136,33 @@ void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
   while (left->load() != 0 && !self.ending()) self.workOrWait([&] { return left->load() == 0; });
 }
 
+void VcpuSet::alone(Vcpu& self, const std::function<void()>& work) {
+  // One at a time: two that hold one another would wait for ever. Whoever waits here lets itself be held.
+  while (oneIsAlone_.exchange(true)) {
+    if (self.ending()) return work();
+    self.workOrWait([&] { return !oneIsAlone_.load(); });
+  }
+  auto released = std::make_shared<std::atomic<bool>>(false);
+  auto standing = std::make_shared<std::atomic<std::size_t>>(0);
+  const std::size_t others = places_.size() - 1;
+  for (const auto& place : places_) {
+    if (place->vcpu.get() == &self) continue;
+    place->vcpu->runOn([released, standing, &self] {
+      standing->fetch_add(1);
+      self.post(kWork);  // wakes it
+      released->wait(false);
+    });
+  }
+  while (standing->load() != others && !self.ending()) self.workOrWait([&] { return standing->load() == others; });
+  work();
+  released->store(true);
+  released->notify_all();
+  oneIsAlone_.store(false);
+  for (const auto& place : places_) {
+    if (place->vcpu.get() != &self) place->vcpu->post(kWork);  // those that wait for their turn
+  }
+}
+
 void VcpuSet::reset() {
   for (const auto& place : places_) place->vcpu->post(kReset);
 }

@@ -35,6 +35,9 @@ class VcpuSet final : public object::RunState::Observer {
   Task<void> on(std::size_t index, std::function<void(Vcpu&)> work);
   // On a vCPU's thread: all others run `work` before this returns; meanwhile the caller does what others ask of it.
   void onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work);
+  // On a vCPU's thread: does `work` here while all others stand between two blocks, halted or paused ones too. For what
+  // the guest takes to be one step and the host cannot do in one. `work` must not wait for another vCPU.
+  void alone(Vcpu& self, const std::function<void()>& work);
 
   // A system reset, while the machine is stopped or running: every vCPU resets at its next edge.
   void reset();
@@ -59,6 +62,7 @@ class VcpuSet final : public object::RunState::Observer {
   bool started_ = false;
   bool held_ = false;  // main loop
   unsigned resumes_ = 0;
+  std::atomic<bool> oneIsAlone_{false};
   Event changed_;  // a thread has paused, or the machine was resumed
 };
 

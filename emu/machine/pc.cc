@@ -213,6 +213,7 @@ Result<void> Pc::makeCpus() {
       environment.dropOthersWrites = [this](x86::Cpu& self) {
         vcpus_->onOthersNow(self, [](cpu::Vcpu& other) { static_cast<x86::Cpu&>(other).dropWrites(); });
       };
+      environment.alone = [this](x86::Cpu& self, const std::function<void()>& work) { vcpus_->alone(self, work); };
     }
     auto vcpu = std::make_unique<x86::Cpu>(n, environment);
     vcpu->connect(*localApics_[n]);

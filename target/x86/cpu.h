@@ -101,6 +101,8 @@ struct Environment {
   std::function<void(bool)> ferr;
   // Makes every other vCPU forget its write entries before it returns; empty on a machine with one vCPU.
   std::function<void(Cpu&)> dropOthersWrites;
+  // Does the work while every other vCPU stands between two of its blocks; empty likewise.
+  std::function<void(Cpu&, const std::function<void()>&)> alone{};
   cpu::TraceLog* trace = nullptr;                 // what guest code does, for those who asked
   cpu::PerfMap* perfMap = nullptr;                // likewise, the names of translated code
   std::size_t codeCache = std::size_t{64} << 20;  // bytes for translated code, at the most
@@ -222,7 +224,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     return storeSlow(address, from, size, segment);
   }
   // Calls change(T& place) on the operand in place, so that a locked host instruction there is atomic among vCPUs; on a
-  // copy where the place is no plain memory. The write permission is checked before the read.
+  // copy where the place is no plain memory or two pieces of it. The write permission is checked before the read.
   template <class T, class Change>
   Outcome modify(const Insn& i, Change change) {
     std::uint64_t address;
@@ -235,10 +237,19 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     if (host == nullptr) [[unlikely]] {
       if (!writable(address, sizeof(T), segment, host)) return Outcome::kFault;
       if (host == nullptr) {
-        InPlace<T> copy;
-        if (!loadSlow(address, &copy, sizeof(T), segment)) return Outcome::kFault;
-        change(copy);
-        return storeSlow(address, &copy, sizeof(T), segment) ? Outcome::kNext : Outcome::kFault;
+        Outcome outcome = Outcome::kFault;
+        const auto onCopy = [&] {
+          InPlace<T> copy;
+          if (!loadSlow(address, &copy, sizeof(T), segment)) return;
+          change(copy);
+          if (storeSlow(address, &copy, sizeof(T), segment)) outcome = Outcome::kNext;
+        };
+        // No host instruction changes two pieces of memory at once, so nobody else runs meanwhile.
+        if ((address & 0xfff) + sizeof(T) > 0x1000 && environment_.alone)
+          environment_.alone(*this, onCopy);
+        else
+          onCopy();
+        return outcome;
       }
     }
     change(*reinterpret_cast<InPlace<T>*>(host));

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <vector>
 
 #include "tests/support/virtio-driver.h"
 
@@ -105,10 +106,18 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder = scratch == nullptr ? std::filesystem::temp_directory_path() : scratch;
   const std::string file = (folder / fmt::format("virtio-blk-{}", ::getpid())).string();
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0 || ::posix_fallocate(fd, 0, kFileSize) != 0) {
+  // Written, not only allocated: an unwritten extent is read by zeroing a new page of the cache for each first touch.
+  const std::vector<char> bytes(1 << 20, 'r');
+  bool written = fd >= 0;
+  for (std::uint64_t at = 0; written && at < kFileSize; at += bytes.size()) {
+    written = ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+  }
+  if (!written) {
     std::fprintf(stderr, "no room for the file %s\n", file.c_str());
+    ::unlink(file.c_str());
     return 1;
   }
+  ::fsync(fd);
   ::close(fd);
   // An I/O thread looks for the next request before it sleeps (poll-max-ns), which is time of the processor as well.
   const char* const asleep = ",poll-max-ns=0";

@@ -27,6 +27,15 @@ class Smp : public test::LoopTest {
       environment.dropOthersWrites = [this](Cpu& self) {
         set_->onOthersNow(self, [](cpu::Vcpu& other) { static_cast<Cpu&>(other).dropWrites(); });
       };
+      environment.alone = [this](Cpu& self, const std::function<void()>& work) {
+        set_->alone(self, [&] {
+          const std::uint32_t before = word(kData);
+          std::this_thread::sleep_for(std::chrono::milliseconds(watched_ ? 2 : 0));
+          work();
+          if (watched_) othersMoved_ += word(kData) != before;
+          ++timesAlone_;
+        });
+      };
       // Both as bootstrap processors: no start-up message is waited for.
       set_->add(std::make_unique<Cpu>(0, environment));
       Cpu& cpu = at(n);
@@ -56,6 +65,9 @@ class Smp : public test::LoopTest {
     while (!at(0).halted() || !at(1).halted()) std::this_thread::yield();
   }
 
+  // Whether a step that is to be alone looks for others at kData, and what it found.
+  bool watched_ = false;
+  unsigned timesAlone_ = 0, othersMoved_ = 0;
   NoEvents events_;
   object::RunState runState_{*loop_, events_, false};
   object::VirtualClock clock_;
@@ -90,6 +102,57 @@ TEST_F(Smp, LockedInstructionsCountAcrossTheEndsOfLinesAndPages) {
   EXPECT_EQ(across, 40000U);
   std::memcpy(&across, ram_->host() + kData + 0xffe, 4);
   EXPECT_EQ(across, 40000U);
+}
+
+// The pages of kData and the one behind it lie apart; everything else is where its address says.
+class SmpPaged : public Smp {
+ protected:
+  static constexpr std::uint64_t kDirectory = 0x40000, kTable = 0x41000, kApart = 0x60000;
+  void SetUp() override {
+    Smp::SetUp();
+    const auto entry = [this](std::uint64_t at, std::uint64_t page) {
+      *reinterpret_cast<std::uint32_t*>(ram_->host() + at) = static_cast<std::uint32_t>(page | 3);
+    };
+    entry(kDirectory, kTable);
+    for (std::uint64_t page = 0; page < ram_->size() >> 12; ++page) entry(kTable + page * 4, page << 12);
+    entry(kTable + ((kData >> 12) + 1) * 4, kApart);
+    for (unsigned n = 0; n < 2; ++n) {
+      at(n).st.cr3 = kDirectory;
+      at(n).st.cr0 |= kCr0Pg;
+      at(n).updateMode();
+    }
+  }
+  std::uint32_t across() const {
+    std::uint32_t value;
+    std::memcpy(&value, ram_->host() + kData + 0xffe, 2);
+    std::memcpy(reinterpret_cast<std::uint8_t*>(&value) + 2, ram_->host() + kApart, 2);
+    return value;
+  }
+};
+
+TEST_F(SmpPaged, NobodyRunsWhileALockedInstructionIsAtPagesThatAreNoNeighbours) {
+  // mov ecx, 20; 1: mov eax, [kData]; 2: cmp eax, [kData]; je 2b; lock inc [kData + 0xffe]; loop 1b;
+  // mov dword [kData + 0x200], 1; hlt
+  put(kCode, {0xb9, 0x14, 0x00, 0x00, 0x00, 0xa1, 0x00, 0x00, 0x02, 0x00, 0x3b, 0x05, 0x00,
+              0x00, 0x02, 0x00, 0x74, 0xf8, 0xf0, 0xff, 0x05, 0xfe, 0x0f, 0x02, 0x00, 0xe2,
+              0xea, 0xc7, 0x05, 0x00, 0x02, 0x02, 0x00, 0x01, 0x00, 0x00, 0x00, 0xf4});
+  // 1: inc dword [kData]; cmp dword [kData + 0x200], 0; je 1b; hlt
+  put(kCode + 0x1000, {0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0x83, 0x3d, 0x00, 0x02, 0x02, 0x00, 0x00, 0x74, 0xf1, 0xf4});
+  watched_ = true;
+  runUntilHalted();
+  EXPECT_EQ(across(), 20U);
+  EXPECT_EQ(timesAlone_, 20U);
+  EXPECT_EQ(othersMoved_, 0U);
+}
+
+TEST_F(SmpPaged, TwoThatWantToBeAloneTakeTurns) {
+  // mov ecx, 100; 1: lock inc [kData + 0xffe]; loop 1b; hlt
+  for (unsigned n = 0; n < 2; ++n) {
+    put(kCode + n * 0x1000, {0xb9, 0x64, 0x00, 0x00, 0x00, 0xf0, 0xff, 0x05, 0xfe, 0x0f, 0x02, 0x00, 0xe2, 0xf7, 0xf4});
+  }
+  runUntilHalted();
+  EXPECT_EQ(across(), 200U);
+  EXPECT_EQ(timesAlone_, 200U);
 }
 
 // The first writes n into the function's immediate, then n into a flag; the second waits for the flag, calls the
