@@ -203,6 +203,7 @@ Result<void> Pc::makeCpus() {
   for (unsigned n = 0; n < options_.cpus; ++n) {
     x86::Environment environment{memory_, ports_, model_, {}, nullptr, {}, {}};
     environment.tsc = [this] { return static_cast<std::uint64_t>(clock_.now()); };
+    environment.scale = &clock_.scale();
     environment.log = &around_.log;
     environment.trace = &around_.trace;
     environment.perfMap = perfMap_.get();

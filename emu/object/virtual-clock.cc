@@ -22,14 +22,77 @@ VirtualClock::~VirtualClock() {
 }
 
 VirtualTime VirtualClock::now() const {
+  VirtualTime now;
+  return byScale(now) ? now : nowExactly();
+}
+
+bool VirtualClock::byScale(VirtualTime& now) const {
+  const std::uint64_t seen = scale_.sequence.load(std::memory_order_acquire);
+  const std::uint64_t passed = hostTicks() - scale_.first.load(std::memory_order_acquire);
+  if ((seen & 1) != 0 || passed >= scale_.valid.load(std::memory_order_acquire)) return false;
+  now = scale_.start.load(std::memory_order_acquire) +
+        static_cast<VirtualTime>(passed * scale_.rate.load(std::memory_order_acquire) >> 32);
+  return scale_.sequence.load(std::memory_order_acquire) == seen;
+}
+
+// Of some tries the one that was least interrupted.
+VirtualClock::Moment VirtualClock::moment() {
+  Moment best;
+  std::uint64_t least = ~std::uint64_t{0};
+  for (int n = 0; n < 3; ++n) {
+    const std::uint64_t before = hostTicks();
+    const std::int64_t time = monotonic();
+    const std::uint64_t took = hostTicks() - before;
+    if (took < least) best = {time, before + took / 2}, least = took;
+  }
+  return best;
+}
+
+void VirtualClock::publish(std::uint64_t ticks, VirtualTime start, std::uint64_t rate, std::uint64_t valid) const {
+  scale_.sequence.fetch_add(1, std::memory_order_acq_rel);
+  scale_.first.store(ticks, std::memory_order_release);
+  scale_.start.store(start, std::memory_order_release);
+  scale_.rate.store(rate, std::memory_order_release);
+  scale_.valid.store(valid, std::memory_order_release);
+  scale_.sequence.fetch_add(1, std::memory_order_acq_rel);
+}
+
+// Never earlier than any answer before, nor than a scale whose time is over could have given. One that ran ahead is
+// followed by a slower one.
+VirtualTime VirtualClock::nowExactly() const {
   const VirtualTime stopped = stoppedAt_.load(std::memory_order_acquire);
-  return stopped != kNoTime ? stopped : monotonic() - offset_.load(std::memory_order_relaxed);
+  if (stopped != kNoTime) return stopped;
+  if (!steadyTicks_) return monotonic() - offset_.load(std::memory_order_relaxed);
+  const std::scoped_lock lock(scaleMutex_);
+  VirtualTime now;
+  if (byScale(now)) return now;
+  if (const VirtualTime meanwhile = stoppedAt_.load(std::memory_order_acquire); meanwhile != kNoTime) return meanwhile;
+  const Moment here = moment();
+  const VirtualTime exact = here.time - offset_.load(std::memory_order_relaxed);
+  now = std::max(exact, latest_);
+  latest_ = now;
+  constexpr std::int64_t kSoon = 50'000'000, kLong = 8'000'000'000, kWindow = 700'000'000;
+  if (early_.ticks == 0 || here.ticks < late_.ticks) early_ = late_ = here;  // a host that slept may have begun anew
+  const std::int64_t measured = here.time - early_.time;
+  const std::uint64_t ticks = here.ticks - early_.ticks;
+  if (measured < kSoon || ticks <= static_cast<std::uint64_t>(measured)) return now;  // less than 1 GHz: no scale
+  const double each = static_cast<double>(measured) / static_cast<double>(ticks);
+  const double ahead = std::min(static_cast<double>(now - exact) / static_cast<double>(kWindow), 0.5);
+  const auto window = static_cast<std::uint64_t>(static_cast<double>(kWindow) / each);
+  const auto rate = static_cast<std::uint64_t>(each * (1 - ahead) * 4294967296.0);
+  const std::uint64_t valid = std::min<std::uint64_t>(window, 0xffffffff);
+  latest_ = now + static_cast<VirtualTime>(valid * rate >> 32);
+  publish(here.ticks, now, rate, valid);
+  if (here.time - late_.time > kLong) early_ = std::exchange(late_, here);
+  return now;
 }
 
 void VirtualClock::start() {
   const std::scoped_lock lock(mutex_);
   const VirtualTime stopped = stoppedAt_.load(std::memory_order_relaxed);
   if (stopped == kNoTime) return;
+  const std::scoped_lock scaleLock(scaleMutex_);
+  latest_ = stopped;
   offset_.store(monotonic() - stopped, std::memory_order_relaxed);
   stoppedAt_.store(kNoTime, std::memory_order_release);
   changed_.notify_all();
@@ -38,7 +101,19 @@ void VirtualClock::start() {
 void VirtualClock::stop() {
   const std::scoped_lock lock(mutex_);
   if (!running()) return;
-  stoppedAt_.store(monotonic() - offset_.load(std::memory_order_relaxed), std::memory_order_release);
+  const std::scoped_lock scaleLock(scaleMutex_);
+  // Whoever looks now waits; whoever has looked saw an earlier time than this.
+  const std::uint64_t valid = scale_.valid.load(std::memory_order_relaxed);
+  const std::uint64_t first = scale_.first.load(std::memory_order_relaxed);
+  publish(first, scale_.start.load(std::memory_order_relaxed), scale_.rate.load(std::memory_order_relaxed), 0);
+  const std::uint64_t passed = hostTicks() - first;
+  VirtualTime at = monotonic() - offset_.load(std::memory_order_relaxed);
+  if (valid == 0 || passed >= valid)
+    at = std::max(at, latest_);
+  else
+    at = std::max(at, scale_.start.load(std::memory_order_relaxed) +
+                          static_cast<VirtualTime>(passed * scale_.rate.load(std::memory_order_relaxed) >> 32));
+  stoppedAt_.store(at, std::memory_order_release);
   changed_.notify_all();
 }
 

@@ -11,6 +11,7 @@
 
 #include "emu/base/base.h"
 #include "emu/object/run-state.h"
+#include "emu/object/tick-scale.h"
 
 namespace rhea::object {
 
@@ -33,6 +34,8 @@ class VirtualClock {
   void stop();
   // For a machine whose state was loaded; stopped only.
   void set(VirtualTime now);
+  // What now() answers, for translated code. Lives as long as the clock.
+  const TickScale& scale() const { return scale_; }
 
   class Timer {
    public:
@@ -55,9 +58,25 @@ class VirtualClock {
   };
 
  private:
-  void run();
+  // The host's monotonic clock and its counter at the same moment.
+  struct Moment {
+    std::int64_t time = 0;
+    std::uint64_t ticks = 0;
+  };
+  static Moment moment();
 
-  // Virtual = monotonic - offset_ while it runs.
+  void run();
+  bool byScale(VirtualTime& now) const;
+  VirtualTime nowExactly() const;
+  void publish(std::uint64_t ticks, VirtualTime start, std::uint64_t rate, std::uint64_t valid) const;
+
+  // Virtual = monotonic - offset_ while it runs. In between, for a second at a time, it follows the host's counter; who
+  // asks later than that compares with the monotonic clock and makes the next second's scale.
+  const bool steadyTicks_ = hostTicksAreSteady();
+  mutable TickScale scale_;
+  mutable std::mutex scaleMutex_;   // behind mutex_; whoever changes scale_
+  mutable VirtualTime latest_ = 0;  // no answer so far was later
+  mutable Moment early_, late_;     // the rate is measured from the first, which moves on to the second
   std::atomic<std::int64_t> offset_{0};
   std::atomic<VirtualTime> stoppedAt_{0};  // kNoTime while it runs
 

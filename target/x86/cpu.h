@@ -15,6 +15,7 @@
 #include "emu/cpu/trace-log.h"
 #include "emu/cpu/vcpu.h"
 #include "emu/mem/address-space.h"
+#include "emu/object/tick-scale.h"
 #include "target/x86/insn.h"
 #include "target/x86/model.h"
 #include "target/x86/state.h"
@@ -107,6 +108,8 @@ struct Environment {
   cpu::PerfMap* perfMap = nullptr;                // likewise, the names of translated code
   std::size_t codeCache = std::size_t{64} << 20;  // bytes for translated code, at the most
   bool oneInsn = false;                           // a block is one instruction
+  // What `tsc` is computed from, for translated code; nullptr: it always asks.
+  const object::TickScale* scale = nullptr;
 };
 
 class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {

@@ -25,6 +25,38 @@ TEST(VirtualClock, StandsUntilItIsStartedAndWhileItIsStopped) {
   EXPECT_LT(clock.now(), stopped + 1000 * kMillisecond);
 }
 
+// Two threads that show each other what they saw, until the clock has begun to follow the host's counter and after.
+TEST(VirtualClock, NoThreadSeesItGoBackBehindWhatAnotherSaw) {
+  VirtualClock clock;
+  std::atomic<VirtualTime> latest{0};
+  std::atomic<int> rounds{0};
+  std::atomic<bool> back{false};
+  const bool steady = hostTicksAreSteady();
+  clock.start();
+  const auto look = [&] {
+    while (rounds.load() < 200'000) {
+      const VirtualTime seen = latest.load();
+      const VirtualTime now = clock.now();
+      if (now < seen) back = true;
+      VirtualTime before = latest.load();
+      while (before < now && !latest.compare_exchange_weak(before, now)) {
+      }
+      if (clock.scale().valid.load() != 0 || !steady) ++rounds;
+    }
+  };
+  std::thread other(look);
+  look();
+  other.join();
+  EXPECT_FALSE(back);
+  const VirtualTime before = clock.now();
+  clock.stop();
+  EXPECT_EQ(clock.scale().valid.load(), 0U);
+  EXPECT_GE(clock.now(), before);
+  const VirtualTime stopped = clock.now();
+  clock.start();
+  EXPECT_GE(clock.now(), stopped);
+}
+
 TEST(VirtualClock, TimersFireInTheOrderOfTheirTimes) {
   VirtualClock clock;
   std::mutex mutex;

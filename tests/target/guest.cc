@@ -8,7 +8,8 @@ namespace {
 // Physical pages.
 constexpr std::uint64_t kRamSize = 1 << 20;
 constexpr std::uint64_t kPml4 = 0x1000, kPdpt = 0x2000, kDirectory = 0x3000, kTable = 0x4000, kCode = 0x5000,
-                        kData = 0x6000, kHandlers = 0x7000, kIdt = 0x8000, kGdt = 0x9000, kStack = 0xa000;
+                        kData = 0x6000, kHandlers = 0x7000, kIdt = 0x8000, kGdt = 0x9000, kStack = 0xa000,
+                        kBehind = 0xc000;
 // Supervisor pages in the same 2 MiB of virtual memory as the oracle's.
 constexpr std::uint64_t kSystem = 0x10180000;
 constexpr std::uint64_t kHandlersAt = kSystem, kIdtAt = kSystem + 0x1000, kGdtAt = kSystem + 0x2000,
@@ -38,7 +39,7 @@ bool pushesError(unsigned vector) {
 
 }  // namespace
 
-TestGuest::TestGuest(std::string_view model) {
+TestGuest::TestGuest(std::string_view model, const object::VirtualClock* clock) {
   Result<std::shared_ptr<mem::RamBlock>> ram = mem::RamBlock::anonymous("ram", kRamSize);
   Result<Model> found = findModel(model);
   if (!ram.ok() || !found.ok()) throw std::runtime_error("a test guest needs memory and the CPU model it asks for");
@@ -50,9 +51,10 @@ TestGuest::TestGuest(std::string_view model) {
   const Environment environment{.memory = memory_,
                                 .ports = ports_,
                                 .model = model_,
-                                .tsc = [] { return std::uint64_t{0}; },
+                                .tsc = [clock] { return clock ? static_cast<std::uint64_t>(clock->now()) : 0; },
                                 .ferr = {},
-                                .dropOthersWrites = {}};
+                                .dropOthersWrites = {},
+                                .scale = clock ? &clock->scale() : nullptr};
   cpu_ = std::make_unique<Cpu>(0, environment);
   endPort_.cpu = cpu_.get();
 
@@ -77,6 +79,17 @@ TestGuest::TestGuest(std::string_view model) {
 }
 
 TestGuest::~TestGuest() = default;
+
+void TestGuest::mapBehind() {
+  put(ram_->host() + kTable + 8 * ((kDataPage + kPageSize) >> 12 & 511),
+      kBehind | kPresent | kWritable | kUser | kNoExecute);
+}
+
+std::vector<std::byte> TestGuest::behind() {
+  std::vector<std::byte> bytes(kPageSize);
+  memory_.read(kBehind, bytes);
+  return bytes;
+}
 
 void TestGuest::buildTables() {
   std::byte* const m = ram_->host();
@@ -170,6 +183,7 @@ Trial TestGuest::run(const Trial& trial, unsigned count) {
 Trial TestGuest::runToTrap(std::span<const std::uint8_t> code, const Trial& start) {
   const std::vector<std::byte> empty(kPageSize);
   memory_.write(kData, empty);
+  memory_.write(kBehind, empty);
   prepare(code, start);
   cpu_->run();
   cpu_->unpause();

@@ -2,6 +2,7 @@
 // and nothing else to user code. Runs trials as the host does.
 #pragma once
 
+#include "emu/object/virtual-clock.h"
 #include "target/x86/cpu.h"
 #include "tests/target/host-oracle.h"
 
@@ -9,7 +10,8 @@ namespace rhea::x86::test {
 
 class TestGuest {
  public:
-  explicit TestGuest(std::string_view model = "max");
+  // `clock`: of the time-stamp counter; without one it stands at zero.
+  explicit TestGuest(std::string_view model = "max", const object::VirtualClock* clock = nullptr);
   ~TestGuest();
 
   // Runs `count` instructions of trial.code on the virtual CPU from trial.in; answers what run() of the oracle answers
@@ -18,6 +20,10 @@ class TestGuest {
 
   // Runs `code` until it traps; `start` says from what state. Unlike run() by the CPU's own loop, translated or not.
   Trial runToTrap(std::span<const std::uint8_t> code, const Trial& start);
+
+  // Behind the data page lies another one from now on, far from it in RAM; empty when runToTrap() begins.
+  void mapBehind();
+  std::vector<std::byte> behind();
 
   Cpu& cpu() { return *cpu_; }
   // What every run() starts from besides the trial's registers: control registers, segments, XCR0.

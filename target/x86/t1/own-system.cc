@@ -50,7 +50,49 @@ bool Translator::system(const Insn& insn) {
     e_.store(at(kBase), kTemp1);
     return true;
   }
+  const bool counter = p.map == 1 && p.opcode == 0x31;
+  const bool counterAndNumber = p.map == 1 && p.opcode == 0x01 && p.reg == 7 && p.rm == 1;
+  if ((counter || counterAndNumber) && cpu_.environment().scale != nullptr) {
+    readTimeStamp(counterAndNumber);
+    return true;
+  }
   return false;
+}
+
+// The virtual clock's scale (emu/object/tick-scale.h); without one T0 asks the clock itself. RAX and RDX are lost on
+// the way there, which T0 sets.
+void Translator::readTimeStamp(bool number) {
+  using object::TickScale;
+  const auto in = [](std::size_t offset) { return Mem::at(kTemp1, static_cast<std::int32_t>(offset)); };
+  saveFlags();
+  if ((block_.mode & kModeCpl0) == 0) {
+    e_.bytes({0x65, 0xf7});  // test
+    e_.modrm(0, at(offsetof(State, cr4)));
+    e_.dword(static_cast<std::uint32_t>(kCr4Tsd));
+    coldStep(e_.jumpIf(5));
+  }
+  e_.constant(kTemp1, reinterpret_cast<std::uint64_t>(cpu_.environment().scale));
+  e_.load(kTemp2, in(offsetof(TickScale, sequence)));
+  e_.bytes({0x41, 0xf6, 0xc7, 0x01});  // test r15b, 1
+  coldStep(e_.jumpIf(5));
+  if (number) e_.bytes({0x0f, 0xae, 0xe8});  // rdtscp waits for what is before it: lfence
+  e_.bytes({0x0f, 0x31});                    // rdtsc
+  e_.shift(4, kHostRdx, 32);
+  e_.op(0x0b, kHostRax, kHostRdx);
+  e_.op(kOpSub, kHostRax, in(offsetof(TickScale, first)));
+  e_.op(kOpCmp, kHostRax, in(offsetof(TickScale, valid)));
+  coldStep(e_.jumpIf(3));
+  e_.op(0xfaf, kHostRax, in(offsetof(TickScale, rate)));  // imul
+  e_.shift(5, kHostRax, 32);
+  e_.op(kOpAdd, kHostRax, in(offsetof(TickScale, start)));
+  e_.op(kOpCmp, kTemp2, in(offsetof(TickScale, sequence)));
+  coldStep(e_.jumpIf(5));
+  e_.op(kOpAdd, kHostRax, at(offsetof(State, msr) + offsetof(Msrs, tscAdjust)));
+  e_.move(kHostRdx, kHostRax);
+  e_.shift(5, kHostRdx, 32);
+  e_.op(kOpMovLoad, kHostRax, kHostRax, false);
+  if (number) e_.op(kOpMovLoad, kHostRcx, at(offsetof(State, msr) + offsetof(Msrs, tscAux)), false);
+  flags_ = Flags::kState;
 }
 
 // One that waits already is taken behind the next instruction, which T0 sees to.

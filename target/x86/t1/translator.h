@@ -55,6 +55,7 @@ class Translator {
   void pushFlags();
   void popFlags();
   bool system(const Insn& insn);
+  void readTimeStamp(bool number);
   void enableInterrupts(const Insn& insn);
   void pushConstant(std::int64_t value);
   void pop(std::uint8_t guest);
