@@ -82,7 +82,9 @@ unsigned long fromEnvironment(const char* name, unsigned long otherwise) {
   return text ? std::strtoul(text, nullptr, 10) : otherwise;
 }
 
-void tryPrograms(bool (*belongs)(const Row&), bool crossing = false) {
+// `make`: a program of kLength groups.
+template <class Make>
+void tryEach(Make make, bool crossing) {
   Lockstep lockstep;
   if (!lockstep.begin(crossing)) GTEST_SKIP() << "this build does not translate";
   const unsigned long count = fromEnvironment("RHEA_CASES", 60);
@@ -92,7 +94,7 @@ void tryPrograms(bool (*belongs)(const Row&), bool crossing = false) {
   do {
     for (unsigned long n = 0; n < count && failures < 3; ++n, ++seed) {
       Random random(seed);
-      RandomProgram program(random, kLength, belongs);
+      RandomProgram program = make(random);
       lockstep.tame(program, random);
       const std::string first = lockstep.differences(program);
       if (first.empty()) continue;
@@ -104,6 +106,10 @@ void tryPrograms(bool (*belongs)(const Row&), bool crossing = false) {
     }
   } while (std::chrono::steady_clock::now() < end && failures == 0);
   EXPECT_GT(lockstep.translatedBlocks(), count) << "so little was translated that nothing was compared";
+}
+
+void tryPrograms(bool (*belongs)(const Row&), bool crossing = false) {
+  tryEach([&](Random& random) { return RandomProgram(random, kLength, belongs); }, crossing);
 }
 
 bool isX87(const Row& row) { return row.is(kFpuClass) || row.is(kMmxClass) || row.is(kWaitClass); }
@@ -118,6 +124,11 @@ TEST(Lockstep, MixedProgramsEndAsInterpreted) {
 }
 TEST(Lockstep, ProgramsWhoseOperandsReachIntoTheNextPageEndAsInterpreted) {
   tryPrograms([](const Row& row) { return !isX87(row); }, true);
+}
+TEST(Lockstep, OperandsUnderOneProbeEndAsInterpreted) {
+  const auto make = [](Random& random) { return RandomProgram::neighbours(random, kLength); };
+  tryEach(make, false);
+  tryEach(make, true);
 }
 
 }  // namespace

@@ -56,6 +56,68 @@ RandomProgram::RandomProgram(Random& random, std::size_t length, bool (*belongs)
   for (std::size_t n = 0; n < length; ++n) groups_.push_back(makeGroup(*some[random.below(some.size())], random));
 }
 
+RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
+  // Prefix or 0, escape or 0, opcode, bytes of an immediate, ModRM.reg if it is part of the opcode.
+  struct Form {
+    std::uint8_t prefix, escape, opcode;
+    unsigned immediate;
+    int digit;
+  };
+  constexpr Form kForms[] = {
+      {0, 0, 0x8b, 0, -1},       {0, 0, 0x89, 0, -1},    {0, 0, 0x8a, 0, -1},    {0, 0, 0x88, 0, -1},
+      {0, 0, 0x03, 0, -1},       {0, 0, 0x01, 0, -1},    {0, 0, 0x13, 0, -1},    {0, 0, 0x11, 0, -1},
+      {0, 0, 0x3b, 0, -1},       {0, 0, 0x87, 0, -1},    {0x66, 0, 0x89, 0, -1}, {0x66, 0, 0x2b, 0, -1},
+      {0, 0x0f, 0xb6, 0, -1},    {0, 0x0f, 0xbf, 0, -1}, {0, 0x0f, 0x42, 0, -1}, {0, 0x0f, 0x9f, 0, 0},
+      {0, 0x0f, 0xaf, 0, -1},    {0, 0x0f, 0x10, 0, -1}, {0, 0x0f, 0x11, 0, -1}, {0, 0x0f, 0x28, 0, -1},
+      {0, 0x0f, 0xc1, 0, -1},    {0, 0, 0x83, 1, 0},     {0, 0, 0x83, 1, 2},     {0, 0, 0xff, 0, 0},
+      {0, 0, 0xff, 0, 1},        {0, 0, 0xd1, 0, 4},     {0, 0, 0xc7, 4, 0},     {0, 0, 0xf7, 0, 3},
+      {0xf2, 0x0f, 0x58, 0, -1}, {0, 0x0f, 0xbd, 0, -1}, {0, 0x0f, 0x6f, 0, -1}, {0, 0, 0x8d, 0, -1},
+  };
+  constexpr unsigned kBases[] = {kRbx, 13};
+  RandomProgram program;
+  program.start_ = makeTrial(rows()[random.below(rows().size())], random);
+  Group bases;
+  for (const unsigned base : kBases)
+    loadRegister(bases.bytes, base,
+                 kDataPage + kPageSize - (random.chance(60) ? 40 + random.below(400) : random.below(40)));
+  loadRegister(bases.bytes, kRsp, kDataPage + kPageSize + 64 - 8 * random.below(24));
+  program.groups_.push_back(bases);
+  for (std::size_t n = 0; n < length; ++n) {
+    Group group;
+    if (random.chance(25)) {
+      // As many as before, mostly, so that the stack stays where it is.
+      const std::size_t count = 1 + random.below(5);
+      for (const unsigned opcode : {0x50U, 0x58U}) {
+        for (std::size_t k = 0; k < count; ++k) {
+          unsigned guest = static_cast<unsigned>(random.below(16));
+          while (guest == kRsp || guest == kRbx || guest == 13) guest = static_cast<unsigned>(random.below(16));
+          if (guest >= 8) group.bytes.push_back(0x41);
+          group.bytes.push_back(static_cast<std::uint8_t>(opcode | (guest & 7)));
+        }
+      }
+    } else {
+      const Form& form = kForms[random.below(std::size(kForms))];
+      const unsigned base = kBases[random.below(2)];
+      unsigned reg = form.digit >= 0 ? static_cast<unsigned>(form.digit) : static_cast<unsigned>(random.below(16));
+      // A base changes now and then only.
+      while (form.digit < 0 && (reg == kRsp || ((reg == kRbx || reg == 13) && !random.chance(5))))
+        reg = static_cast<unsigned>(random.below(16));
+      if (form.prefix != 0) group.bytes.push_back(form.prefix);
+      const bool memory = random.chance(75) || form.opcode == 0x8d;
+      const unsigned rm = memory ? base : static_cast<unsigned>(random.below(3));
+      group.bytes.push_back(
+          static_cast<std::uint8_t>(0x40 | (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 | rm >> 3));
+      if (form.escape != 0) group.bytes.push_back(form.escape);
+      group.bytes.push_back(form.opcode);
+      group.bytes.push_back(static_cast<std::uint8_t>((memory ? 0x40U : 0xc0U) | (reg & 7) << 3 | (rm & 7)));
+      if (memory) group.bytes.push_back(static_cast<std::uint8_t>(random.below(64) - 16));
+      for (unsigned k = 0; k < form.immediate; ++k) group.bytes.push_back(static_cast<std::uint8_t>(random.next()));
+    }
+    program.groups_.push_back(group);
+  }
+  return program;
+}
+
 RandomProgram::Group RandomProgram::makeGroup(const Row& row, Random& random) const {
   const Trial trial = makeTrial(row, random);
   Insn insn;

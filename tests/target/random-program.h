@@ -15,6 +15,10 @@ class RandomProgram {
   // Instructions of rows of which `belongs` holds, `length` at the most.
   RandomProgram(Random& random, std::size_t length, bool (*belongs)(const Row&));
 
+  // Operands beside each other behind two base registers, pushes and pops in a row: `length` groups of them, around the
+  // end of the data page.
+  static RandomProgram neighbours(Random& random, std::size_t length);
+
   // The state that it starts from.
   const Trial& start() const { return start_; }
   // Bytes for kCodeAt: the loop, then int3.
@@ -35,6 +39,7 @@ class RandomProgram {
     unsigned jump = 0;
   };
 
+  RandomProgram() = default;
   Group makeGroup(const Row& row, Random& random) const;
   static bool isTaken(const Row& row);
 

@@ -43,7 +43,13 @@ Native* Translator::translate() {
   }
   native_->entry = e_.here();
   prologue();
-  for (index_ = 0; index_ < block_.count; ++index_) instruction(index_);
+  for (unsigned next = 0; next < block_.count; next = index_ + 1) {
+    index_ = next;
+    if (const unsigned count = shared(); count != 0)
+      index_ = next + count - 1;
+    else
+      instruction(index_);
+  }
   if (!ended_) {
     saveFlags();
     jumpDirect(rip_ + block_.bytes);
@@ -145,11 +151,11 @@ void Translator::saveFlags() {
   flags_ = Flags::kBoth;
 }
 
-void Translator::needFlags() {
+void Translator::needFlags(std::uint8_t temporary) {
   if (flags_ != Flags::kState) return;
-  e_.move(kTemp0, kHostRax);
+  e_.move(temporary, kHostRax);
   emitFlagsFromState(e_);
-  e_.move(kHostRax, kTemp0);
+  e_.move(kHostRax, temporary);
   flags_ = Flags::kBoth;
 }
 
@@ -192,6 +198,10 @@ void Translator::loadAddress(const Insn& insn, std::uint8_t to, bool segment) {
 }
 
 void Translator::probe(const Access& access) {
+  probe(access, {access.write ? Cold::kMissWrite : Cold::kMissRead, 0, stepSite(), 0});
+}
+
+void Translator::probe(const Access& access, const Cold& miss) {
   using Tables = cpu::SoftTlb::Tables;
   const auto table = static_cast<std::int32_t>(access.write ? offsetof(Tables, write) : offsetof(Tables, read));
   e_.move(kTemp1, kTemp0);
@@ -209,7 +219,7 @@ void Translator::probe(const Access& access) {
   e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
   const std::uint32_t missed = e_.jumpIf(5);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
-  cold_.push_back({access.write ? Cold::kMissWrite : Cold::kMissRead, missed, stepSite(), e_.here()});
+  cold_.push_back({miss.kind, missed, miss.site, e_.here()});
   flags_ = Flags::kState;
 }
 
@@ -242,28 +252,23 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     return insn.operandBytes() == 2 ? stepped(Reason::kOther) : leaCopy(insn);
   const bool memory = facts.memory != Facts::kNone;
   if (memory) {
-    saveFlags();
-    loadAddress(insn);
-    probe({facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
+    if (sharedFrom_) {
+      place.disp = insn.disp - *sharedFrom_;
+    } else {
+      saveFlags();
+      loadAddress(insn);
+      probe({facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
+    }
     place.base = kTemp0;
   }
   // Displaced operands. With memory kTemp0 is taken.
   std::array<std::uint8_t, 3> free{kTemp1, kTemp2, kTemp0};
-  const std::size_t count = memory ? 2 : 3;
+  const bool taken = memory || sharedFrom_;
+  const std::size_t count = taken ? 2 : 3;
   std::size_t used = 0;
   const unsigned displaced = (facts.reads | facts.writes) & (1U << 10 | 1U << 11 | 1U << 15);
   if (static_cast<std::size_t>(std::popcount(displaced)) > count) return stepped(Reason::kOther);
-  if (needs && flags_ == Flags::kState) {
-    if (memory) {
-      // kTemp0 holds the address: RAX waits in kTemp1.
-      e_.move(kTemp1, kHostRax);
-      emitFlagsFromState(e_);
-      e_.move(kHostRax, kTemp1);
-      flags_ = Flags::kBoth;
-    } else {
-      needFlags();
-    }
-  }
+  if (needs) needFlags(taken ? kTemp1 : kTemp0);
   for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
     if ((displaced >> guest & 1) == 0) continue;
     place.map[guest] = free[used++];
@@ -283,8 +288,23 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
   if (facts.x87) noteX87(insn);
 }
 
+// The flags are in the state, from before the probe. Behind it they are where the hot code has them.
+void Translator::singly(const Shared& shared) {
+  flags_ = Flags::kState;
+  for (unsigned n = 0; n < shared.count; ++n) {
+    index_ = shared.first + n;
+    instruction(index_);
+  }
+  if (shared.back == 0) return;
+  if (shared.flags != Flags::kHost) saveFlags();
+  if (shared.flags != Flags::kState) needFlags();
+  e_.jumpTo(shared.back);
+}
+
 void Translator::coldCode() {
-  for (const Cold& cold : cold_) {
+  // What is translated here leaves more of its own.
+  for (std::size_t n = 0; n < cold_.size(); ++n) {
+    const Cold cold = cold_[n];
     e_.patch(cold.jump, e_.here());
     switch (cold.kind) {
       case Cold::kStep:
@@ -301,6 +321,9 @@ void Translator::coldCode() {
         e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
         break;
       }
+      case Cold::kSingly:
+        singly(shared_[cold.site]);
+        break;
       case Cold::kLink:
       case Cold::kLeave:
       case Cold::kVectors:

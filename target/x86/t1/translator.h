@@ -26,13 +26,20 @@ class Translator {
  private:
   // What is behind the hot code: where a jump leads, and what is done there.
   struct Cold {
-    enum Kind : std::uint8_t { kStep, kMissRead, kMissWrite, kLink, kLeave, kVectors, kX87 } kind;
+    enum Kind : std::uint8_t { kStep, kMissRead, kMissWrite, kSingly, kLink, kLeave, kVectors, kX87 } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
     std::uint64_t rip = 0;  // misses: the place behind the probe
   };
   // Where the guest's flags are. kBoth: in the host's register and in the state.
   enum class Flags : std::uint8_t { kState, kHost, kBoth };
+  // Instructions under one probe, which are translated once more behind the hot code, each with a probe of its own: for
+  // when the shared one misses.
+  struct Shared {
+    unsigned first = 0, count = 0;
+    std::uint32_t back = 0;  // 0: control does not come back
+    Flags flags = Flags::kState;
+  };
   struct Access {
     unsigned bytes;
     bool write;
@@ -45,6 +52,20 @@ class Translator {
   void stepped(Reason reason);
   bool own(const Insn& insn);
   void coldCode();
+  void singly(const Shared& shared);
+
+  // --- shared.cc: from index_ on. The number of instructions under one probe that were translated; 0: none.
+  unsigned shared();
+  unsigned pushes();
+  unsigned pops();
+  unsigned neighbours();
+  struct Range {
+    std::int32_t low = 0, high = 0;
+    bool write = false;
+    unsigned count = 0;  // instructions from index_ to the last of them that reaches memory
+  };
+  Range neighbourhood() const;
+  bool staysInRegisters(unsigned index) const;
 
   // --- own instructions
   // Into `to`; the register after it in the temporaries' order is used, too. `segment`: with its base.
@@ -71,8 +92,9 @@ class Translator {
   // The address in kTemp0 becomes a host address; uses all temporaries and the flags, which must be in the state. A
   // miss is a step of the present instruction.
   void probe(const Access& access);
+  void probe(const Access& access, const Cold& miss);
   void saveFlags();
-  void needFlags();
+  void needFlags(std::uint8_t temporary = kTemp0);
   bool needsFlags(const Insn& insn, const Facts& facts) const;
   bool areLostBehind(std::uint64_t flags) const;
   // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
@@ -105,6 +127,8 @@ class Translator {
   std::vector<Cold> cold_;
   std::vector<std::uint32_t> unresolved_;  // sites of the present instruction, which go on behind it
   Flags flags_ = Flags::kState;
+  std::vector<Shared> shared_;
+  std::optional<std::int32_t> sharedFrom_;  // kTemp0 is the host address of this displacement from the operands' base
   unsigned index_ = 0;
   bool ended_ = false;  // control does not fall out of the code so far
   int lastX87_ = -1;    // the last instruction that the x87 unit notes

@@ -1,0 +1,157 @@
+// Several accesses under one probe: pushes and pops in a row, and operands beside each other behind one base register.
+// All of them lie in one page that the soft TLB has, so none can fault, and nothing has to be ready for that in
+// between. If the probe misses, or they reach over the page's end, each is done by itself.
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+namespace {
+
+// Bytes from the first operand's start to the last one's end.
+constexpr std::int32_t kWidest = 1024;
+
+bool isOneByte(const Insn& insn, unsigned opcode, unsigned mask) {
+  const Pattern& p = rows()[insn.row].pattern;
+  return insn.length != 0 && p.map == 0 && (p.opcode & mask) == opcode;
+}
+bool isStack(const Insn& insn, unsigned opcode) {
+  return isOneByte(insn, opcode, 0xf8) && insn.operandBytes() == 8 && insn.rm / 8U != kRsp;
+}
+
+}  // namespace
+
+unsigned Translator::shared() {
+  ended_ = false;
+  if (const unsigned count = pushes(); count != 0) return count;
+  if (const unsigned count = pops(); count != 0) return count;
+  return neighbours();
+}
+
+unsigned Translator::pushes() {
+  unsigned count = 0;
+  while (index_ + count < block_.count && isStack(block_.insns[index_ + count], 0x50)) ++count;
+  if (count < 2) return 0;
+  const auto bytes = static_cast<std::int32_t>(count * 8);
+  saveFlags();
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -bytes));
+  probe({count * 8, true}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  for (unsigned n = 0; n < count; ++n) {
+    const auto guest = static_cast<std::uint8_t>(block_.insns[index_ + n].rm / 8);
+    e_.store(Mem::at(kTemp0, bytes - 8 - static_cast<std::int32_t>(n * 8)), guestIn(guest, kTemp1));
+  }
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -bytes));
+  shared_.push_back({index_, count, e_.here(), flags_});
+  return count;
+}
+
+// With the return behind them.
+unsigned Translator::pops() {
+  unsigned count = 0;
+  while (index_ + count < block_.count && isStack(block_.insns[index_ + count], 0x58)) ++count;
+  const Insn* const behind = index_ + count < block_.count ? &block_.insns[index_ + count] : nullptr;
+  const bool returns = count != 0 && behind != nullptr && isOneByte(*behind, 0xc2, 0xfe);
+  if (count + (returns ? 1 : 0) < 2) return 0;
+  const auto bytes = static_cast<std::int32_t>(count * 8);
+  const unsigned first = index_;
+  saveFlags();
+  e_.move(kTemp0, kHostRsp);
+  probe({count * 8 + (returns ? 8 : 0), false}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  shared_.push_back({first, count + (returns ? 1 : 0), 0, Flags::kState});
+  for (unsigned n = 0; n < count; ++n) {
+    const auto guest = static_cast<std::uint8_t>(block_.insns[first + n].rm / 8);
+    const std::uint8_t to = isDisplaced(guest) ? kTemp1 : guest;
+    e_.load(to, Mem::at(kTemp0, static_cast<std::int32_t>(n * 8)));
+    if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
+  }
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, bytes));
+  if (!returns) {
+    shared_.back().back = e_.here();
+    return count;
+  }
+  // Its target may be unknown: then T0 executes the return, behind the pops.
+  index_ = first + count;
+  e_.load(kTemp1, Mem::at(kTemp0, bytes));
+  lookUpTarget();
+  const auto drop = isOneByte(*behind, 0xc2, 0xff) ? static_cast<std::int32_t>(behind->imm) : 0;
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, 8 + drop));
+  jumpToSlot();
+  resumeHere();
+  index_ = first;
+  return count + 1;
+}
+
+// Whether a copy leaves kTemp0 alone.
+bool Translator::staysInRegisters(unsigned index) const {
+  const Insn& insn = block_.insns[index];
+  const Facts& facts = facts_[index];
+  constexpr unsigned kDisplaced = 1U << 10 | 1U << 11 | 1U << 15;
+  if (facts.x87 || std::popcount((facts.reads | facts.writes) & kDisplaced) > 2) return false;
+  if (facts.addressOnly) {
+    const auto isElsewhere = [](std::uint8_t guest) { return guest < 16 && isDisplaced(guest); };
+    if (insn.operandBytes() == 2 || isElsewhere(insn.base) || isElsewhere(insn.index)) return false;
+    if (((facts.reads | facts.writes) & kDisplaced) != 0) return false;
+  }
+  Place place;
+  place.base = kTemp0;
+  place.map[10] = place.map[11] = place.map[15] = kTemp1;
+  std::array<std::uint8_t, kMostEncoded> bytes;
+  return transcribe(insn, place, bytes).good;
+}
+
+Translator::Range Translator::neighbourhood() const {
+  Range range;
+  unsigned accesses = 0;
+  const std::uint8_t base = block_.insns[index_].base;
+  for (unsigned n = index_; n < block_.count && copies_[n]; ++n) {
+    const Insn& insn = block_.insns[n];
+    const Facts& facts = facts_[n];
+    if (!staysInRegisters(n)) break;
+    if (facts.memory != Facts::kNone) {
+      if (insn.base != base || insn.index < 16 || insn.addressBytes() != 8 || insn.segment() >= kFs ||
+          facts.align != 0 || facts.memoryBytes == 0)
+        break;
+      if (insn.disp > INT32_MAX - kWidest) break;
+      const std::int32_t end = insn.disp + facts.memoryBytes;
+      const std::int32_t low = accesses == 0 ? insn.disp : std::min(range.low, insn.disp);
+      const std::int32_t high = accesses == 0 ? end : std::max(range.high, end);
+      if (static_cast<std::int64_t>(high) - low > kWidest) break;
+      range = {low, high, range.write || facts.memory != Facts::kRead, n - index_ + 1};
+      ++accesses;
+    } else if (n == index_) {
+      break;
+    }
+    if ((facts.writes >> base & 1) != 0) break;
+  }
+  if (accesses < 2) range.count = 0;
+  return range;
+}
+
+unsigned Translator::neighbours() {
+  const Insn& insn = block_.insns[index_];
+  if (!copies_[index_] || facts_[index_].memory == Facts::kNone || insn.base >= 16) return 0;
+  const Range range = neighbourhood();
+  if (range.count == 0) return 0;
+  const unsigned first = index_;
+  saveFlags();
+  const std::uint8_t base = guestIn(insn.base, kTemp0);
+  if (range.low == 0)
+    e_.move(kTemp0, base);
+  else
+    e_.op(kOpLea, kTemp0, Mem::at(base, range.low));
+  probe({static_cast<unsigned>(range.high - range.low), range.write},
+        {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  shared_.push_back({first, range.count, 0, Flags::kState});
+  const std::size_t mine = shared_.size() - 1;
+  sharedFrom_ = range.low;
+  for (unsigned n = 0; n < range.count; ++n) {
+    index_ = first + n;
+    instruction(index_);
+  }
+  sharedFrom_.reset();
+  shared_[mine].back = e_.here();
+  shared_[mine].flags = flags_;
+  index_ = first;
+  return range.count;
+}
+
+}  // namespace rhea::x86::t1
