@@ -146,7 +146,7 @@ class Emitter {
   }
 
   std::span<std::uint8_t> to_;
-  const std::uint32_t start_;
+  std::uint32_t start_;
   std::size_t at_ = 0;
 };
 

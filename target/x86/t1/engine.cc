@@ -138,7 +138,7 @@ void Engine::run() {
   std::uint32_t site = kNoSite;
   std::uint64_t from = 0;  // page that the site is in
   for (;;) {
-    if (cache_->rest().size() < 2 * Translator::kMostCode) {
+    if (cache_->rest().size() < 2 * (Translator::kMostCode + CodeCache::kFarPiece)) {
       ++statistics_.full;
       cpu.clearBlocks();
     }

@@ -54,16 +54,21 @@ Native* Translator::translate() {
     saveFlags();
     jumpDirect(rip_ + block_.bytes);
   }
-  coldCode();
-  native_->bytes = static_cast<std::uint32_t>(e_.size());
   if (e_.overflow()) std::abort();
-  engine_.cache_->take(e_.size());
+  native_->bytes = static_cast<std::uint32_t>(e_.size());
+  CodeCache& cache = *engine_.cache_;
+  cache.take(e_.size());
+  const std::uint32_t far = cache.farPlace(kMostCode);
+  e_ = Emitter({cache.writable(far), kMostCode}, far);
+  coldCode();
+  if (e_.overflow()) std::abort();
+  cache.takeFar(e_.size());
   native_->next = block_.native;
   block_.native = native_;
   Statistics& statistics = engine_.statistics_;
   ++statistics.blocks;
   statistics.guestBytes += block_.bytes;
-  statistics.hostBytes += e_.size();
+  statistics.hostBytes += native_->bytes + e_.size();
   statistics.instructions += block_.count;
   return native_;
 }
@@ -305,7 +310,9 @@ void Translator::coldCode() {
   // What is translated here leaves more of its own.
   for (std::size_t n = 0; n < cold_.size(); ++n) {
     const Cold cold = cold_[n];
-    e_.patch(cold.jump, e_.here());
+    // From the hot code, or from what was translated here.
+    const std::uint32_t distance = e_.here() - (cold.jump + 4);
+    std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
     switch (cold.kind) {
       case Cold::kStep:
         e_.constant(kTemp0, cold.site);
