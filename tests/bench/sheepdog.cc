@@ -60,6 +60,7 @@ struct Measured {
   double perSecond = 0;
   double user = 0;  // us for each request, of this thread
   double system = 0;
+  double others = 0;  // of all other threads: the double's
 };
 
 double seconds(const timeval& time) {
@@ -99,16 +100,23 @@ class Bench {
     std::vector<std::byte> memory(depth * kBlock, std::byte{7});
     rusage before{};
     rusage after{};
+    rusage allBefore{};
+    rusage allAfter{};
     getrusage(RUSAGE_THREAD, &before);
+    getrusage(RUSAGE_SELF, &allBefore);
     const TimePoint begin = Clock::now();
     if (!run(all(state, memory, depth))) std::abort();
     const double took = std::chrono::duration<double>(Clock::now() - begin).count();
     getrusage(RUSAGE_THREAD, &after);
+    getrusage(RUSAGE_SELF, &allAfter);
     const auto each = static_cast<double>(requests);
     Measured measured;
     measured.perSecond = each / took;
     measured.user = (seconds(after.ru_utime) - seconds(before.ru_utime)) * 1e6 / each;
     measured.system = (seconds(after.ru_stime) - seconds(before.ru_stime)) * 1e6 / each;
+    const double whole = seconds(allAfter.ru_utime) - seconds(allBefore.ru_utime) + seconds(allAfter.ru_stime) -
+                         seconds(allBefore.ru_stime);
+    measured.others = whole * 1e6 / each - measured.user - measured.system;
     return measured;
   }
 
@@ -131,8 +139,9 @@ void show(const char* what, Bench& bench, std::uint64_t requests) {
     const Measured one = bench.measure(requests / 4, 1, writing);
     const Measured many = bench.measure(requests, 32, writing);
     for (const auto& [depth, row] : {std::pair(1, one), std::pair(32, many)}) {
-      fmt::print("  {:<22} {:<6} depth {:>2}  {:>9.0f}/s   user {:5.2f} us, system {:5.2f} us each\n", what,
-                 writing ? "writes" : "reads", depth, row.perSecond, row.user, row.system);
+      fmt::print(
+          "  {:<22} {:<6} depth {:>2}  {:>9.0f}/s   user {:5.2f} us, system {:5.2f} us each, others {:5.2f} us\n", what,
+          writing ? "writes" : "reads", depth, row.perSecond, row.user, row.system, row.others);
     }
     fmt::print("  {:<22} {:<6} depth 32 is {:.1f} times depth 1\n", what, writing ? "writes" : "reads",
                many.perSecond / one.perSecond);

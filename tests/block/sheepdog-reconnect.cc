@@ -219,6 +219,7 @@ TEST_F(SheepdogReconnect, patienceEndsWhereItIsBounded) {
   const Result<void> failed = write(disk, 0, 4096, 2);
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error().code(), EIO);
+  EXPECT_TRUE(tells(failed.error().describe(), ""));
   sheep().start();
   until([&] { return driver(disk).volume().link().isUp(); });
   EXPECT_TRUE(write(disk, 0, 4096, 3).ok());

@@ -210,15 +210,10 @@ TEST_F(SheepdogSnapshots, theStateOfAMachineLiesBesideItsSnapshot) {
 
 // --- locks
 
-TEST_F(SheepdogSnapshots, aDiskThatIsInUseCannotBeWrittenElsewhere) {
+TEST_F(SheepdogSnapshots, aDiskThatIsInUseCannotBeWrittenElsewhereUntilItIsClosed) {
   beginWith(kObject, setting(SheepEra::k10, true));
   const DiskPtr disk = open();
-  const Result<DiskPtr> second = tryOpen("", "vm", "d1");
-  ASSERT_FALSE(second.ok());
-  EXPECT_NE(second.error().message().find("VDI_LOCKED"), std::string::npos) << second.error().message();
-  EXPECT_NE(second.error().message().find("127.0.0.1"), std::string::npos);
-  EXPECT_NE(second.error().message().find("'vm'"), std::string::npos);
-  EXPECT_NE(second.error().hintText().find("dog vdi lock"), std::string::npos);
+  EXPECT_FALSE(tryOpen("", "vm", "d1").ok());
   close(disk);
   close(open());
 }

@@ -163,6 +163,14 @@ testing::AssertionResult SheepdogTest::reads(const DiskPtr& disk, std::uint64_t 
   return isAll(memory, fill);
 }
 
+testing::AssertionResult SheepdogTest::tells(const std::string& error, const std::string& what) {
+  for (const std::string& part : {what, fmt::format("127.0.0.1:{}", sheep_->port()), std::string("'vm'")}) {
+    if (error.find(part) != std::string::npos) continue;
+    return testing::AssertionFailure() << fmt::format("\"{}\" does not say \"{}\"", error, part);
+  }
+  return testing::AssertionSuccess();
+}
+
 testing::AssertionResult SheepdogTest::stored(const std::string& name, std::uint64_t at, std::size_t bytes, int fill) {
   const std::lock_guard lock(cluster_->guard);
   return isAll(cluster_->stored(cluster_->lookUp(name), at, bytes), fill);

@@ -75,6 +75,8 @@ class SheepdogTest : public testing::Test {
   // Whether the nodes' disks have it: what a power cut would leave.
   testing::AssertionResult stored(const std::string& name, std::uint64_t at, std::size_t bytes, int fill);
 
+  // Whether an error says that, and of which server and VDI.
+  testing::AssertionResult tells(const std::string& error, const std::string& what);
   // Whether the client has done nothing wrong so far; at the end of a double it is asked by itself.
   void checkDouble();
 

@@ -21,6 +21,7 @@ using namespace block::sheepdog;
 namespace {
 
 constexpr std::size_t kLoggedPayload = 512;
+constexpr std::size_t kAnsweredTogether = 8;
 
 void require(bool holds, const char* what) {
   if (holds) return;
@@ -228,7 +229,11 @@ void SheepdogDouble::run() {
     std::vector<Pending*> order;
     for (Pending& pending : now) order.push_back(&pending);
     if (options_.reorder) std::shuffle(order.begin(), order.end(), random_);
-    for (Pending* const pending : order) perform(*pending);
+    // Replies go out a few at a time, as those of a daemon with threads do: the client has something to do meanwhile.
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      perform(*order[i]);
+      if (i % kAnsweredTogether == kAnsweredTogether - 1) sendOut(*order[i]->from);
+    }
     for (auto at = connections_.begin(); at != connections_.end();) {
       sendOut(**at);
       at = (*at)->closing && (*at)->out.empty() ? connections_.erase(at) : std::next(at);

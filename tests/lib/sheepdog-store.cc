@@ -62,6 +62,7 @@ std::vector<std::uint64_t> SheepObject::wordsFrom(std::uint64_t from, std::uint6
       if (place >= from && place < end && loadLittle<std::uint32_t>(&memory[at]) != 0) places.push_back(place);
     }
   }
+  std::sort(places.begin(), places.end());
   return places;
 }
 

@@ -40,7 +40,7 @@ class SheepObject {
  private:
   static constexpr std::uint64_t kPage = 4096;
   std::uint64_t bytes_;
-  std::map<std::uint64_t, std::vector<std::byte>> pages_;
+  std::unordered_map<std::uint64_t, std::vector<std::byte>> pages_;
 };
 
 struct SheepRequest {

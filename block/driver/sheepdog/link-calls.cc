@@ -20,7 +20,7 @@ void Link::prepare() {
   closing_ = std::make_unique<CancelSource>();
   refusing_ = false;
   state_ = State::kCalling;
-  buffer_.resize(std::size_t{64} << 10U);
+  buffer_.resize(std::size_t{256} << 10U);
   loop_->addRoundEnd(*this);
 }
 
