@@ -200,9 +200,9 @@ endif
 all: $(GUEST) $(PROGRAMS) $(if $(PROGRAM_OBJECTS_rhea),$(BUILD)/bin/rhea-system-x86_64) $(if $(PROGRAMS),,$(LIBRARIES)) $(GENERATED)
 
 # -------------------------------------------------------------------------------------------------------- tests
-# tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz and tests/bench:
-# one program per file. tests/style reads the source tree; of ours it needs only what the helpers do.
-TEST_ROOMS := $(filter-out lib fuzz bench tour build,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
+# tests/<room>/*.cc -> BUILD/tests/<room> (GoogleTest), linked with the rooms up to its own; tests/fuzz, tests/bench and
+# tests/hand: one program per file. tests/style reads the source tree; of ours it needs only what the helpers do.
+TEST_ROOMS := $(filter-out lib fuzz bench hand tour build,$(sort $(foreach s,$(filter tests/%,$(SOURCES)),$(word 2,$(subst /, ,$(s))))))
 TESTS := $(addprefix $(BUILD)/tests/,$(TEST_ROOMS))
 # Helpers of several rooms (tests/lib) are an archive: a test links those that it uses.
 TEST_HELPERS := $(call objects,$(filter tests/lib/%,$(SOURCES)))
@@ -210,8 +210,9 @@ TEST_LIBRARY := $(if $(TEST_HELPERS),$(BUILD)/lib/libtest-helpers.a)
 $(BUILD)/lib/libtest-helpers.a: $(TEST_HELPERS)
 	@mkdir -p $(@D); rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $^
+# ONLY_<room>='a-% b-%': of that room only the sources of these names, for a build that is to take little time.
 define test_rule
-TEST_OBJECTS_$(1) := $(call objects,$(filter tests/$(1)/%,$(SOURCES)))
+TEST_OBJECTS_$(1) := $(call objects,$(filter $(patsubst %,tests/$(1)/%.cc,$(or $(ONLY_$(1)),%)),$(SOURCES)))
 $(BUILD)/tests/$(1): $$(TEST_OBJECTS_$(1)) $(TEST_LIBRARY) $(if $(filter style,$(1)),$(call library,emu-base),$(call libraries_up_to,$(1)))
 endef
 $(foreach t,$(TEST_ROOMS),$(eval $(call test_rule,$(t))))
@@ -226,11 +227,13 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZ_FLAGS),,$(B
 	$(call link,$@,$^,$(FUZZ_FLAGS))
 
 BENCHES := $(patsubst tests/bench/%.cc,$(BUILD)/bench/%,$(wildcard tests/bench/*.cc))
-$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(TEST_LIBRARY) $(LIBRARIES)
+# tests/hand: what the tests have that people may want to try by hand.
+HANDS := $(patsubst tests/hand/%.cc,$(BUILD)/hand/%,$(wildcard tests/hand/*.cc))
+$(BENCHES) $(HANDS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TEST_LIBRARY) $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(call link,$@,$^)
 
-tests: all $(TESTS) $(FUZZERS)
+tests: all $(TESTS) $(FUZZERS) $(HANDS)
 
 RUN_TESTS = BUILD=$(BUILD) RHEA_SANITIZERS=$(SANITIZERS) RHEA_FUZZ_RUNS=$(RHEA_FUZZ_RUNS) tests/run-tests
 PROGRAM_TESTS := $(filter-out %/style,$(TESTS))
@@ -242,10 +245,10 @@ check: tests
 BUILD_TESTS := $(foreach t,$(wildcard tests/build/*.sh),command:build-$(basename $(notdir $(t))):$(t))
 
 # Parts of it, for sanitizer builds (.ci/run).
-check-programs: all $(PROGRAM_TESTS)
+check-programs: all $(PROGRAM_TESTS) $(HANDS)
 	@$(RUN_TESTS) $(addprefix gtest:,$(PROGRAM_TESTS))
 ROOM_TESTS := $(addprefix $(BUILD)/tests/,$(ROOMS_TO_CHECK))
-check-rooms: $(if $(filter system,$(ROOMS_TO_CHECK)),all) $(ROOM_TESTS)
+check-rooms: $(if $(filter system,$(ROOMS_TO_CHECK)),all $(HANDS)) $(ROOM_TESTS)
 	@$(RUN_TESTS) $(addprefix gtest:,$(ROOM_TESTS))
 check-fuzz: $(FUZZERS)
 	@$(RUN_TESTS) $(addprefix fuzz:,$(FUZZERS))
@@ -307,7 +310,7 @@ help:
 	@echo '  format     clang-format over the sources        lint       clang-tidy; FILES="..." for some'
 	@echo '  clean      remove what was built               distclean   remove BUILD'
 	@echo
-	@echo 'One part: make BUILD/tests/<room>, BUILD/bin/rhea, BUILD/fuzz/<name>, BUILD/bench/<name>'
+	@echo 'One part: make BUILD/tests/<room>, BUILD/bin/rhea, BUILD/fuzz/<name>, BUILD/bench/<name>, BUILD/hand/<name>'
 
 FORCE:
 .PHONY: all run run-linux check check-programs check-rooms check-fuzz tests soak soak-fuzz bench install uninstall docs format lint clean distclean help FORCE

@@ -45,6 +45,7 @@ void bindTo(int fd, std::uint16_t port) {
 SheepdogDouble::SheepdogDouble(std::shared_ptr<SheepCluster> cluster, Options options)
     : cluster_(std::move(cluster)), options_(std::move(options)), random_(options_.seed) {
   cache_.present = options_.cache;
+  port_ = options_.port;
   wakeup_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   require(wakeup_.valid(), "eventfd");
   listen();

@@ -56,7 +56,8 @@ class SheepdogDouble {
     bool cache = false;
     bool reorder = false;  // requests that are there together are done in any order
     std::uint64_t seed = 1;
-    std::string unixPath;  // empty: TCP
+    std::string unixPath;    // empty: TCP
+    std::uint16_t port = 0;  // 0: one that is free
     bool keepLog = true;
     std::chrono::microseconds latency{0};  // that each request takes, side by side
   };

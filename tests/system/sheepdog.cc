@@ -118,6 +118,27 @@ TEST_F(SheepdogSystem, whatCannotBeOpenedIsToldWithItsName) {
   EXPECT_NE(text.find("NO_VDI"), std::string::npos) << text;
 }
 
+// --- the double that people start by hand
+
+TEST(SheepdogByHand, servesUntilItIsToldToEnd) {
+  const auto programs = std::filesystem::path(Emulator::program()).parent_path();
+  const auto program = programs.parent_path() / "hand" / "sheepdog-double";
+  if (!std::filesystem::exists(program)) GTEST_SKIP() << "not built: make " << program.string();
+  const TempDir folder;
+  const std::string socket = folder.file("sock");
+  const std::string image = "'sheepdog+unix:///vm?socket=" + socket + "'";
+  const std::string tool = (programs / "rhea-img").string();
+  const CommandResult said = run(program.string() + " --daemon=0.9 --cache --make=vm:8M --socket=" + socket + " > " +
+                                     folder.file("said") + " & double=$!; for i in $(seq 600); do [ -s " +
+                                     folder.file("said") + " ] && break; sleep 0.1; done; " + tool + " info " + image +
+                                     " && " + tool + " check " + image + "; kill $double; wait $double; echo status $?",
+                                 90);
+  EXPECT_NE(said.output.find("8388608"), std::string::npos) << said.output;
+  EXPECT_NE(said.output.find("status 0"), std::string::npos) << said.output;
+  const CommandResult refused = run(program.string() + " --daemon=2.0", 20);
+  EXPECT_EQ(refused.status, 2) << refused.output;
+}
+
 // --- real daemons, where somebody names them
 
 class SheepdogDaemon : public testing::Test {
