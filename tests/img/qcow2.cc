@@ -278,14 +278,29 @@ TEST(ImgQcow2, DamagedHeadersAreToldByName) {
   EXPECT_EQ(here.img("info -f qcow2 empty.qcow2").status, 1);
 }
 
+TEST(ImgQcow2, MeasureCountsWhatIsBehindTheImage) {
+  const ImgFolder here;
+  makeMixed(here, "a.raw");
+  ASSERT_EQ(here.img("convert -O qcow2 a.raw a.qcow2").status, 0);
+  ASSERT_EQ(here.img("create -q -f qcow2 -b a.qcow2 -F qcow2 top.qcow2").status, 0);
+  const std::string sizes = here.img("measure -O qcow2 a.qcow2").output;
+  EXPECT_EQ(here.img("measure -O qcow2 top.qcow2").output, sizes);
+  EXPECT_NE(sizes.find("bitmaps size: 0\n"), std::string::npos) << sizes;
+  ASSERT_EQ(here.img("bitmap --add top.qcow2 changes").status, 0);
+  EXPECT_NE(here.img("measure -O qcow2 top.qcow2").output.find("bitmaps size: 196608\n"), std::string::npos);
+}
+
 TEST(ImgQcow2, LayoutsAreThePeers) {
   if (!ImgFolder::havePeer()) GTEST_SKIP() << "qemu-img is not installed";
   const ImgFolder here;
   makeMixed(here, "a.raw");
   ASSERT_EQ(here.peer("convert -O qcow2 a.raw a.qcow2").status, 0);
   ASSERT_EQ(here.peer("create -q -f qcow2 -b a.qcow2 -F qcow2 top.qcow2").status, 0);
-  for (const char* what : {"map a.qcow2", "map --output=json a.qcow2", "map --output=json top.qcow2",
-                           "measure -O qcow2 a.raw", "measure -O raw a.qcow2", "compare a.raw a.qcow2"}) {
+  ASSERT_EQ(here.peer("bitmap --add top.qcow2 changes").status, 0);
+  for (const char* what :
+       {"map a.qcow2", "map --output=json a.qcow2", "map --output=json top.qcow2", "measure -O qcow2 a.raw",
+        "measure -O raw a.qcow2", "measure -O qcow2 --output=json top.qcow2", "measure -O qcow2 --size 1T",
+        "measure -O qcow2 -o compat=0.10,cluster_size=4k top.qcow2", "compare a.raw a.qcow2"}) {
     const CommandResult ours = here.img(what);
     const CommandResult theirs = here.peer(what);
     EXPECT_EQ(ours.output, theirs.output) << what;

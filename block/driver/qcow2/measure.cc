@@ -1,4 +1,5 @@
 // How large the file of an image would be.
+#include "block/core/chain-status.h"
 #include "block/core/child.h"
 #include "block/driver/qcow2/create-plan.h"
 #include "block/driver/qcow2/create.h"
@@ -23,7 +24,7 @@ std::uint64_t fileBytes(const CreatePlan& plan, std::uint64_t dataClusters, std:
   }
 }
 
-// Clusters with content, counted in the source.
+// Clusters with content, counted in the source and what is behind it: a copy would have it all.
 Task<Result<std::uint64_t>> usedClusters(Child& source, Geometry geometry, CancelToken cancel) {
   std::uint64_t count = 0;
   std::uint64_t counted = 0;  // clusters before this one are decided
@@ -31,9 +32,9 @@ Task<Result<std::uint64_t>> usedClusters(Child& source, Geometry geometry, Cance
   for (std::uint64_t at = 0; at < length;) {
     RHEA_CO_CHECK(cancel.check());
     const Extent rest(at, std::min(length - at, std::uint64_t{1} << 40U));
-    RHEA_CO_TRY(const BlockStatus status, co_await source.status(rest, true));
+    RHEA_CO_TRY(const ChainStatus status, co_await chainStatus(source.node(), rest));
     const std::uint64_t end = at + status.length;
-    if (status.allocated && !status.zero && status.data) {
+    if (status.present && !status.zero && status.data) {
       const std::uint64_t first = std::max(at >> geometry.clusterBits, counted);
       const std::uint64_t last = geometry.clustersFor(end);
       if (last > first) count += last - first;
@@ -42,6 +43,26 @@ Task<Result<std::uint64_t>> usedClusters(Child& source, Geometry geometry, Cance
     at = end;
   }
   co_return count;
+}
+
+// What copies of the source's bitmaps would take in an image of these clusters; none: the source can have none.
+Task<Result<std::optional<std::uint64_t>>> bitmapBytes(Child& source, Geometry geometry) {
+  std::optional<std::uint64_t> bytes;
+  const Node& layer = layerOf(source.node());
+  auto* const keeper = layer.ability<BitmapKeeper>();
+  if (keeper == nullptr) co_return bytes;
+  RHEA_CO_TRY(const std::vector<BitmapInfo> bitmaps, co_await keeper->bitmaps());
+  std::uint64_t clusters = 0;
+  std::uint64_t directory = 0;
+  for (const BitmapInfo& each : bitmaps) {
+    if (each.inconsistent) continue;
+    const std::uint64_t bits = (source.length() + each.granularity - 1) / each.granularity;
+    const std::uint64_t data = geometry.clustersFor((bits + 7) / 8);
+    clusters += data + geometry.clustersFor(data * 8);
+    directory += alignUp<std::uint64_t>(kBitmapEntryBytes + each.name.size(), 8);
+  }
+  bytes = (clusters + geometry.clustersFor(directory)) << geometry.clusterBits;
+  co_return bytes;
 }
 
 }  // namespace
@@ -63,7 +84,11 @@ Task<Result<ImageSizes>> measureImage(DriverOptions options, Child* source, Canc
   } else if (source != nullptr && inFile != 0) {
     RHEA_CO_TRY(used, co_await usedClusters(*source, geometry, cancel));
   }
-  sizes.required = fileBytes(plan, used, tables);
+  // With the tables that all of the disk would need: whoever lays out that much room need not do it again for them.
+  sizes.required = sizes.fullyAllocated - ((inFile - used) << geometry.clusterBits);
+  if (source != nullptr && plan.header.version >= 3) {
+    RHEA_CO_TRY(sizes.bitmaps, co_await bitmapBytes(*source, geometry));
+  }
   co_return sizes;
 }
 

@@ -1,7 +1,7 @@
 // rhea-img commit: writes what an image has over its backing file into that file.
 #include "block/core/bounce.h"
 #include "block/core/emptier.h"
-#include "block/tool/img/chain-status.h"
+#include "block/core/chain-status.h"
 #include "block/tool/img/open.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"

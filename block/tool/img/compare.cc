@@ -1,6 +1,6 @@
 // rhea-img compare: whether two images show the same disk.
 #include "block/core/bounce.h"
-#include "block/tool/img/chain-status.h"
+#include "block/core/chain-status.h"
 #include "block/tool/img/open.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"

@@ -6,7 +6,7 @@
 
 #include "block/core/bounce.h"
 #include "block/core/image.h"
-#include "block/tool/img/chain-status.h"
+#include "block/core/chain-status.h"
 #include "block/tool/img/open.h"
 
 namespace rhea::block {

@@ -1,5 +1,5 @@
 // rhea-img map: what of a disk is stored where.
-#include "block/tool/img/chain-status.h"
+#include "block/core/chain-status.h"
 #include "block/tool/img/open.h"
 #include "block/tool/img/print.h"
 #include "block/tool/img/verbs.h"

@@ -4,7 +4,7 @@
 #include "block/core/bounce.h"
 #include "block/core/image.h"
 #include "block/options/named-image.h"
-#include "block/tool/img/chain-status.h"
+#include "block/core/chain-status.h"
 #include "block/tool/img/open.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"

@@ -1,4 +1,4 @@
-#include "block/tool/img/chain-status.h"
+#include "block/core/chain-status.h"
 
 namespace rhea::block {
 
