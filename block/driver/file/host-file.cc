@@ -123,6 +123,11 @@ Task<void> HostFile::close() {
   co_await releaseOffLoop(locks_, std::move(fd));
 }
 
+int HostFile::descriptor() const {
+  const FileUse now = use();
+  return now->descriptor() == nullptr ? -1 : now->fd();
+}
+
 std::string HostFile::fileName() const { return options().filename; }
 
 }  // namespace rhea::block

@@ -65,6 +65,7 @@ class HostFile : public Driver, public Reopener, public RightsKeeper, public Inf
   std::string fileName() const override;
   Task<Result<ImageInfo>> imageInfo() override;
   Task<Result<StorageFacts>> storageFacts() override;
+  int descriptor() const override;
   std::vector<std::pair<std::string, std::uint64_t>> counters() const override;
 
  protected:

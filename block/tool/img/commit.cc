@@ -1,8 +1,9 @@
 // rhea-img commit: writes what an image has over its backing file into that file.
 #include "block/core/bounce.h"
-#include "block/core/emptier.h"
 #include "block/core/chain-status.h"
+#include "block/core/emptier.h"
 #include "block/tool/img/open.h"
+#include "block/tool/img/pacer.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"
 
@@ -27,8 +28,19 @@ Result<std::size_t> baseOf(const std::vector<ImageFacts>& chain, const std::opti
       .candidates(std::move(names));
 }
 
-Task<Result<void>> copyDown(ImgSession& session, const OpenedImage& upper, const OpenedImage& base, unsigned layers,
-                            Progress& progress) {
+// What goes down: the layers above the base.
+struct Descent {
+  Descent(const OpenedImage& from, const OpenedImage& to, std::size_t above, std::uint64_t rate)
+      : upper(from), base(to), layers(static_cast<unsigned>(above)), pacer(rate) {}
+  const OpenedImage& upper;
+  const OpenedImage& base;
+  unsigned layers;
+  Pacer pacer;
+};
+
+Task<Result<void>> copyDown(ImgSession& session, Descent& descent, Progress& progress) {
+  const OpenedImage& upper = descent.upper;
+  const OpenedImage& base = descent.base;
   const BounceBuffer buffer(kChunk, 4096);
   if (!buffer.ok()) co_return Error::fromErrno(ENOMEM);
   const std::uint64_t length = upper.length();
@@ -36,7 +48,7 @@ Task<Result<void>> copyDown(ImgSession& session, const OpenedImage& upper, const
   for (std::uint64_t at = 0; at < length;) {
     RHEA_CO_CHECK(session.cancel().check());
     const Extent rest(at, length - at);
-    RHEA_CO_TRY(ChainStatus status, co_await longestStatus(upper.node(), rest, layers));
+    RHEA_CO_TRY(ChainStatus status, co_await longestStatus(upper.node(), rest, descent.layers));
     const bool zero = status.zero && (status.present || status.beyond);
     if (zero) {
       const Extent whole(at, status.length);
@@ -47,6 +59,7 @@ Task<Result<void>> copyDown(ImgSession& session, const OpenedImage& upper, const
       const IoVector data = buffer.view(0, piece.length);
       RHEA_CO_CHECK(co_await upper.disk().read(piece, data, Origin::kMonitor));
       RHEA_CO_CHECK(co_await base.disk().write(piece, data, WriteFlags(), Origin::kMonitor));
+      co_await descent.pacer.pace(session, piece.length);
     }
     at += status.length;
     progress.set(at, length);
@@ -69,6 +82,7 @@ Task<Result<void>> empty(ImgSession& session, const ImageFacts& top, OpenWish wi
 Task<Result<int>> imgCommit(ImgSession& session, ImgCall call) {
   OpenWish wish;
   RHEA_CO_TRY(wish.cache, cacheOption(call, "cache", "writeback"));
+  RHEA_CO_TRY(const std::optional<std::uint64_t> rate, call.size("rate"));
   RHEA_CO_TRY(std::vector<ImageFacts> chain, co_await examineChain(session, imageNameOf(call, 0), wish));
   RHEA_CO_TRY(const std::size_t base, baseOf(chain, call.value("base")));
   const std::span<const ImageFacts> all(chain);
@@ -81,7 +95,8 @@ Task<Result<int>> imgCommit(ImgSession& session, ImgCall call) {
     if (!grown.ok()) co_return grown.takeError().context(fmt::format("commit: '{}'", chain[base].shownName));
   }
   RHEA_CO_TRY(const std::unique_ptr<ProgressMeter> meter, ProgressMeter::create(session, call));
-  Result<void> copied = co_await copyDown(session, upper, lower, static_cast<unsigned>(base), meter->progress());
+  Descent descent(upper, lower, base, rate.value_or(0));
+  Result<void> copied = co_await copyDown(session, descent, meter->progress());
   if (!copied.ok()) co_return copied.takeError().context(fmt::format("commit into '{}'", chain[base].shownName));
   RHEA_CO_CHECK(co_await closeImage(session, lower));
   // Another base than the next image: those between would show through.

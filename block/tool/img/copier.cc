@@ -26,7 +26,11 @@ int rawFileOf(Node& node) {
 }  // namespace
 
 Copier::Copier(ImgSession& session, std::vector<CopySource> sources, OpenedImage target, CopyRules rules)
-    : session_(session), sources_(std::move(sources)), target_(std::move(target)), rules_(rules) {
+    : session_(session),
+      sources_(std::move(sources)),
+      target_(std::move(target)),
+      rules_(rules),
+      pacer_(rules.bytesPerSecond) {
   for (const CopySource& source : sources_) total_ += source.length;
   if (rules_.compress) compressor_ = target_.ability<CompressedWriter>();
   // Zeroes are to be written out where -S 0 asks for it; what the host copies has its holes.
@@ -73,7 +77,7 @@ Task<void> Copier::work() {
     }
     done_ += now.at.length;
     progress_->set(done_, total_);
-    if (now.kind == Piece::Kind::kData) co_await pace(now.at.length);
+    if (now.kind == Piece::Kind::kData) co_await pacer_.pace(session_, now.at.length);
   }
 }
 
@@ -294,16 +298,6 @@ void Copier::passTurn(std::uint64_t turn) {
     waiting_.begin()->second->set();
     waiting_.erase(waiting_.begin());
   }
-}
-
-// Holds back until the bytes so far fit the rate.
-Task<void> Copier::pace(std::uint64_t bytes) {
-  if (rules_.bytesPerSecond == 0) co_return;
-  paced_ += bytes;
-  const std::chrono::duration<double> due(static_cast<double>(paced_) / static_cast<double>(rules_.bytesPerSecond));
-  const Duration wait = start_ + std::chrono::duration_cast<Duration>(due) - Clock::now();
-  if (wait <= Duration::zero()) co_return;
-  [[maybe_unused]] const Result<void> slept = co_await session_.loop().sleep(wait, session_.cancel());
 }
 
 }  // namespace rhea::block

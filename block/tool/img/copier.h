@@ -5,9 +5,10 @@
 #include <set>
 
 #include "block/core/bounce.h"
-#include "block/core/image.h"
 #include "block/core/chain-status.h"
+#include "block/core/image.h"
 #include "block/tool/img/open.h"
+#include "block/tool/img/pacer.h"
 
 namespace rhea::block {
 
@@ -64,13 +65,13 @@ class Copier {
   Task<Result<void>> writeZeroes(Extent at);
   Task<void> waitForTurn(std::uint64_t turn);
   void passTurn(std::uint64_t turn);
-  Task<void> pace(std::uint64_t bytes);
   void fail(Error error);
 
   ImgSession& session_;
   std::vector<CopySource> sources_;
   OpenedImage target_;
   CopyRules rules_;
+  Pacer pacer_;
   CompressedWriter* compressor_ = nullptr;
   Progress* progress_ = nullptr;
   std::uint64_t total_ = 0;
@@ -91,9 +92,7 @@ class Copier {
   bool cloneWorks_ = true;
   bool rangeWorks_ = true;
   bool wroteByHost_ = false;
-  TimePoint start_ = Clock::now();
   std::uint64_t unreadable_ = 0;
-  std::uint64_t paced_ = 0;
   std::optional<Error> error_;
 };
 

@@ -2,9 +2,9 @@
 #include <sys/stat.h>
 
 #include "block/core/bounce.h"
+#include "block/core/chain-status.h"
 #include "block/core/image.h"
 #include "block/options/named-image.h"
-#include "block/core/chain-status.h"
 #include "block/tool/img/open.h"
 #include "block/tool/img/progress.h"
 #include "block/tool/img/verbs.h"

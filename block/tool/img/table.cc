@@ -21,6 +21,7 @@ constexpr ImgOption kCache{'t', "cache", "CACHE",
 constexpr ImgOption kSourceCache{'T', "source-cache", "CACHE", "cache mode for reading"};
 constexpr ImgOption kBar{'p', "bar", "", "show progress as a line"};
 constexpr ImgOption kProgress{0, "progress", "[=json]", "show progress, as lines of JSON where asked for"};
+constexpr ImgOption kRate{'r', "rate", "RATE", "bytes a second at most"};
 constexpr ImgOption kOptions{'o', "options", "OPTIONS", "options of the format: name=value,...; help lists them"};
 constexpr ImgOption kBacking{'b', "backing", "FILE", "the backing file"};
 constexpr ImgOption kBackingFormat{'F', "backing-format", "FMT", "format of the backing file"};
@@ -78,6 +79,7 @@ constexpr ImgOption kCommitOptions[] = {
     kCache,
     {'b', "base", "FILE", "the image of the chain that takes the data (the backing file)"},
     {'d', "keep", "", "leave the image's own content as it is; with -b that is always so"},
+    kRate,
     kBar,
     kProgress,
 };
@@ -118,7 +120,7 @@ constexpr ImgOption kConvertOptions[] = {
     kOptions,
     {'l', "snapshot", "SNAPSHOT", "copy an internal snapshot instead of the disk"},
     {'S', "sparse", "SIZE", "shortest run of zeroes that becomes a hole (4k); 0: write everything"},
-    {'r', "rate", "RATE", "bytes a second at most"},
+    kRate,
     {'m', "coroutines", "COUNT", "how many pieces to work on at a time, 1 to 16 (8)"},
     {'W', "out-of-order", "", "write pieces as they come, not in their order"},
     {0, "salvage", "", "what cannot be read becomes zeroes, with a warning"},
