@@ -70,9 +70,9 @@ struct Header {
   // The bitmaps can be believed: nobody wrote to the image who does not know of them.
   bool hasConsistentBitmaps() const { return bitmaps.has_value() && (autoclear & kBitmapsConsistent) != 0; }
 
-  // How many bytes from the start of the file parse() wants: at most the first cluster, or what there is of it, and less
-  // where `head` shows where the header ends. `head` are the first bytes, 32 at least or all there are. Error: not a
-  // qcow2 image, a cluster size that cannot be.
+  // How many bytes from the start of the file parse() wants: at most the first cluster, or what there is of it, and
+  // less where `head` shows where the header ends. `head` are the first bytes, 32 at least or all there are. Error: not
+  // a qcow2 image, a cluster size that cannot be.
   static Result<std::uint64_t> headBytes(std::span<const std::byte> head, std::uint64_t fileLength);
 
   // `head`: as many bytes as headBytes() says. Everything that the header says is checked against the format's limits,
