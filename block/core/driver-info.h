@@ -83,6 +83,9 @@ struct DriverInfo {
   // Data and flushes go to the kFiltered or kData child as they are, nothing is kept here (raw, throttle): what is
   // written but not flushed is accounted to that child alone.
   bool passThrough = false;
+  // A flush takes about as long as one stable write, however much it covers (a host file's fdatasync): stable writes
+  // that are many at a time are written plainly and share one.
+  bool flushesGroups = false;
   // A failed flush latches on this node (always so for protocols); for a filter that injects faults.
   bool latchesFlush = false;
   std::vector<ChildSpec> children;

@@ -37,6 +37,25 @@ Piece nextPiece(const Limits& limits, Extent rest) {
   return {std::min(whole, most), true};
 }
 
+// From so many stable writes at a time on one flush for all costs less than one of the device for each.
+constexpr unsigned kGroup = 3;
+
+// A stable write's place in the count of those in flight.
+class StableWrite {
+ public:
+  explicit StableWrite(std::atomic<unsigned>* count) : count_(count) {
+    if (count_ != nullptr) count_->fetch_add(1, std::memory_order_relaxed);
+  }
+  ~StableWrite() {
+    if (count_ != nullptr) count_->fetch_sub(1, std::memory_order_relaxed);
+  }
+  StableWrite(const StableWrite&) = delete;
+  StableWrite& operator=(const StableWrite&) = delete;
+
+ private:
+  std::atomic<unsigned>* count_;
+};
+
 std::size_t bounceAlignment(const Limits& limits) {
   return std::max<std::size_t>({limits.memoryAlignment, limits.requestAlignment, 64});
 }
@@ -132,13 +151,16 @@ Task<Result<void>> Node::write(const Child& by, Extent at, IoVector from, WriteF
   co_return outcome;
 }
 
+bool Node::joinsGroup() const { return info_.flushesGroups && stableWrites_.load(std::memory_order_relaxed) >= kGroup; }
+
 Task<Result<void>> Node::writeTracked(Extent at, IoVector from, WriteFlags how) {
   const bool stable = how.isStable();
+  const StableWrite counted(stable && info_.flushesGroups ? &stableWrites_ : nullptr);
   TrackedRequest request(tracker_, IoKind::kWrite, at);
   Result<void> outcome = success();
   bool byFlush = false;  // stable by a flush that follows, not by the write itself
   while (true) {
-    byFlush = stable && stableUnsupported_.load(std::memory_order_relaxed);
+    byFlush = stable && (stableUnsupported_.load(std::memory_order_relaxed) || joinsGroup());
     const WriteFlags now = byFlush ? how.without(WriteFlags::stable()) : how;
     const Limits limits = driver_->limits();
     if (((at.offset | at.length) & (limits.requestAlignment - 1)) != 0) {
@@ -162,7 +184,9 @@ Task<Result<void>> Node::writeTracked(Extent at, IoVector from, WriteFlags how) 
       ledger_.touched();  // part of it may have been written
       // The kernel may have dropped the dirty pages of a buffered write that it could not make stable.
       if (stable && !byFlush && !isDirect() && ledger_.latch(outcome.error(), "a stable write")) tellLatched();
-    } else if (!stable || byFlush) {
+    } else if (byFlush) {
+      ledger_.touched();  // it has not completed until it is flushed, so nothing of it can be lost
+    } else if (!stable) {
       ledger_.changed(at);
     }
   }

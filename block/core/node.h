@@ -102,6 +102,8 @@ class Node : public std::enable_shared_from_this<Node> {
   Loop* mustReturnTo() const {
     return info_.threads == DriverThreads::kAny || home().isCurrent() ? nullptr : Loop::current();
   }
+  // Whether this stable write is to share a flush with others.
+  bool joinsGroup() const;
   bool accounts() const { return !info_.passThrough || info_.latchesFlush; }
   Result<void> checkChange(const Child& by, Extent at) const;
   // All below run on the home loop already where the driver needs it.
@@ -151,6 +153,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::atomic<bool> direct_{false};
   std::atomic<bool> noFlush_{false};
   std::atomic<bool> stableUnsupported_{false};  // the driver said EOPNOTSUPP to a stable write once
+  std::atomic<unsigned> stableWrites_{0};       // in flight; counted where DriverInfo::flushesGroups
   std::atomic<DiscardPolicy> discard_{DiscardPolicy::kIgnore};
   std::atomic<DetectZeroes> detectZeroes_{DetectZeroes::kOff};
   std::atomic<std::uint64_t> writeThreshold_{0};

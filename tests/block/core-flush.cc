@@ -184,6 +184,95 @@ TEST_F(Flushes, WriteThroughIsWriteAndFlushWhereItCannot) {
   EXPECT_EQ(storage->stableAt(10), std::byte{'f'});
 }
 
+// Two with a request of their own are in flight; those that come share flushes.
+class GroupedFlushes : public Flushes {
+ protected:
+  GroupedFlushes() {
+    add(memory("n0", storage_, "memory-grouping"));
+    DiskOptions options;
+    options.writeback = false;
+    options.writeError = OnError::kReport;
+    disk_ = attach("d0", "n0", options);
+    storage_->hold(MemoryOp::kStableWrite);
+    begin();
+    begin();
+    until([&] { return storage_->waiting(MemoryOp::kStableWrite) == 2; });
+  }
+  // A write of one byte behind the last one.
+  void begin() { writes_.push_back(start(disk_->write({writes_.size(), 1}, IoVector(text_.data(), 1)))); }
+  bool done(std::size_t which) const { return writes_[which]->has_value(); }
+  bool allDone(std::size_t from) const {
+    return std::all_of(writes_.begin() + static_cast<std::ptrdiff_t>(from), writes_.end(),
+                       [](const auto& each) { return each->has_value(); });
+  }
+  bool isWritten(std::size_t which) const { return storage_->at(which) == std::byte{'x'}; }
+  bool isStable(std::size_t which) const { return storage_->stableAt(which) == std::byte{'x'}; }
+  void letTheFirstTwoGo() {
+    storage_->release(MemoryOp::kStableWrite);
+    until([&] { return allDone(0); });
+  }
+
+  const std::string text_ = "x";
+  const ImagePtr storage_ = image();
+  DiskPtr disk_;
+  std::vector<std::shared_ptr<std::optional<Result<void>>>> writes_;
+};
+
+TEST_F(GroupedFlushes, ManyStableWritesShareThem) {
+  storage_->hold(MemoryOp::kSync);
+  while (writes_.size() < 32) begin();
+  until([&] { return storage_->waiting(MemoryOp::kSync) == 1 && isWritten(31); });
+  EXPECT_TRUE(std::ranges::none_of(writes_, [](const auto& each) { return each->has_value(); }));
+  EXPECT_FALSE(disk_->root().ledger().unflushed().any()) << "nothing has completed, so nothing can be lost";
+  storage_->release(MemoryOp::kSync);
+  until([&] { return allDone(2); });
+  EXPECT_EQ(storage_->count(MemoryOp::kSync), 2U) << "the one that ran, and one for all that came meanwhile";
+  for (std::size_t i = 2; i < writes_.size(); ++i) {
+    EXPECT_TRUE((*writes_[i])->ok());
+    EXPECT_TRUE(isStable(i)) << i;
+  }
+  letTheFirstTwoGo();
+  EXPECT_EQ(storage_->count(MemoryOp::kStableWrite), 2U);
+  EXPECT_TRUE(isStable(0));
+}
+
+TEST_F(GroupedFlushes, AWriteDoesNotCompleteWithOneThatBeganBeforeItWasDone) {
+  storage_->hold(MemoryOp::kSync);
+  begin();
+  until([&] { return storage_->waiting(MemoryOp::kSync) == 1; });
+  begin();
+  until([&] { return isWritten(3); });
+  storage_->releaseOnce(MemoryOp::kSync);
+  until([&] { return done(2) && storage_->waiting(MemoryOp::kSync) == 1; });
+  EXPECT_FALSE(done(3)) << "its flush has not ended";
+  storage_->release(MemoryOp::kSync);
+  until([&] { return done(3); });
+  EXPECT_TRUE(isStable(3));
+  letTheFirstTwoGo();
+}
+
+TEST_F(GroupedFlushes, AFailureFailsEveryWriteOfTheGroup) {
+  storage_->hold(MemoryOp::kSync);
+  begin();
+  until([&] { return storage_->waiting(MemoryOp::kSync) == 1; });
+  begin();
+  begin();
+  storage_->failAlways(MemoryOp::kSync, EIO);
+  storage_->release(MemoryOp::kSync);
+  until([&] { return done(3) && done(4); });
+  EXPECT_EQ((*writes_[3])->error().code(), EIO);
+  EXPECT_EQ((*writes_[4])->error().code(), EIO);
+  letTheFirstTwoGo();
+  EXPECT_EQ(write(disk_, 100, "late").error().code(), EIO) << "latched";
+}
+
+TEST_F(GroupedFlushes, OneAtATimeHasARequestOfItsOwnAgain) {
+  letTheFirstTwoGo();
+  EXPECT_TRUE(write(disk_, 100, "x").ok());
+  EXPECT_EQ(storage_->count(MemoryOp::kStableWrite), 3U);
+  EXPECT_EQ(storage_->count(MemoryOp::kSync), 0U);
+}
+
 TEST_F(Flushes, ZeroesAndDiscardsInWriteThroughAreFlushed) {
   const ImagePtr storage = image();
   NodeOptions node = memory("n0", storage);

@@ -224,6 +224,14 @@ const DriverInfo& homeMemoryDriver() {
   static const DriverInfo info = memoryInfo("memory-home", DriverThreads::kHome);
   return info;
 }
+const DriverInfo& groupingMemoryDriver() {
+  static const DriverInfo info = [] {
+    DriverInfo grouping = memoryInfo("memory-grouping", DriverThreads::kAny);
+    grouping.flushesGroups = true;
+    return grouping;
+  }();
+  return info;
+}
 const DriverInfo& passDriver() {
   static const DriverInfo info = passInfo("pass", DriverKind::kFilter, ChildRole::kFiltered);
   return info;
@@ -238,8 +246,8 @@ const DriverInfo& overlayDriver() {
 }
 
 GraphTest::GraphTest() {
-  for (const DriverInfo* info :
-       {&memoryDriver(), &homeMemoryDriver(), &passDriver(), &formatDriver(), &overlayDriver()}) {
+  for (const DriverInfo* info : {&memoryDriver(), &homeMemoryDriver(), &groupingMemoryDriver(), &passDriver(),
+                                 &formatDriver(), &overlayDriver()}) {
     drivers_.add(*info);
   }
   GraphContext context(*loop_, drivers_, services_, observer_);

@@ -43,6 +43,16 @@ class MemoryImage {
     if (event) event->set();
   }
 
+  // Those that wait go; others that come wait again.
+  void releaseOnce(MemoryOp op) {
+    std::shared_ptr<Event> event;
+    {
+      const std::lock_guard lock(guard_);
+      event = std::exchange(held_[index(op)], std::make_shared<Event>());
+    }
+    event->set();
+  }
+
   // --- What was seen.
   std::uint64_t count(MemoryOp op) const { return counts_[index(op)].load(); }
   std::uint64_t waiting(MemoryOp op) const { return waiting_[index(op)].load(); }
@@ -147,10 +157,11 @@ struct MemoryOptions {
   ImagePtr image;
 };
 
-// "memory" runs on any loop, "memory-home" on its home only, "pass" passes through to "file", "format" keeps data in
-// it.
+// "memory" runs on any loop, "memory-home" on its home only, "memory-grouping" has stable writes share flushes, "pass"
+// passes through to "file", "format" keeps data in it.
 const DriverInfo& memoryDriver();
 const DriverInfo& homeMemoryDriver();
+const DriverInfo& groupingMemoryDriver();
 const DriverInfo& passDriver();
 const DriverInfo& formatDriver();
 // "overlay": what was not written shows its "backing", which it may have or not; whole clusters of 4 KiB. A double for

@@ -18,6 +18,7 @@ DriverInfo describe() {
   info.kind = DriverKind::kProtocol;
   info.threads = DriverThreads::kAny;
   info.growable = true;
+  info.flushesGroups = true;
   info.open = openFile;
   info.create = createFile;
   return info;

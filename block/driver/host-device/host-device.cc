@@ -106,6 +106,7 @@ DriverInfo describe(std::string_view name, decltype(DriverInfo::open) how) {
   info.name = name;
   info.kind = DriverKind::kProtocol;
   info.threads = DriverThreads::kAny;
+  info.flushesGroups = true;
   info.open = how;
   return info;
 }
