@@ -61,6 +61,13 @@ class HumanSession final : public Conversation,
     console_->setColumns(columns());
     console_->feed(bytes);
   }
+  // Scripts write their lines, close their side and read on: the lines run, one after the other, and what they print
+  // still goes out. One that was not finished is dropped.
+  bool inputEnded() override {
+    if (isTerminal()) return false;
+    console_->feed(kDropLineAndEnd);
+    return true;
+  }
   void closed() override {
     const std::shared_ptr<HumanSession> self = shared_from_this();
     environment_.clients.remove(*this);
@@ -92,6 +99,8 @@ class HumanSession final : public Conversation,
   }
 
  private:
+  static constexpr std::string_view kDropLineAndEnd = "\x15\x04";  // Ctrl-U, Ctrl-D
+
   std::string who() const {
     const std::string peer = describe(stream_->credentials());
     return peer.empty() ? "console " + id_ : peer;
@@ -111,7 +120,7 @@ class HumanSession final : public Conversation,
 
   void lineInputEnded() {
     if (!isTerminal()) {
-      stream_->close();
+      stream_->finish();
       return;
     }
     write("quit ends the machine\n");

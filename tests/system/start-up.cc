@@ -193,6 +193,20 @@ TEST(StartUp, InheritedDescriptorsAreFiles) {
   EXPECT_TRUE(contains(result.output, R"("virtual-size": 1048576)")) << result.output;
 }
 
+// `printf ... | rhea`: its end does not take back the lines that came before it, though the first takes a while.
+TEST(StartUp, LinesOfAPipeRunAlthoughItHasEnded) {
+  const TempDir folder;
+  const std::string image = folder.makeFile("disk", 1 << 20);
+  const std::string program = Emulator::program() + " -nodefaults -drive if=none,id=d0,format=raw,file=" + image;
+  const CommandResult result =
+      run("printf 'io d0 \"write -P 7 0 64k\"\ninfo block\nio d0 \"read -P 7 0 64k\"\nquit\nnever ends' | " + program +
+          " -chardev stdio,id=c -mon c");
+  EXPECT_EQ(0, result.status) << result.output;
+  EXPECT_TRUE(contains(result.output, "wrote 65536/65536")) << result.output;
+  EXPECT_TRUE(contains(result.output, "d0 (")) << result.output;
+  EXPECT_TRUE(contains(result.output, "read 65536/65536")) << result.output;
+}
+
 TEST(StartUp, ServiceManagerIsToldWhenTheMonitorAnswers) {
   const TempDir folder;
   const int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
