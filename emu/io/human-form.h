@@ -45,7 +45,7 @@ struct HumanArgument {
 struct HumanForm {
   std::string_view command;                    // the QMP command, or the human-command's own name
   std::span<const std::string_view> words;     // literal words: {"info", "block"}
-  std::span<const std::string_view> aliases;   // other spellings of a one-word form
+  std::span<const std::string_view> aliases;   // other spellings of the last word
   std::span<const HumanArgument> arguments;    // in the form's order
   std::string_view fixed;                      // members always sent, a JSON object; empty for none
   std::string_view usage;                      // "info block [-n] [-v] [device]"

@@ -11,15 +11,16 @@ namespace rhea::monitor {
 
 namespace {
 
+bool sameWords(std::span<const std::string_view> literals, std::span<const Word> words) {
+  return std::ranges::equal(literals, words,
+                            [](std::string_view literal, const Word& word) { return literal == word.text; });
+}
+
 bool startsWith(const HumanForm& form, std::span<const Word> words) {
-  if (words.empty() || form.words.size() > words.size()) return false;
-  if (form.words.size() == 1) {
-    const std::string& first = words.front().text;
-    return form.words.front() == first ||
-           std::find(form.aliases.begin(), form.aliases.end(), first) != form.aliases.end();
-  }
-  return std::equal(form.words.begin(), form.words.end(), words.begin(),
-                    [](std::string_view literal, const Word& word) { return literal == word.text; });
+  const std::size_t count = form.words.size();
+  if (count > words.size() || !sameWords(form.words.first(count - 1), words.first(count - 1))) return false;
+  const std::string& last = words[count - 1].text;
+  return form.words.back() == last || std::ranges::find(form.aliases, last) != form.aliases.end();
 }
 
 // Whether a number of the C library's reading took all of `text`, which may hold a NUL.
@@ -218,11 +219,10 @@ std::pair<const HumanForm*, std::size_t> FormTable::match(std::span<const Word> 
 std::vector<std::string> FormTable::nextWords(std::span<const Word> words) const {
   std::vector<std::string> next;
   for (const HumanForm* form : sorted_) {
-    if (form->words.size() <= words.size()) continue;
-    const bool same = std::equal(words.begin(), words.end(), form->words.begin(),
-                                 [](const Word& word, std::string_view literal) { return word.text == literal; });
-    if (same) next.emplace_back(form->words[words.size()]);
-    if (words.empty()) next.insert(next.end(), form->aliases.begin(), form->aliases.end());
+    if (form->words.size() <= words.size() || !sameWords(form->words.first(words.size()), words)) continue;
+    next.emplace_back(form->words[words.size()]);
+    const bool isLast = form->words.size() == words.size() + 1;
+    if (isLast) next.insert(next.end(), form->aliases.begin(), form->aliases.end());
   }
   std::sort(next.begin(), next.end());
   next.erase(std::unique(next.begin(), next.end()), next.end());
@@ -232,7 +232,7 @@ std::vector<std::string> FormTable::nextWords(std::span<const Word> words) const
 std::vector<const HumanForm*> FormTable::formsUnder(std::string_view firstWord) const {
   std::vector<const HumanForm*> found;
   for (const HumanForm* form : sorted_) {
-    const bool alias = std::find(form->aliases.begin(), form->aliases.end(), firstWord) != form->aliases.end();
+    const bool alias = form->words.size() == 1 && std::ranges::find(form->aliases, firstWord) != form->aliases.end();
     if (form->words.front() == firstWord || alias) found.push_back(form);
   }
   return found;
@@ -270,7 +270,10 @@ Result<ParsedLine> FormTable::parse(std::string_view line) const {
   }
   if (words.empty()) return Error("the line is empty");
   const auto [form, used] = match(words);
-  if (form == nullptr) return unknown(words);
+  // A word more than a form without arguments takes is meant as another form's ("info blok").
+  const bool isWordTooMany = form != nullptr && form->arguments.empty() && used < words.size() &&
+                             !nextWords(std::span<const Word>(words).first(used)).empty();
+  if (form == nullptr || isWordTooMany) return unknown(words);
   parsed.form = form;
   ArgumentReader reader(*form, line, std::span<const Word>(words).subspan(used));
   RHEA_TRY(parsed.arguments, reader.read());

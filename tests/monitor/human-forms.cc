@@ -66,6 +66,9 @@ TEST_F(HumanForms, AliasNamesTheSameForm) {
   const Result<ParsedLine> parsed = table_.parse("c");
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(parsed->form->command, "cont");
+  const Result<ParsedLine> lastWord = table_.parse("info condition");
+  ASSERT_TRUE(lastWord.ok());
+  EXPECT_EQ(lastWord->form->command, "query-status");
 }
 
 TEST_F(HumanForms, UnknownWordIsAnsweredWithTheNearestOnes) {
@@ -89,7 +92,7 @@ TEST_F(HumanForms, MissingExtraAndBadArgumentsShowTheUsage) {
 }
 
 TEST_F(HumanForms, NextWordsAreThoseOfTheForms) {
-  EXPECT_EQ(table_.nextWords(splitWords("info")), (std::vector<std::string>{"block", "status"}));
+  EXPECT_EQ(table_.nextWords(splitWords("info")), (std::vector<std::string>{"block", "condition", "status"}));
   EXPECT_EQ(table_.nextWords({}),
             (std::vector<std::string>{"block_resize", "block_set_cache", "c", "cont", "info", "io"}));
 }

@@ -8,6 +8,8 @@
 
 namespace rhea::monitor::test {
 
+inline constexpr std::string_view kInfo[] = {"info"};
+inline constexpr std::string_view kInfoStatusAliases[] = {"condition"};
 inline constexpr std::string_view kInfoBlock[] = {"info", "block"};
 inline constexpr std::string_view kInfoStatus[] = {"info", "status"};
 inline constexpr std::string_view kResize[] = {"block_resize"};
@@ -37,7 +39,8 @@ inline constexpr HumanForm kForms[] = {
      {},
      false,
      false},
-    {"query-status", kInfoStatus, {}, {}, "", "info status", "Show the state.", {}, false, false},
+    {"info", kInfo, {}, {}, "", "info", "List.", {}, true, false},
+    {"query-status", kInfoStatus, kInfoStatusAliases, {}, "", "info status", "Show the state.", {}, false, false},
     {"block_resize", kResize, {}, kResizeArguments, "", "block_resize device size", "Resize.", {}, false, true},
     {"blockdev-set-cache",
      kSetCache,
