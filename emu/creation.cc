@@ -250,6 +250,7 @@ Task<Result<void>> Creation::disks(block::BlockGraph& graph, Log& log) {
     block::NoteSink note = [&log, given](const std::string& text) {
       log.warning("{} {}: {}", given->origin, given->written, text);
     };
+    if (line_.has("snapshot") && !options->snapshot) options->snapshot = true;
     const bool isVirtio = options->place.interface == "virtio";
     Result<block::DiskPtr> made = co_await block::openDrive(graph, *std::move(options), context, std::move(note));
     if (!made.ok()) co_return told(made.takeError(), *given);

@@ -67,7 +67,7 @@ qapi::ImageInfo describeImage(const Node& node, const Images& images, int depth)
 }
 
 // A node as both commands show it; `disk` where it is asked about as that disk's medium.
-qapi::BlockDeviceInfo describeNode(const Node& node, const Disk* disk, const Images& images) {
+qapi::BlockDeviceInfo describeNode(const Node& node, const Disk* disk, const Images& images, bool flat = false) {
   qapi::BlockDeviceInfo info;
   info.file = node.fileName();
   info.nodeName = node.name();
@@ -76,8 +76,9 @@ qapi::BlockDeviceInfo describeNode(const Node& node, const Disk* disk, const Ima
   info.detectZeroes = toSchema(node.detectZeroes());
   // The reply is as deep as JSON readers of the usual kind go.
   constexpr int kDeepest = 100;
-  info.image = describeImage(node, images, kDeepest);
+  info.image = describeImage(node, images, flat ? 0 : kDeepest);
   info.encrypted = info.image.encrypted.value_or(false);
+  if (const Node* behind = imageBehind(node); behind != nullptr) info.backingFile = behind->fileName();
   for (const Node* behind = imageBehind(node); behind != nullptr; behind = imageBehind(*behind)) {
     ++info.backingFileDepth;
   }
@@ -128,12 +129,12 @@ Task<Result<std::vector<qapi::BlockInfo>>> Command<qapi::QueryBlock>::run(Comman
   co_return list;
 }
 
-Task<Result<std::vector<qapi::BlockDeviceInfo>>> Command<qapi::QueryNamedBlockNodes>::run(CommandContext context,
-                                                                                          qapi::QueryNamedBlockNodes) {
+Task<Result<std::vector<qapi::BlockDeviceInfo>>> Command<qapi::QueryNamedBlockNodes>::run(
+    CommandContext context, qapi::QueryNamedBlockNodes args) {
   const block::Images images = co_await block::allImages(context.get<BlockGraph>().nodes());
   std::vector<qapi::BlockDeviceInfo> list;
   for (const block::NodePtr& node : context.get<BlockGraph>().nodes()) {
-    list.push_back(block::describeNode(*node, nullptr, images));
+    list.push_back(block::describeNode(*node, nullptr, images, args.flat.value_or(false)));
   }
   co_return list;
 }

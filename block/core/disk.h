@@ -40,6 +40,7 @@ struct DiskOptions {
   bool accountFailed = true;                  // failed requests count for the times
   bool accountInvalid = true;                 // refused ones count as accesses
   std::vector<std::uint64_t> statsIntervals;  // seconds; what query-blockstats tells as timed_stats
+  bool temporary = false;                     // what is written goes with the drive (snapshot=on)
   // What the attachment lets others do with the node; writing is not among it unless share-rw was asked for.
   Permissions shared = Permissions::consistentRead() | Permissions::writeUnchanged() | Permissions::resize();
 };

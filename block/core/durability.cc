@@ -51,6 +51,10 @@ std::string loss(const Unflushed& unflushed, TimePoint now) {
 
 std::string verdictOf(const DiskDurability& disk, TimePoint now) {
   const std::string name = !disk.disk.empty() ? disk.disk : !disk.deviceId.empty() ? disk.deviceId : disk.rootNode;
+  if (disk.temporary) {
+    return fmt::format("What is written to {} lies in a temporary overlay and is gone when it is removed or rhea ends",
+                       name);
+  }
   std::string text;
   const NodeDurability* latched = nullptr;
   for (const NodeDurability& node : disk.nodes) {

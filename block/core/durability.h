@@ -59,6 +59,7 @@ struct DiskDurability {
   bool effectiveWriteback = true;  // what requests get now
   bool pendingGuest = false;       // write-back is armed until the guest's next reset or own toggle
   bool forced = false;             // switched although the guest had not been told
+  bool temporary = false;          // what is written goes with the drive
   GuestView guest = GuestView::kNoGuest;
   std::vector<NodeDurability> nodes;
   Unflushed unflushed;

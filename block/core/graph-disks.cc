@@ -162,6 +162,7 @@ Task<Result<void>> BlockGraph::detachRoot(DiskPtr disk, bool forGood, ChangeCont
       disk->gate_.retire();
       disk->retryHeld();
     }
+    disk->options_.temporary = false;  // that was the medium's
     open(drained);
   }
   if (forGood) forget(*disk);

@@ -70,6 +70,7 @@ Task<DiskDurability> BlockGraph::durability(DiskPtr disk, Duration wait) {
   durability.effectiveWriteback = disk->effectiveWriteback();
   durability.pendingGuest = disk->pendingGuest_;
   durability.forced = disk->forced_;
+  durability.temporary = disk->options_.temporary;
   durability.guest = disk->guestView();
   durability.inFlight = disk->gate_.inside();
   if (disk->hasRoot()) {

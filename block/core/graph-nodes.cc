@@ -305,6 +305,11 @@ Task<Result<void>> BlockGraph::doRemoveNode(std::string name) {
   co_return success();
 }
 
+void BlockGraph::leaveToUsers(const NodePtr& node) {
+  if (node->parents_.empty()) bug("a node is left to users that it has not got");
+  node->monitorOwned_ = false;
+}
+
 Task<Result<ImageInfo>> BlockGraph::imageInfo(NodePtr node, CancelToken cancel) {
   if (node->closing_ || node->informer_ == nullptr) {
     ImageInfo info;

@@ -102,6 +102,8 @@ class BlockGraph {
   Task<Result<NodePtr>> addNode(NodeOptions options, ChangeContext context);
   // blockdev-del. Error: no such node, made by a parent, in use (names every user).
   Task<Result<void>> removeNode(std::string name, ChangeContext context);
+  // The node goes with the last of its users from now on, as if one of them had opened it.
+  static void leaveToUsers(const NodePtr& node);
   // blockdev-reopen: all or nothing over all of them. Children may lead to other nodes that exist, optional ones be
   // given or taken away. Changes of direct and no-flush go down the chain. Error: names the key that cannot change.
   Task<Result<void>> reopen(std::vector<NodeOptions> nodes, ChangeContext context);

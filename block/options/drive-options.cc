@@ -79,7 +79,7 @@ class DriveReader {
     RHEA_CHECK(readCache());
     RHEA_CHECK(readThrottle());
     RHEA_CHECK(readStatistics());
-    RHEA_CHECK(refuseSnapshot());
+    RHEA_TRY(drive_.snapshot, takeBool("snapshot"));
     RHEA_CHECK(readNode());
     return std::move(drive_);
   }
@@ -227,13 +227,6 @@ class DriveReader {
     }
   }
 
-  Result<void> refuseSnapshot() {
-    RHEA_TRY(const std::optional<bool> snapshot, takeBool("snapshot"));
-    if (!snapshot.value_or(false)) return success();
-    return Error("snapshot=on, an overlay that is thrown away at the end, is not there in this version")
-        .hint("make an overlay by rhea-img create -f qcow2 -b, and delete it afterwards");
-  }
-
   Result<void> readNode() {
     RHEA_CHECK(readDriver());
     const bool noFile = options_.find("file") == nullptr && options_.find("file.driver") == nullptr &&
@@ -245,6 +238,7 @@ class DriveReader {
     }
     RHEA_CHECK(placeFile());
     setNodeSwitches();
+    useDiscardWord();
     RHEA_TRY(const json::Text text, options_.toJson());
     RHEA_TRY(const json::Value tree, json::parse(text));
     Result<qapi::BlockdevOptions> node = json::readJson<qapi::BlockdevOptions>(tree, {}, json::Spelling::kKeyval);
@@ -304,6 +298,14 @@ class DriveReader {
     options_.set("read-only", drive_.disk.readOnly ? "on" : "off");
     options_.set("cache.direct", drive_.cache.direct ? "on" : "off");
     options_.set("cache.no-flush", drive_.cache.noFlush ? "on" : "off");
+  }
+
+  // A drive knows two more words for the node's two.
+  void useDiscardWord() {
+    const Keyval::Entry* const given = options_.find("discard");
+    if (given == nullptr) return;
+    if (given->value == "on") options_.set("discard", "unmap");
+    if (given->value == "off") options_.set("discard", "ignore");
   }
 
   Keyval options_;

@@ -31,6 +31,8 @@ struct DriveOptions {
   ThrottleLimits throttle;
   std::string throttleGroup;
   bool copyOnRead = false;
+  // What is written goes to a temporary overlay; none: as the program's own option -snapshot says.
+  std::optional<bool> snapshot;
   // No medium: a CD drive without a file.
   bool empty = false;
   // The node below, complete but for the format when it has to be probed.

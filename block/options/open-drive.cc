@@ -2,6 +2,7 @@
 
 #include "block/options/node-options-of.h"
 #include "block/options/probe.h"
+#include "block/options/temporary-overlay.h"
 #include "emu/io/offload.h"
 
 namespace rhea::block {
@@ -13,14 +14,6 @@ qapi::BlockdevRef* below(qapi::BlockdevOptions& node) {
   if (auto* raw = std::get_if<qapi::BlockdevOptionsRaw>(&node.u)) return &raw->file;
   if (auto* qcow2 = std::get_if<qapi::BlockdevOptionsQcow2>(&node.u)) return &qcow2->file;
   return nullptr;
-}
-
-// The options of the file at the bottom of what -drive describes; null where it is something else.
-qapi::BlockdevOptions* fileNode(qapi::BlockdevOptions& node) {
-  if (std::holds_alternative<qapi::BlockdevOptionsFile>(node.u)) return &node;
-  qapi::BlockdevRef* const reference = below(node);
-  auto* inner = reference == nullptr ? nullptr : std::get_if<json::Box<qapi::BlockdevOptions>>(&reference->u);
-  return inner != nullptr && std::holds_alternative<qapi::BlockdevOptionsFile>((*inner)->u) ? &**inner : nullptr;
 }
 
 // The node was described as raw, because its format was not known.
@@ -50,11 +43,37 @@ qapi::BlockdevOptions withCopyOnRead(qapi::BlockdevOptions node) {
   return filter;
 }
 
+Task<Result<DiskPtr>> openNodes(BlockGraph& graph, DriveOptions options, ChangeContext context) {
+  if (options.copyOnRead) options.node = withCopyOnRead(std::move(options.node));
+  co_return co_await graph.addDrive(options.disk, nodeOptionsOf(options.node), std::move(context));
+}
+
+Task<Result<DiskPtr>> openOverlaid(BlockGraph& graph, DriveOptions options, ChangeContext context) {
+  RHEA_CO_TRY(TemporaryOverlay overlay, co_await TemporaryOverlay::make(graph, options, context));
+  options.node = overlay.node();
+  options.disk.temporary = true;
+  Result<DiskPtr> disk = co_await openNodes(graph, std::move(options), std::move(context));
+  if (disk.ok()) {
+    overlay.opened();
+  } else {
+    co_await overlay.giveUp();
+  }
+  co_return disk;
+}
+
 }  // namespace
+
+qapi::BlockdevOptions* fileBelow(qapi::BlockdevOptions& node) {
+  if (std::holds_alternative<qapi::BlockdevOptionsFile>(node.u)) return &node;
+  qapi::BlockdevRef* const reference = below(node);
+  auto* inner = reference == nullptr ? nullptr : std::get_if<json::Box<qapi::BlockdevOptions>>(&reference->u);
+  return inner != nullptr && std::holds_alternative<qapi::BlockdevOptionsFile>((*inner)->u) ? &**inner : nullptr;
+}
 
 Task<Result<DiskPtr>> openDrive(BlockGraph& graph, DriveOptions options, ChangeContext context, NoteSink note) {
   if (options.empty) co_return graph.addEmptyDisk(options.disk);
-  if (qapi::BlockdevOptions* file = fileNode(options.node); file != nullptr) {
+  std::string guess;
+  if (qapi::BlockdevOptions* file = fileBelow(options.node); file != nullptr) {
     const std::string path = std::get<qapi::BlockdevOptionsFile>(file->u).filename;
     const bool wantsHead = !options.formatKnown;
     const auto look = [path, wantsHead] { return lookAtImage(path, wantsHead); };
@@ -63,16 +82,19 @@ Task<Result<DiskPtr>> openDrive(BlockGraph& graph, DriveOptions options, ChangeC
     if (!options.formatKnown) {
       const std::string_view format = probeFormat(graph.drivers(), seen.head, path);
       RHEA_CO_CHECK(useFormat(options.node, format));
-      if (note && format == "raw") {
-        note(
-            fmt::format("drive '{}': the format of '{}' was not given and is taken for raw from its first bytes, "
-                        "which a guest can change. Say format=raw to be safe and rid of this line.",
-                        options.disk.id, path));
+      if (format == "raw") {
+        guess = fmt::format(
+            "drive '{}': the format of '{}' was not given and is taken for raw from its first bytes, "
+            "which a guest can change. Say format=raw to be safe and rid of this line.",
+            options.disk.id, path);
       }
     }
   }
-  if (options.copyOnRead) options.node = withCopyOnRead(std::move(options.node));
-  RHEA_CO_TRY(DiskPtr disk, co_await graph.addDrive(options.disk, nodeOptionsOf(options.node), context));
+  // Nothing is written to a drive that can only be read.
+  const bool isTemporary = options.snapshot.value_or(false) && !options.disk.readOnly;
+  auto* const open = isTemporary ? openOverlaid : openNodes;
+  RHEA_CO_TRY(DiskPtr disk, co_await open(graph, options, context));
+  if (note && !guess.empty()) note(std::move(guess));
   if (options.throttle.any()) {
     Result<void> limited = disk->setThrottle(graph.throttleGroups(), options.throttleGroup, options.throttle);
     if (!limited) {

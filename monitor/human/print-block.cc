@@ -38,6 +38,9 @@ std::string limitsText(const qapi::BlockDeviceInfo& info) {
 void appendMedium(std::string& text, const qapi::BlockDeviceInfo& info, bool verbose) {
   std::vector<std::pair<std::string, std::string>> facts;
   facts.emplace_back("Cache mode", cacheText(info.cache));
+  if (info.backingFile) {
+    facts.emplace_back("Backing file", fmt::format("{} (chain depth: {})", *info.backingFile, info.backingFileDepth));
+  }
   if (const std::string limits = limitsText(info); !limits.empty()) facts.emplace_back("I/O throttling", limits);
   if (info.group) facts.emplace_back("Throttle group", *info.group);
   if (info.detectZeroes != qapi::BlockdevDetectZeroesOptions::off) {

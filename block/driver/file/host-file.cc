@@ -58,6 +58,7 @@ Task<Result<HostFileStart>> startHostFile(OpenContext context, HostFileOptions o
   HostFileWish wish(options.filename, kind, !flags.readOnly && !flags.autoReadOnly && kind != HostFileKind::kCdrom);
   wish.direct = flags.direct;
   wish.sets = context.services.find<FdSets>();
+  wish.nameless = std::exchange(options.nameless, -1);
   const auto open = [wish, options, flags]() -> Result<HostFileStart> {
     RHEA_CHECK(checkEngine(options, flags));
     HostFileStart start;

@@ -21,9 +21,10 @@ struct HostFileOptions {
   Locking locking = Locking::kAuto;
   std::optional<FileEngineKind> aio;  // none: io_uring where it works, else threads
   bool dropCache = true;              // the host's cached pages are given up when a node turns to direct I/O
+  int nameless = -1;                  // the file has no name: opened by this descriptor, filename is for people
 };
 
-// Defined in options.cc, which alone knows the generated struct.
+// Defined in options.cc, which alone knows the generated struct. Also of a file without a name (temporary-file.h).
 Result<HostFileOptions> hostFileOptions(const DriverOptions& options);
 
 // What a driver object begins with.

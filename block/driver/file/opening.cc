@@ -43,8 +43,9 @@ std::string workingFolder() {
   return getcwd(buffer.data(), buffer.size()) == nullptr ? std::string("?") : std::string(buffer.data());
 }
 
-Error missing(const std::string& path) {
+Error missing(const std::string& path, HostFileKind kind) {
   Error error = Error::fromErrno(ENOENT, fmt::format("cannot open '{}'", path));
+  if (kind != HostFileKind::kRegular) return std::move(error).expected("a block device of the host");
   const std::string create = "blockdev-create makes a new image";
   if (path.starts_with('/')) return std::move(error).hint(create);
   return std::move(error).hint(fmt::format("the path is relative to '{}'; {}", workingFolder(), create));
@@ -71,7 +72,7 @@ Error openError(int code, const HostFileWish& wish) {
   if (directIsTheCause(code, wish)) return directRefused(code, wish.path);
   switch (code) {
     case ENOENT:
-      return missing(wish.path);
+      return missing(wish.path, wish.kind);
     case EACCES:
     case EPERM:
     case EROFS:
@@ -96,6 +97,8 @@ Result<Fd> openPath(const std::string& path, const HostFileWish& wish) {
   return fd;
 }
 
+std::string pathOf(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
 bool isSet(const HostFileWish& wish) { return FdSets::isSetName(wish.path); }
 
 // The member whose access fits. What it lacks of O_DIRECT comes from a description of our own where the file's
@@ -107,14 +110,17 @@ Result<Fd> openMember(const HostFileWish& wish) {
   if (((flags & O_DIRECT) != 0) == wish.direct) return member;
   HostFileWish quiet = wish;
   quiet.sets = nullptr;
-  if (auto own = openPath(fmt::format("/proc/self/fd/{}", member.get()), quiet); own.ok()) return own;
+  if (auto own = openPath(pathOf(member.get()), quiet); own.ok()) return own;
   if (fcntl(member.get(), F_SETFL, wish.direct ? flags | O_DIRECT : flags & ~O_DIRECT) != 0) {
     return openError(errno, wish);
   }
   return member;
 }
 
-Result<Fd> openFirst(const HostFileWish& wish) { return isSet(wish) ? openMember(wish) : openPath(wish.path, wish); }
+Result<Fd> openFirst(const HostFileWish& wish) {
+  if (wish.nameless >= 0) return openPath(pathOf(wish.nameless), wish);
+  return isSet(wish) ? openMember(wish) : openPath(wish.path, wish);
+}
 
 Result<OpenedFile> examine(Fd fd, const HostFileWish& wish) {
   struct stat seen {};
@@ -160,7 +166,7 @@ Result<OpenedFile> reopenHostFile(int fd, const HostFileWish& wish) {
     const bool exact = own.ok() && ((flags & O_DIRECT) != 0) == wish.direct;
     if (!exact) own = Result<Fd>(Error::fromErrno(EACCES));
   }
-  if (!own.ok()) own = openPath(fmt::format("/proc/self/fd/{}", fd), wish);
+  if (!own.ok()) own = openPath(pathOf(fd), wish);
   if (!own.ok() && isSet(wish)) {
     return own.takeError().hint(fmt::format("add a descriptor of the file with that access to the set by add-fd"));
   }

@@ -26,6 +26,7 @@ struct HostFileWish {
   bool writable;
   bool direct = false;
   const FdSets* sets = nullptr;  // for /dev/fdset/N; null: this program has none
+  int nameless = -1;             // openHostFile() only: a descriptor of the file, which has no name
 };
 
 struct OpenedFile {

@@ -33,6 +33,7 @@ FileEngineKind engineOf(qapi::BlockdevAioOptions value) {
 }  // namespace
 
 Result<HostFileOptions> hostFileOptions(const DriverOptions& options) {
+  if (const auto* nameless = options.find<HostFileOptions>()) return *nameless;
   const auto& given = options.as<qapi::BlockdevOptionsFile>();
   if (given.filename.empty()) return Error("the file name is empty").where("filename");
   HostFileOptions own;

@@ -101,7 +101,8 @@ Task<Result<void>> IoProgram::openNow(IoOpening wish) {
   RHEA_CO_TRY(disk_, co_await openDrive(graph_, std::move(options), ChangeContext(), std::move(note)));
   opened_ = std::move(wish);
   // What was found out stays so.
-  if (opened_.format.empty() && !opened_.imageOptions && opened_.options.empty() && disk_->hasRoot()) {
+  if (opened_.format.empty() && !opened_.snapshot && !opened_.imageOptions && opened_.options.empty() &&
+      disk_->hasRoot()) {
     opened_.format = disk_->root().info().name;
   }
   co_return success();
@@ -128,6 +129,9 @@ Task<Result<void>> IoProgram::reopen(IoReopening wish) {
     opened_.cache = *wish.cache;
   }
   if (wish.options.empty() && !wish.readOnly) co_return success();
+  if (opened_.snapshot) {
+    co_return Error("the image is under a temporary overlay, which would be lost").hint("close it and open it again");
+  }
   co_await settle();
   if (!wish.options.empty()) {
     IoOpening changed = opened_;
