@@ -21,7 +21,7 @@ std::string temporaryFolder() {
 
 Error inFolder(Error error) {
   return std::move(error)
-      .context("the overlay of snapshot=on")
+      .context(fmt::format("the overlay of snapshot=on, in '{}'", temporaryFolder()))
       .hint("name a folder with room for what will be written by the environment variable TMPDIR");
 }
 

@@ -45,7 +45,7 @@ class TemporaryOverlays : public testing::Test {
     for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid))) {
       std::error_code gone;
       const std::string target = std::filesystem::read_symlink(entry.path(), gone);
-      if (!target.starts_with(folder + "/")) continue;
+      if (!target.starts_with(folder + "/#")) continue;
       const Result<std::string> info =
           readFile(fmt::format("/proc/{}/fdinfo/{}", pid, entry.path().filename().string()), 4096);
       if (info.ok()) flags += info->substr(info->find("flags:") + 7, info->find("\nmnt") - info->find("flags:") - 7);
@@ -53,7 +53,11 @@ class TemporaryOverlays : public testing::Test {
     }
     return flags;
   }
-  bool isFolderEmpty() const { return std::filesystem::is_empty(folder_.path()); }
+  // But for the folders of the programs under test, which are made there too.
+  bool isFolderEmpty() const {
+    const std::filesystem::directory_iterator all(folder_.path());
+    return std::none_of(begin(all), end(all), [](const auto& entry) { return !entry.is_directory(); });
+  }
   bool isImageUntouched() const { return *readFile(image_, 2 * kSize) == std::string(kSize, 'b'); }
 
   // Made before TMPDIR is another one.
@@ -170,8 +174,10 @@ TEST_F(TemporaryOverlays, StandOnImagesOfAnyFormatAndLength) {
 
 TEST_F(TemporaryOverlays, NameTheFolderThatIsMissing) {
   useFolder(folder_.file("nowhere"));
+  std::filesystem::create_directory(folder_.file("nowhere"));
   Emulator emulator;
   const auto client = emulator.connect();
+  std::filesystem::rename(folder_.file("nowhere"), folder_.file("elsewhere"));
   const std::string said = human(*client, "drive_add 0 " + drive("d0"));
   EXPECT_NE(said.find(folder_.file("nowhere")), std::string::npos) << said;
   EXPECT_NE(said.find("TMPDIR"), std::string::npos) << said;
