@@ -12,7 +12,10 @@ Task<Result<HumanOutput>> HumanCommand<qapi::human::Io>::run(CommandContext cont
   BlockGraph& graph = context.get<BlockGraph>();
   block::DiskPtr disk = graph.findDisk(arguments.device);
   block::DiskPtr attached;
-  if (!disk && arguments.qdev) co_return graph.disk(arguments.device).takeError();
+  const bool isNode = graph.findNode(arguments.device) != nullptr;
+  if (!disk && (arguments.qdev || (!isNode && !graph.disks().empty()))) {
+    co_return graph.disk(arguments.device).takeError();
+  }
   if (!disk) {
     // A node without a disk: an attachment for the time of this line, with the right to write where the node has it.
     RHEA_CO_TRY(const block::NodePtr node, graph.node(arguments.device));

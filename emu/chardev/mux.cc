@@ -11,7 +11,7 @@ constexpr std::string_view kHelp =
     "Ctrl-A h    this help\r\n"
     "Ctrl-A c    next console (monitor, serial ports)\r\n"
     "Ctrl-A x    end the program\r\n"
-    "Ctrl-A s    save the disks that are in snapshot mode\r\n"
+    "Ctrl-A s    flush the disks\r\n"
     "Ctrl-A b    send a break\r\n"
     "Ctrl-A Ctrl-A   send Ctrl-A\r\n";
 

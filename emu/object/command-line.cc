@@ -158,8 +158,10 @@ Result<void> CommandLine::addWords(std::span<const std::string_view> words) {
     std::string_view name = words[i];
     if (!name.starts_with('-') || name.size() < 2) {
       return Error(fmt::format("'{}' is no option", name))
-          .expected("options alone: a disk image by itself needs a machine with disks, which there is none of yet")
-          .hint(fmt::format("-drive file={},if=none,id=disk0 gives the monitor a disk to work on", name))
+          .expected("options alone")
+          .hint(fmt::format("-drive file={0},if=virtio makes it a disk of a machine that has some (-machine q35), "
+                            "-drive file={0},if=none,id=disk0 one of the monitor alone",
+                            name))
           .withExitCode(kUsage);
     }
     name.remove_prefix(name.starts_with("--") ? 2 : 1);

@@ -186,7 +186,7 @@ TEST_F(TemporaryOverlays, NameTheFolderThatIsMissing) {
 }
 
 TEST_F(TemporaryOverlays, NameTheFolderThatIsFull) {
-  const Mounted small("tmpfs", "size=64k");
+  const Mounted small("tmpfs", "size=8k");
   if (!small.ok()) GTEST_SKIP() << small.why();
   useFolder(small.dir().path());
   Emulator emulator;
