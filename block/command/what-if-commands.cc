@@ -18,10 +18,6 @@ Result<void> checkArming(const Disk& disk, const WhatIfPlace& place) {
   if (disk.isReadOnly() || place.file->isReadOnly()) {
     return Error(fmt::format("disk '{}' is read-only: a power cut takes nothing from it", disk.name()));
   }
-  if (BlockGraph::cacheOf(disk).noFlush) {
-    return Error(fmt::format("disk '{}' has no-flush on: nothing of it is ever known to be stable", disk.name()))
-        .hint(fmt::format("block_set_cache {} writeback, then try again", disk.name()));
-  }
   const Child* const data = place.format->child("data-file");
   if (data != nullptr && data->isAttached()) {
     return Error(fmt::format("disk '{}' keeps its data in a file besides its image; what-if knows of one file only",
@@ -50,6 +46,8 @@ Task<Result<void>> arm(BlockGraph& graph, std::string name, std::uint64_t limit,
   RHEA_CO_TRY(const WhatIfPlace place, whatIfPlace(graph, *disk));
   RHEA_CO_CHECK(checkArming(*disk, place));
   if (place.recorder != nullptr) RHEA_CO_CHECK(co_await takeOut(graph, disk, place.recorder, context));
+  // What the format holds in memory would count as written after the beginning, and no flush would ever cover it.
+  if (BlockGraph::cacheOf(*disk).noFlush) RHEA_CO_CHECK(co_await flushDisk(graph, name, context));
   NodeOptions options(std::string(what_if::recorderDriver().name), DriverOptions::of(limit));
   RHEA_CO_TRY(const NodePtr recorder, co_await graph.insertFilter(disk, place.file, std::move(options), context));
   keepPlaces(graph, *disk, true);
@@ -138,6 +136,11 @@ Task<Result<qapi::WhatIfLoss>> lossOf(BlockGraph& graph, DiskPtr disk, CrashWish
         fmt::format(". Where, and what image it would leave, is not known: it is not armed (what-if arm {})", name);
   }
   if (loss.image) loss.verdict += ". " + sentenceOf(*loss.image);
+  if (loss.image && BlockGraph::cacheOf(*disk).noFlush) {
+    loss.verdict +=
+        ". In mode unsafe that is one image of many: of what was written before what-if arm nothing is "
+        "promised either, and it is taken to be there";
+  }
   if (why) loss.verdict += fmt::format(". No image can be built: {}", why->message());
   co_return loss;
 }

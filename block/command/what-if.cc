@@ -138,9 +138,14 @@ Task<Result<void>> lookAt(BlockGraph& graph, const Node& format, std::string vie
   co_return closed;
 }
 
-Error outgrown(const what_if::UndoLog& log) {
-  return Error(fmt::format("more was written over than the {} that may be kept", humanBytes(log.limit())))
-      .hint("after the guest's next flush, or block_flush, it can be told again; what-if arm takes a larger limit");
+Error outgrown(const what_if::UndoLog& log, const Node& file) {
+  Error error(fmt::format("more was written over than the {} that may be kept", humanBytes(log.limit())));
+  if (file.isNoFlush()) {
+    return std::move(error).hint(
+        "in mode unsafe nothing is ever forgotten: what-if arm begins anew, and takes a larger limit");
+  }
+  return std::move(error).hint(
+      "after the guest's next flush, or block_flush, it can be told again; what-if arm takes a larger limit");
 }
 
 }  // namespace
@@ -180,7 +185,7 @@ Task<Result<WhatIfOutcome>> buildCrashImage(BlockGraph& graph, WhatIfPlace place
   outcome.image =
       std::make_shared<const what_if::CrashImage>(recorder->log(), std::move(moment), wish.spare, wish.seed);
   const what_if::UndoLog& log = *outcome.image->log;
-  if (!log.isWhole(outcome.image->moment)) co_return outgrown(log);
+  if (!log.isWhole(outcome.image->moment)) co_return outgrown(log, *place.file);
   NodeOptions options = what_if::crashViewNode(outcome.image, place.file->name());
   RHEA_CO_TRY(NodePtr view, co_await graph.addNode(std::move(options), context));
   const std::string name = view->name();
@@ -189,7 +194,7 @@ Task<Result<WhatIfOutcome>> buildCrashImage(BlockGraph& graph, WhatIfPlace place
   if (!wish.path.empty()) done = co_await writeNodeTo(graph, name, wish.path, context);
   if (done && place.format != place.file) done = co_await lookAt(graph, *place.format, name, outcome, context);
   // Asked at the end: what was written meanwhile had to be kept too.
-  if (done && !log.isWhole(outcome.image->moment)) done = outgrown(log);
+  if (done && !log.isWhole(outcome.image->moment)) done = outgrown(log, *place.file);
   Result<void> closed = co_await graph.removeNode(name, ChangeContext(context.who, CancelToken()));
   if (!done && !wish.path.empty() && done.error().code() != EEXIST) {
     std::function<void()> remove = [path = wish.path] { unlink(path.c_str()); };

@@ -233,6 +233,38 @@ TEST_F(WhatIf, ChangesThatAreUnderWayEndBeforeTheMoment) {
   EXPECT_EQ((**moment)->unflushed[0].at, Extent(0, 4));
 }
 
+TEST_F(WhatIf, AStableWriteThatWasUnderWayMayBeLostAndTorn) {
+  const ImagePtr storage = image();
+  arm(storage);
+  const std::string old(4096, 'o');
+  ASSERT_TRUE(run(disk_->write(Extent(0, 4096), IoVector(old.data(), 4096), WriteFlags::stable())).ok());
+  storage->hold(MemoryOp::kStableWrite);
+  const std::string text(4096, 'n');
+  const auto held = start(disk_->write(Extent(0, 4096), IoVector(text.data(), 4096), WriteFlags::stable()));
+  until([&] { return storage->waiting(MemoryOp::kStableWrite) == 1; });
+  const auto moment = start(recorder().stopped(CancelToken()));
+  storage->release(MemoryOp::kStableWrite);
+  until([&] { return moment->has_value() && held->has_value(); });
+  ASSERT_TRUE((*moment)->ok());
+  const auto drawn = [&](Spare spare, std::uint64_t seed) {
+    return content(std::make_shared<const CrashImage>(recorder().log(), ***moment, spare, seed)).substr(0, 4096);
+  };
+  EXPECT_EQ(drawn(Spare::kNothing, 1), old);
+  EXPECT_EQ(drawn(Spare::kEverything, 1), text);
+  std::set<std::string> seen;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) seen.insert(drawn(Spare::kSome, seed));
+  EXPECT_TRUE(seen.contains(old) && seen.contains(text));
+  EXPECT_GT(seen.size(), 2U);
+  for (const std::string& each : seen) {
+    for (std::size_t at = 0; at < each.size(); at += 512) {
+      const std::string sector = each.substr(at, 512);
+      EXPECT_TRUE(sector == std::string(512, 'o') || sector == std::string(512, 'n'));
+    }
+  }
+  // Whoever asks once it was answered finds it.
+  EXPECT_EQ(content(cut()).substr(0, 4096), text);
+}
+
 TEST_F(WhatIf, IsPutInAndTakenOutUnderLoad) {
   const ImagePtr storage = image();
   below_ = add(memory("n0", storage));

@@ -5,10 +5,11 @@
 namespace rhea::block::what_if {
 
 Task<Result<Moment>> Recorder::stopped(CancelToken cancel) {
+  const std::shared_ptr<UnderWay> asked = log_->ask();
   gate_.shut();
   const Result<void> empty = co_await gate_.waitUntilEmpty(std::move(cancel));
   std::optional<Moment> now;
-  if (empty.ok()) now = log_->moment();
+  if (empty.ok()) now = log_->moment(*asked);
   gate_.open();
   if (!now) co_return empty.error();
   co_return *std::move(now);

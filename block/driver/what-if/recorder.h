@@ -18,7 +18,8 @@ class Recorder final : public Filter, public Resizer {
 
   // Lives as long as anybody looks at a moment of it.
   const std::shared_ptr<UndoLog>& log() const { return log_; }
-  // Waits until no change is under way, which for that moment none begins. Error: the token's reason.
+  // Waits until no change is under way, which for that moment none begins; those that were count as unflushed. Error:
+  // the token's reason.
   Task<Result<Moment>> stopped(CancelToken cancel);
 
   Task<Result<void>> write(Extent at, IoVector from, WriteFlags how) override;

@@ -33,6 +33,11 @@ void UndoLog::end(std::uint64_t number, bool stable) {
   const Change done = std::move(found->second);
   changes_.erase(found);
   forget(done);
+  for (const std::weak_ptr<UnderWay>& each : asked_) {
+    const std::shared_ptr<UnderWay> asked = each.lock();
+    // What it wrote over is not known: then it is one that was there in time.
+    if (asked != nullptr && done.known) asked->changes.push_back(done);
+  }
   for (auto& [older, change] : changes_) {
     if (older < number && change.at.overlaps(done.at)) change.stable.push_back(done.at);
   }
@@ -57,11 +62,21 @@ void UndoLog::flushed(std::uint64_t covered) {
   }
 }
 
-Moment UndoLog::moment() {
+std::shared_ptr<UnderWay> UndoLog::ask() {
+  const std::lock_guard lock(guard_);
+  std::erase_if(asked_, [](const std::weak_ptr<UnderWay>& each) { return each.expired(); });
+  auto asked = std::make_shared<UnderWay>();
+  asked_.push_back(asked);
+  return asked;
+}
+
+Moment UndoLog::moment(const UnderWay& asked) {
   const std::lock_guard lock(guard_);
   Moment now;
   now.stableEnd = stableEnd_;
+  now.unflushed = asked.changes;
   for (const auto& [number, change] : changes_) now.unflushed.push_back(change);
+  std::ranges::sort(now.unflushed, {}, &Change::number);
   now.since = std::make_shared<Since>();
   watched_.push_back(now.since);
   return now;

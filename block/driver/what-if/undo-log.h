@@ -32,6 +32,11 @@ struct Since {
   bool whole = true;        // false: more was changed than is kept
 };
 
+// Stable changes that ended after a moment was asked for: they were under way then, and a cut may have torn them.
+struct UnderWay {
+  std::vector<Change> changes;
+};
+
 // The file at one moment, when nothing was under way.
 struct Moment {
   std::vector<Change> unflushed;  // oldest first
@@ -56,8 +61,11 @@ class UndoLog {
   std::uint64_t covered() const;
   void flushed(std::uint64_t covered);
 
+  // Before changes are stopped; what ends from here on was under way, and in the moment it is unflushed, whatever it is
+  // now.
+  std::shared_ptr<UnderWay> ask();
   // Between changes only.
-  Moment moment();
+  Moment moment(const UnderWay& asked);
   // What was changed since, newest first, where it touches `at`.
   std::vector<Change> since(const Moment& moment, Extent at) const;
   // Whether all former content is known, of what is unflushed now, or of all that the moment needs.
@@ -77,6 +85,7 @@ class UndoLog {
   std::uint64_t completed_ = 0;
   std::map<std::uint64_t, Change> changes_;  // by number
   std::vector<std::weak_ptr<Since>> watched_;
+  std::vector<std::weak_ptr<UnderWay>> asked_;
 };
 
 // The parts of `at` that are in none of `without`.
