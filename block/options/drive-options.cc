@@ -258,7 +258,11 @@ class DriveReader {
     const Keyval::Entry* given = options_.find(place);
     if (given == nullptr || !error.message().starts_with("unknown member")) return error;
     std::vector<std::string> names = nearestNames(place, std::span<const std::string_view>(kKeys));
-    if (names.empty()) names = error.candidateNames();
+    if (names.empty()) {
+      // As they are written here: "file.locking".
+      const std::string group = place.substr(0, place.rfind('.') + 1);
+      for (const std::string& name : error.candidateNames()) names.push_back(group + name);
+    }
     return Error(fmt::format("a drive has no option '{}'", place)).where(place).candidates(std::move(names));
   }
 

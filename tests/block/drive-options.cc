@@ -96,6 +96,13 @@ TEST(DriveOptions, ThrottlingHasItsTwoSpellings) {
   EXPECT_EQ(errorOf("file=a,bps=1,throttling.bps-total=1"), "throttling.bps-total and bps are the same");
 }
 
+TEST(DriveOptions, AWrongKeyOfTheFileBelowIsAnsweredWithKeysAsTheyAreWritten) {
+  const Result<DriveOptions> options = parseDrive("file=a,id=d,file.lokcing=on", 0);
+  ASSERT_FALSE(options.ok());
+  ASSERT_FALSE(options.error().candidateNames().empty());
+  EXPECT_EQ(options.error().candidateNames().front(), "file.locking");
+}
+
 TEST(DriveOptions, DiscardHasTheWordsOfASwitchToo) {
   EXPECT_EQ(parsed("file=a,id=d,discard=on").node.discard, qapi::BlockdevDiscardOptions::unmap);
   EXPECT_EQ(parsed("file=a,id=d,discard=off").node.discard, qapi::BlockdevDiscardOptions::ignore);
