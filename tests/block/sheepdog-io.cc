@@ -292,6 +292,32 @@ TEST_F(SheepdogIo, aSlotThatCouldNotBeWrittenIsWrittenByTheNextFlush) {
   EXPECT_TRUE(stored("vm", 0, 4096, 1));
 }
 
+Task<Result<void>> noted(Task<Result<void>> work, std::vector<int>* order, int which) {
+  Result<void> outcome = co_await std::move(work);
+  order->push_back(which);
+  co_return outcome;
+}
+
+TEST_F(SheepdogIo, aRequestThatTakesLongIsOvertaken) {
+  beginWith(kObject);
+  const DiskPtr disk = open();
+  ASSERT_TRUE(write(disk, 0, 8192, 1).ok());
+  SheepRule late(Op::kRead, SheepRule::Action::kLate, 20000);
+  late.dataOnly = true;
+  sheep().add(late);
+  std::vector<std::byte> seen(8192);
+  const IoVector first{std::span<std::byte>(seen).first(4096)};
+  const IoVector second{std::span<std::byte>(seen).last(4096)};
+  std::vector<int> order;
+  const auto slow = start(noted(disk->read(Extent(0, 4096), first), &order, 1));
+  const auto fast = start(noted(disk->read(Extent(4096, 4096), second), &order, 2));
+  until([&] { return slow->has_value() && fast->has_value(); });
+  EXPECT_TRUE((*slow)->ok());
+  EXPECT_TRUE((*fast)->ok());
+  EXPECT_EQ(order, (std::vector<int>{2, 1}));
+  EXPECT_EQ(seen, std::vector<std::byte>(8192, std::byte{1}));
+}
+
 TEST_F(SheepdogIo, aClusterThatIsChangingIsAskedAgain) {
   beginWith(kObject);
   const DiskPtr disk = open();

@@ -227,6 +227,8 @@ void SheepdogDouble::run() {
       if ((!at->held || at->released) && at->due <= when) now.splice(now.end(), pending_, at);
       at = next;
     }
+    // Also where this thread comes too late for both: what is late stays behind what is not.
+    now.sort([](const Pending& a, const Pending& b) { return a.due < b.due; });
     std::vector<Pending*> order;
     for (Pending& pending : now) order.push_back(&pending);
     if (options_.reorder) std::shuffle(order.begin(), order.end(), random_);
@@ -327,6 +329,9 @@ void SheepdogDouble::parse(const std::shared_ptr<Connection>& connection) {
     if (options_.latency.count() > 0) pending.due = std::chrono::steady_clock::now() + options_.latency;
     pending.rule = ruleFor(pending.request);
     pending.held = pending.rule && pending.rule->action == SheepRule::Action::kHold;
+    if (pending.rule && pending.rule->action == SheepRule::Action::kLate) {
+      pending.due = std::chrono::steady_clock::now() + std::chrono::microseconds(pending.rule->argument);
+    }
     pending_.push_back(std::move(pending));
   }
   in.erase(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(at));

@@ -23,6 +23,7 @@ struct SheepRule {
     kCloseBefore,  // closes the connection without doing anything
     kCloseAfter,   // does it and closes the connection
     kHold,         // waits for release(); then it is done
+    kLate,         // is done `argument` microseconds later; others overtake it
     kWrongId,      // does it; the reply has another id
     kWrongOp,
     kTooLong,   // the reply says that `argument` more bytes follow than were asked for
