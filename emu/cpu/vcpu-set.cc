@@ -44,12 +44,17 @@ VcpuSet::~VcpuSet() {
 void VcpuSet::add(std::unique_ptr<Vcpu> vcpu) {
   places_.push_back(std::make_unique<Place>());
   places_.back()->vcpu = std::move(vcpu);
+  if (turns_ != nullptr) turns_->add(*places_.back()->vcpu);
   places_.back()->vcpu->post(kPause);
 }
 
 void VcpuSet::start() {
   started_ = true;
-  for (const auto& place : places_) place->thread = std::thread([this, at = place.get()] { thread(*at); });
+  if (turns_ != nullptr) {
+    places_.front()->thread = std::thread([this] { threadOfAll(); });
+  } else {
+    for (const auto& place : places_) place->thread = std::thread([this, at = place.get()] { thread(*at); });
+  }
   if (runState_.running()) machineResumed();
 }
 
@@ -64,6 +69,17 @@ void VcpuSet::thread(Place& place) {
     place.paused.store(false);
     place.vcpu->run();
   }
+}
+
+void VcpuSet::threadOfAll() {
+  blockSignals();
+  pthread_setname_np(pthread_self(), "CPUs/rhea");
+  for (const auto& place : places_) place->vcpu->setHostThread(::gettid());
+  const auto all = [this](bool paused) {
+    for (const auto& place : places_) place->paused.store(paused);
+    changed_.set();
+  };
+  turns_->run([&all] { all(true); }, [&all] { all(false); });
 }
 
 bool VcpuSet::allPaused() const {
@@ -121,6 +137,12 @@ Task<void> VcpuSet::on(std::size_t index, std::function<void(Vcpu&)> work) {
 }
 
 void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
+  if (turns_ != nullptr) {
+    for (const auto& place : places_) {
+      if (place->vcpu.get() != &self) work(*place->vcpu);
+    }
+    return;
+  }
   auto left = std::make_shared<std::atomic<unsigned>>(0);
   for (const auto& place : places_) {
     Vcpu& other = *place->vcpu;

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "emu/cpu/vcpu.h"
+#include "emu/cpu/turns.h"
 #include "emu/io/sync.h"
 #include "emu/object/run-state.h"
 #include "emu/object/virtual-clock.h"
@@ -20,6 +20,10 @@ class VcpuSet final : public object::RunState::Observer {
   VcpuSet(const VcpuSet&) = delete;
   VcpuSet& operator=(const VcpuSet&) = delete;
 
+  // Before the first add(): -icount.
+  void takeTurns(unsigned shift, bool sleeps) { turns_ = std::make_unique<Turns>(clock_, shift, sleeps); }
+  // Null without -icount.
+  Turns* turns() { return turns_.get(); }
   // Before start(), in the order of their indices.
   void add(std::unique_ptr<Vcpu> vcpu);
   // Threads begin, and guest code where the machine runs.
@@ -54,10 +58,12 @@ class VcpuSet final : public object::RunState::Observer {
     std::atomic<bool> paused{true};
   };
   void thread(Place& place);
+  void threadOfAll();
   bool allPaused() const;
 
   object::RunState& runState_;
   object::VirtualClock& clock_;
+  std::unique_ptr<Turns> turns_;
   std::vector<std::unique_ptr<Place>> places_;
   bool started_ = false;
   bool held_ = false;  // main loop

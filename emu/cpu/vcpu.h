@@ -2,6 +2,8 @@
 // implements it, VcpuThread runs it, devices and the board know only this header and local-interrupts.h.
 #pragma once
 
+#include <condition_variable>
+
 #include "emu/base/base.h"
 #include "emu/cpu/local-interrupts.h"
 #include "emu/migrate/state.h"
@@ -21,13 +23,38 @@ enum Request : std::uint32_t {
   kMemoryMap = 1U << 8,  // the address space changed
   kWritten = 1U << 9,    // the vCPU itself: a write to a page with code is to be told
   kMachineCheck = 1U << 10,
-  kEnd = 1U << 11,  // VcpuThread: the thread ends
+  kEnd = 1U << 11,   // VcpuThread: the thread ends
+  kTurn = 1U << 12,  // Turns: time for others
 };
 
 // A register's name as debuggers know it, and its value (vector registers: little-endian bytes).
 struct RegisterValue {
   std::string name;
   std::vector<std::uint8_t> bytes;
+};
+
+// Wakes a thread that serves several vCPUs.
+class Bell {
+ public:
+  void ring() {
+    const std::lock_guard lock(mutex_);
+    ++rings_;
+    rung_.notify_all();
+  }
+  std::uint64_t rings() const {
+    const std::lock_guard lock(mutex_);
+    return rings_;
+  }
+  // Until it has been rung since `seen`, for so long at the most.
+  void wait(std::uint64_t seen, std::chrono::nanoseconds most) {
+    std::unique_lock lock(mutex_);
+    rung_.wait_for(lock, most, [&] { return rings_ != seen; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable rung_;
+  std::uint64_t rings_ = 0;
 };
 
 class Vcpu {
@@ -45,6 +72,7 @@ class Vcpu {
     std::atomic_ref word(pending_);
     word.fetch_or(requests, std::memory_order_seq_cst);
     word.notify_all();
+    if (bell_ != nullptr) bell_->ring();
   }
   // Start-up with a vector (x86: SIPI: execution begins at vector << 12), heard after INIT only.
   void startUp(std::uint8_t vector) {
@@ -64,6 +92,7 @@ class Vcpu {
 
   // --- before it runs
   void connect(LocalInterrupts& interrupts) { interrupts_ = &interrupts; }
+  void setBell(Bell* bell) { bell_ = bell; }
   LocalInterrupts* interrupts() const { return interrupts_; }
   // Called on the vCPU's thread when the guest does something that the whole machine has to follow (triple fault).
   void onShutdown(std::function<void(std::string why)> told) { shutdown_ = std::move(told); }
@@ -72,6 +101,11 @@ class Vcpu {
   // Executes guest code until kPause or kEnd is among the requests; waits while the guest is halted.
   virtual void run() = 0;
   virtual void reset() = 0;
+  // Under -icount: executes `most` instructions at the most, fewer where the guest is halted, or kPause, kEnd or kTurn
+  // is requested. 0: there is nothing to execute.
+  virtual std::uint64_t runFor(std::uint64_t most) = 0;
+  // Any thread: what is left of those while it runs; the instructions of the block that is executed are taken off.
+  virtual std::uint64_t left() const = 0;
   // Registers as `info registers` prints them, and one by one.
   virtual std::string describe() const = 0;
   virtual std::vector<RegisterValue> registers() const = 0;
@@ -87,9 +121,12 @@ class Vcpu {
   // Until kPause is gone (true) or the thread is to end (false); work is done meanwhile.
   bool waitWhilePaused();
   bool ending() const { return (pending() & kEnd) != 0; }
+  bool asked(std::uint32_t any) const { return (pending() & any) != 0; }
+  void turnIsOver() { take(kTurn); }
   void unpause() {
     take(kPause);
     std::atomic_ref(pending_).notify_all();
+    if (bell_ != nullptr) bell_->ring();
   }
   // Does the work that there is, or sleeps until some comes; returns at once where done() says so.
   template <class Done>
@@ -124,6 +161,7 @@ class Vcpu {
   std::atomic<std::int64_t> hostThread_{0};
   LocalInterrupts* interrupts_ = nullptr;
   std::function<void(std::string)> shutdown_;
+  Bell* bell_ = nullptr;
   std::mutex mutex_;
   std::vector<std::function<void()>> work_;
 };

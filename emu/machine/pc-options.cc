@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "emu/base/size.h"
+#include "emu/cpu/turns.h"
 #include "hw/acpi/layout.h"
 
 namespace rhea::machine {
@@ -163,15 +164,46 @@ Result<void> readAccelerators(const CommandLine& line, PcOptions& options) {
       options.oneInsn = !isOff(pairs, "one-insn-per-tb");
     if (isOff(pairs, "split-wx"))
       return Error("'split-wx=off' cannot be had: code is never writable where it is executed").expected("on");
-    if (const Keyval::Entry* thread = pairs.find("thread"); thread != nullptr && thread->value != "multi")
-      return Error(fmt::format("'thread={}' cannot be had: each CPU has a thread", thread->value)).expected("multi");
+    const Keyval::Entry* thread = pairs.find("thread");
+    const std::string_view needed = line.has("icount") ? "single" : "multi";
+    if (thread != nullptr && thread->value != needed) {
+      return Error(fmt::format("'thread={}' cannot be had: {}", thread->value,
+                               line.has("icount") ? "with -icount CPUs take turns on one" : "each CPU has a thread"))
+          .expected(std::string(needed));
+    }
   }
   return success();
 }
 
-Result<void> readInstructionCount(const CommandLine& line, PcOptions&) {
+// Nothing of the host's may reach the guest: the RTC, too, follows the machine's own time, from a fixed moment on.
+Result<void> readInstructionCount(const CommandLine& line, PcOptions& options) {
   if (!line.has("icount")) return success();
-  return Error("instructions cannot be counted in this version").expected("no -icount");
+  const Keyval pairs = line.merged("icount");
+  for (const char* absent : {"rr", "rrfile", "rrsnapshot"}) {
+    if (pairs.find(absent) != nullptr)
+      return Error(fmt::format("'{}' cannot be had: nothing is recorded or replayed in this version", absent));
+  }
+  if (const Keyval::Entry* align = pairs.find("align"); align != nullptr && !isOff(pairs, "align"))
+    return Error("'align=on' cannot be had: virtual time waits for nobody").expected("align=off");
+  const Keyval::Entry* shift = pairs.find("shift");
+  if (shift == nullptr || shift->value == "auto") {
+    return Error("'shift=auto' cannot be had: how long an instruction takes is not to depend on the host")
+        .expected(fmt::format("shift=0 to shift={}", cpu::Turns::kMostShift));
+  }
+  CountOptions count;
+  const std::string& text = shift->value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count.shift);
+  if (error != std::errc() || end != text.data() + text.size() || count.shift > cpu::Turns::kMostShift) {
+    return Error(fmt::format("'shift={}' is no shift that can be had", text))
+        .expected(fmt::format("0 to {}", cpu::Turns::kMostShift));
+  }
+  count.sleeps = !isOff(pairs, "sleep");
+  options.count = count;
+  constexpr std::int64_t kStart = 946684800;  // 2000-01-01
+  if (!options.rtc.start) options.rtc.start = kStart;
+  options.rtc.localTime = false;
+  options.rtc.follows = RtcOptions::Follows::kVirtualTime;
+  return success();
 }
 
 Result<void> named(Result<void> result, const CommandLine& line, std::string_view option) {

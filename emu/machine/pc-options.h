@@ -23,6 +23,12 @@ struct RtcOptions {
   bool catchesUp = false;  // with periodic interrupts
 };
 
+// -icount: virtual time follows from the instructions that were executed.
+struct CountOptions {
+  unsigned shift = 0;  // an instruction takes 2^shift ns
+  bool sleeps = true;  // a machine that is idle waits for as long on the host
+};
+
 struct PcOptions {
   static constexpr std::uint64_t kMostMemory = std::uint64_t{512} << 30;
   static constexpr unsigned kMostCpus = 255;
@@ -40,6 +46,7 @@ struct PcOptions {
   std::optional<std::uint64_t> codeCache;  // -accel tcg,tb-size=: bytes for the translated code of all CPUs
   bool oneInsn = false;                    // a block is one instruction
   bool perfMap = false;
+  std::optional<CountOptions> count;  // -icount
   GuestActions actions;
   RtcOptions rtc;
 

@@ -6,6 +6,9 @@
 namespace rhea::machine {
 
 void Pc::wish(Wish what, std::string_view why) {
+  const bool goesOn =
+      what == Wish::kCrashLoaded || (what == Wish::kPanicked && options_.actions.panic == qapi::PanicAction::none);
+  if (!goesOn) stopComes_.store(true);
   around_.loop.post([this, alive = alive_, what, text = std::string(why)] {
     if (*alive) carryOut(what, text);
   });
@@ -91,6 +94,7 @@ Task<void> Pc::resetNow(bool byGuest) {
     qapi::emit(around_.events, event);
   } while (resetAgain_);
   resetting_ = false;
+  stopComes_.store(false);
   vcpus_->hold(false);
   around_.runState.wasReset();
   if (around_.runState.running()) vcpus_->machineResumed();
@@ -111,6 +115,7 @@ void Pc::triplefault(cpu::Vcpu& vcpu, const std::string& why) {
 
 // What the guest's clock has missed of the host's time while it stood.
 void Pc::machineResumed() {
+  stopComes_.store(false);
   if (options_.rtc.follows == RtcOptions::Follows::kVirtualTime) return;
   const std::int64_t ahead = hostTime() - clock_.now();
   rtc_->advance(ahead - std::exchange(rtcAhead_, ahead));

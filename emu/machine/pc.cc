@@ -198,6 +198,7 @@ Result<void> Pc::makeCpus() {
     RHEA_TRY(perfMap_, cpu::PerfMap::create());
   }
   vcpus_ = std::make_unique<cpu::VcpuSet>(around_.runState, clock_);
+  if (options_.count) vcpus_->takeTurns(options_.count->shift, options_.count->sleeps);
   const object::Class* type = around_.tree.classes().find(CpuObject::typeNameOf(model_.name));
   if (type == nullptr) type = around_.tree.classes().find("x86_64-cpu");  // a version of a model: no class of its own
   for (unsigned n = 0; n < options_.cpus; ++n) {
@@ -209,6 +210,10 @@ Result<void> Pc::makeCpus() {
     environment.perfMap = perfMap_.get();
     environment.codeCache = options_.codeCacheOfEach();
     environment.oneInsn = options_.oneInsn;
+    if (options_.count) {
+      environment.settle = [this](x86::Cpu& cpu) { settle(cpu); };
+      environment.seed = n;
+    }
     environment.ferr = [this](bool high) { lines_.setIrq(kFpuIrq, high); };
     if (options_.cpus > 1) {
       environment.dropOthersWrites = [this](x86::Cpu& self) {

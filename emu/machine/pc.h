@@ -29,6 +29,10 @@
 #include "hw/timer/rtc.h"
 #include "target/x86/model.h"
 
+namespace rhea::x86 {
+class Cpu;
+}
+
 namespace rhea::machine {
 
 class Pc final : public hw::Board, private object::RunState::Observer {
@@ -154,6 +158,9 @@ class Pc final : public hw::Board, private object::RunState::Observer {
   void machineResumed() override;
   std::int64_t hostTime() const;
   void triplefault(cpu::Vcpu& vcpu, const std::string& why);
+  // -icount; the first on the vCPUs' thread.
+  void settle(x86::Cpu& cpu);
+  Task<void> finishAsked(std::shared_ptr<std::atomic<bool>> done);
 
   Surroundings around_;
   PcOptions options_;
@@ -193,6 +200,7 @@ class Pc final : public hw::Board, private object::RunState::Observer {
   std::unique_ptr<cpu::VcpuSet> vcpus_;
   bool resetting_ = false;
   bool resetAgain_ = false;
+  std::atomic<bool> stopComes_{false};  // the guest has wished for something that stops it first
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

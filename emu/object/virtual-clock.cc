@@ -22,6 +22,7 @@ VirtualClock::~VirtualClock() {
 }
 
 VirtualTime VirtualClock::now() const {
+  if (source_ != nullptr) return source_->time();
   VirtualTime now;
   return byScale(now) ? now : nowExactly();
 }
@@ -119,13 +120,14 @@ void VirtualClock::stop() {
 
 void VirtualClock::set(VirtualTime now) {
   const std::scoped_lock lock(mutex_);
+  if (source_ != nullptr) return source_->set(now);
   stoppedAt_.store(now, std::memory_order_release);
 }
 
 void VirtualClock::run() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
-    if (armed_.empty() || !running()) {
+    if (armed_.empty() || !running() || source_ != nullptr) {
       sleepsUntil_ = kNoTime;
       changed_.wait(lock);
       continue;
@@ -137,15 +139,35 @@ void VirtualClock::run() {
       changed_.wait_for(lock, std::chrono::nanoseconds(wait));
       continue;
     }
-    firing_ = first->second;
-    firing_->at_.store(kNoTime, std::memory_order_relaxed);
-    armed_.erase(first);
-    lock.unlock();
-    firing_->callback_();
-    lock.lock();
-    firing_ = nullptr;
-    fired_.notify_all();
+    fireFirst(lock);
   }
+}
+
+void VirtualClock::fireFirst(std::unique_lock<std::mutex>& lock) {
+  const auto first = armed_.begin();
+  firing_ = first->second;
+  firing_->at_.store(kNoTime, std::memory_order_relaxed);
+  armed_.erase(first);
+  lock.unlock();
+  firing_->callback_();
+  lock.lock();
+  firing_ = nullptr;
+  fired_.notify_all();
+}
+
+void VirtualClock::follow(Source& source) {
+  const std::scoped_lock lock(mutex_);
+  source_ = &source;
+}
+
+VirtualTime VirtualClock::next() const {
+  const std::scoped_lock lock(mutex_);
+  return armed_.empty() ? kNoTime : armed_.begin()->first;
+}
+
+void VirtualClock::fireDue(VirtualTime now) {
+  std::unique_lock lock(mutex_);
+  while (!armed_.empty() && armed_.begin()->first <= now) fireFirst(lock);
 }
 
 VirtualClock::Timer::Timer(VirtualClock& clock, std::function<void()> callback)
@@ -170,6 +192,7 @@ void VirtualClock::Timer::arm(VirtualTime at) {
   at_.store(at, std::memory_order_relaxed);
   if (at == kNoTime) return;
   clock_.armed_.emplace(at, this);
+  if (clock_.source_ != nullptr) return clock_.source_->armed(at);
   // Only an earlier moment than the one slept for needs a wake.
   if (at < clock_.sleepsUntil_) clock_.changed_.notify_all();
 }

@@ -32,6 +32,24 @@ class VirtualClock {
   // The machine starts these before its vCPUs and stops them after, on the main loop.
   void start();
   void stop();
+  // Who says what time it is in place of the host: virtual time follows what the guest has executed (-icount).
+  class Source {
+   public:
+    virtual ~Source() = default;
+    // Any thread.
+    virtual VirtualTime time() const = 0;
+    // A timer was armed for `at`. On the thread that armed it, with the clock's lock held: calls nothing of the clock.
+    virtual void armed(VirtualTime at) = 0;
+    // The state of a machine was loaded, whose time this is; nothing runs.
+    virtual void set(VirtualTime now) = 0;
+  };
+  // Before anything is armed, and for good: timers fire in fireDue() only. The source outlives all calls but these.
+  void follow(Source& source);
+  // The moment of the timer that is to fire next; kNoTime: none is armed.
+  VirtualTime next() const;
+  // Fires, in order and on this thread, the timers of `now` and before, and those that they arm.
+  void fireDue(VirtualTime now);
+
   // For a machine whose state was loaded; stopped only.
   void set(VirtualTime now);
   // What now() answers, for translated code. Lives as long as the clock.
@@ -66,6 +84,7 @@ class VirtualClock {
   static Moment moment();
 
   void run();
+  void fireFirst(std::unique_lock<std::mutex>& lock);
   bool byScale(VirtualTime& now) const;
   VirtualTime nowExactly() const;
   void publish(std::uint64_t ticks, VirtualTime start, std::uint64_t rate, std::uint64_t valid) const;
@@ -80,7 +99,8 @@ class VirtualClock {
   std::atomic<std::int64_t> offset_{0};
   std::atomic<VirtualTime> stoppedAt_{0};  // kNoTime while it runs
 
-  std::mutex mutex_;
+  Source* source_ = nullptr;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::multimap<VirtualTime, Timer*> armed_;
   VirtualTime sleepsUntil_ = kNoTime;

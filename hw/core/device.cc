@@ -55,6 +55,12 @@ Result<void> loadDevices(object::Object& top, migrate::StateReader& from) {
   return from.finish();
 }
 
+Task<void> finishAsked(object::Object& top) {
+  std::vector<Device*> devices;
+  collect(top, devices);
+  for (Device* device : devices) co_await device->finishAsked();
+}
+
 Task<void> resetDevices(object::Object& top) {
   std::vector<Device*> devices;
   collect(top, devices);

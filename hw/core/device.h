@@ -29,6 +29,10 @@ class Device : public object::Object {
   // Back to the state after power on. On the main loop, vCPUs stopped; completes only when requests under way have.
   virtual Task<void> reset() { co_return; }
 
+  // Completes when the device has done what the guest has asked for so far, as far as that does not wait for the
+  // outside. On the main loop.
+  virtual Task<void> finishAsked() { co_return; }
+
   // The state that a guest could tell, without what properties gave. Machine stopped, no request under way.
   virtual void save(migrate::StateWriter& to) const;
   // Checks everything that it reads; on an error the device is to be reset before it runs.
@@ -51,6 +55,8 @@ class Device : public object::Object {
 void saveDevices(const object::Object& top, migrate::StateWriter& to);
 Result<void> loadDevices(object::Object& top, migrate::StateReader& from);
 
+// Device::finishAsked() of `top` and every device below it.
+Task<void> finishAsked(object::Object& top);
 // Resets `top` and every device below it, those above first.
 Task<void> resetDevices(object::Object& top);
 

@@ -66,6 +66,18 @@ Task<void> Queue::stop() {
   co_await home->enter();
 }
 
+Task<void> Queue::finish() {
+  Loop* const home = Loop::current();
+  // Behind what was started or kicked before.
+  co_await loop_.enter();
+  for (;;) {
+    (void)co_await idle_.wait();
+    if (!kick_.sent.load(std::memory_order_acquire) && !pushed_) break;
+    (void)co_await loop_.sleep(Duration::zero());
+  }
+  co_await home->enter();
+}
+
 void Queue::serve() {
   if (phase_ != Phase::kRunning || paused_ || !host_.mayAccessMemory()) return;
   ring_->suppressNotifications(true);

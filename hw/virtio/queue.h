@@ -54,6 +54,8 @@ class Queue final : private Loop::RoundEnd {
   Task<void> pause(bool paused);
   // Nothing is taken any more, nothing handed back; completes when no request is under way. start() begins anew.
   Task<void> stop();
+  // Completes when no request is under way, and what was handed back has been told to the driver; nothing is stopped.
+  Task<void> finish();
   // Requests that were taken and not handed back.
   unsigned underWay() const { return underWay_.load(std::memory_order_acquire); }
 

@@ -154,6 +154,11 @@ Task<void> VirtioPci::reset() {
   co_await PciDevice::reset();
 }
 
+Task<void> VirtioPci::finishAsked() {
+  co_await resets_.join();
+  for (const auto& queue : queues_) co_await queue->finish();
+}
+
 void VirtioPci::beginReset() {
   if (std::exchange(resetting_, true)) return;
   resets_.spawnOn(*main_, driverReset());

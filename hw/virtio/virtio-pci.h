@@ -34,6 +34,7 @@ class VirtioPci : public pci::PciDevice, public QueueHost, public Transport, pri
   Task<Result<void>> complete() override;
   Task<void> retire() override;
   Task<void> reset() override;
+  Task<void> finishAsked() override;
   void save(migrate::StateWriter& to) const override;
   bool savesChildren() const override { return true; }
   Result<void> load(migrate::StateReader& from) override;

@@ -98,7 +98,15 @@ bool Cpu::writeXcr0(std::uint64_t value) {
   return true;
 }
 
-bool Cpu::random(std::uint64_t& value) { return ::getrandom(&value, sizeof(value), GRND_NONBLOCK) == sizeof(value); }
+bool Cpu::random(std::uint64_t& value) {
+  if (!environment_.seed) return ::getrandom(&value, sizeof(value), GRND_NONBLOCK) == sizeof(value);
+  // SplitMix64: numbers that follow from the seed and look as if they did not.
+  std::uint64_t z = *environment_.seed += 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  value = z ^ (z >> 31);
+  return true;
+}
 
 namespace {
 

@@ -110,6 +110,9 @@ struct Environment {
   bool oneInsn = false;                           // a block is one instruction
   // What `tsc` is computed from, for translated code; nullptr: it always asks.
   const object::TickScale* scale = nullptr;
+  // -icount: waits until devices have done what the last write to a register asked for; virtual time stands.
+  std::function<void(Cpu&)> settle = {};
+  std::optional<std::uint64_t> seed = {};  // of random numbers; nothing: the host's
 };
 
 class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
@@ -368,6 +371,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // --- cpu::Vcpu
   void run() override;
+  std::uint64_t runFor(std::uint64_t most) override;
+  std::uint64_t left() const override;
   void reset() override;
   void init();
   bool random(std::uint64_t& value);
@@ -393,11 +398,15 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void traceChanged();
   // One that -d is to be told of.
   bool traced(std::uint32_t items) const { return environment_.trace != nullptr && environment_.trace->wants(items); }
+  // -icount.
+  bool counts() const { return counts_; }
   // Instructions executed; counted by blocks.
   std::uint64_t executed() const { return instructions_; }
 
   // Set while a block runs: the instruction that ended it.
   const Insn* last = nullptr;
+  // Of a block that has become stale: `last` was not executed any more.
+  bool stoppedBefore = false;
 
  private:
   friend class BlockCache;
@@ -490,6 +499,14 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void takeInterrupts();
   void runBlocks();
   void runSingle();
+  void runCounted();
+  void singleCounted();
+  Outcome runOne(Block& block);
+  void spend(std::int64_t instructions) {
+    std::atomic_ref budget(area.budget);
+    budget.store(budget.load(std::memory_order_relaxed) - instructions, std::memory_order_relaxed);
+  }
+  std::int64_t executedOf(const Block& block);
   void conclude(Outcome outcome);
   Block* lookUp();
   Block* decodeOne(std::uint64_t linear);
@@ -523,6 +540,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void adoptView();
 
   Environment environment_;
+  const bool counts_;
   Fault fault_;
   std::vector<std::unique_ptr<Space>> spaces_;  // one without PCIDs, up to kSpaces with them
   Space* space_;

@@ -6,7 +6,11 @@
 namespace rhea::x86 {
 
 Cpu::Cpu(unsigned index, const Environment& environment)
-    : Vcpu(index, st.pending), environment_(environment), noTlb_(std::make_unique<cpu::SoftTlb>()), tlb_(noTlb_.get()) {
+    : Vcpu(index, st.pending),
+      environment_(environment),
+      counts_(environment.settle != nullptr),
+      noTlb_(std::make_unique<cpu::SoftTlb>()),
+      tlb_(noTlb_.get()) {
   spaces_.push_back(std::make_unique<Space>());
   space_ = spaces_.front().get();
   blocks_ = std::make_unique<BlockCache>(*this, environment_.model, environment_.oneInsn);
@@ -335,6 +339,77 @@ void Cpu::run() {
       runBlocks();
     }
   }
+}
+
+std::uint64_t Cpu::left() const {
+  std::int64_t& budget = const_cast<std::int64_t&>(area.budget);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(std::atomic_ref(budget).load(std::memory_order_relaxed), 0));
+}
+
+// Instructions that a block has begun, of which the last one may have faulted.
+std::int64_t Cpu::executedOf(const Block& block) {
+  const bool before = std::exchange(stoppedBefore, false);
+  return std::min<std::int64_t>(last - block.insns + (before ? 0 : 1), block.count);
+}
+
+void Cpu::singleCounted() {
+  const std::uint64_t before = instructions_;
+  runSingle();
+  spend(static_cast<std::int64_t>(instructions_ - before));
+}
+
+// A block, and of those that follow what goes on by itself.
+Outcome Cpu::runOne(Block& block) {
+  current_ = &block;
+  if (!counts_) {
+    const Outcome outcome = block.insns[0].exec(*this, block.insns);
+    instructions_ += current_->count;  // of those that were executed the last one
+    return outcome;
+  }
+  spend(block.count);
+  stoppedBefore = false;
+  const Outcome outcome = block.insns[0].exec(*this, block.insns);
+  const std::int64_t executed = executedOf(block);
+  spend(executed - block.count);
+  instructions_ += static_cast<std::uint64_t>(executed);
+  return outcome;
+}
+
+// A block is executed only where all of it may be: what is left goes one by one, so that the count is exact.
+void Cpu::runCounted() {
+  st.system &= ~kRf;
+  for (;;) {
+    Block* const block = lookUp();
+    if (block == nullptr) [[unlikely]]
+      return conclude(Outcome::kFault);
+    if (block->count > area.budget) return singleCounted();
+    if (eachBlock_) [[unlikely]]
+      traceBlock(*block);
+    const Outcome outcome = runOne(*block);
+    if (outcome > Outcome::kIndirect || area.budget <= 0) return conclude(outcome);
+    if (std::atomic_ref(st.pending).load(std::memory_order_relaxed) != 0) return conclude(outcome);
+  }
+}
+
+std::uint64_t Cpu::runFor(std::uint64_t most) {
+  if (engine_ != nullptr) engine_->bind();
+  std::atomic_ref(area.budget).store(static_cast<std::int64_t>(most), std::memory_order_relaxed);
+  for (;;) {
+    if (pending() != 0 && !handleRequests()) break;
+    if (asked(cpu::kTurn) || waitsForStartup_ || shutDown_) break;
+    takeInterrupts();
+    if (halted() && pending() != 0) continue;
+    if (halted() || area.budget <= 0) break;
+    if (inhibit_ || breakpoints_ || (st.system & kTf) != 0) {
+      if (engine_ != nullptr) engine_->countSingle();
+      singleCounted();
+    } else if (engine_ != nullptr) {
+      engine_->run();
+    } else {
+      runCounted();
+    }
+  }
+  return most - left();
 }
 
 void Cpu::step() {

@@ -130,6 +130,9 @@ void Cpu::accessPhysical(std::uint64_t physical, void* data, std::size_t size, A
         mem::writeRegister(*place.range->target.handler, place.range->offsetOf(physical), value, piece);
       else
         environment_.memory.writeValue(physical, value, piece);
+      // Interrupt controllers and timers have done it already.
+      constexpr std::uint64_t kFirstAtOnce = 0xfec00000, kAfterAtOnce = 0xfef00000;
+      if (environment_.settle && (physical < kFirstAtOnce || physical >= kAfterAtOnce)) environment_.settle(*this);
     } else {
       if (direct)
         value = mem::readRegister(*place.range->target.handler, place.range->offsetOf(physical), piece);
@@ -317,6 +320,7 @@ std::uint64_t Cpu::portRead(std::uint16_t port, unsigned size) {
 void Cpu::portWrite(std::uint16_t port, std::uint64_t value, unsigned size) {
   if ((st.dr[7] & 0xff) != 0 && (st.cr4 & kCr4De) != 0) watchPort(port, size);
   environment_.ports.writeValue(port, value, size);
+  if (environment_.settle) environment_.settle(*this);
 }
 
 }  // namespace rhea::x86

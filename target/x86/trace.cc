@@ -39,7 +39,7 @@ void Cpu::traceChanged() {
   if (each != eachBlock_) clearBlocks();
   eachBlock_ = each;
   // With translated code each block goes back to the loop that chooses.
-  chains_ = engine_ == nullptr && !each;
+  chains_ = engine_ == nullptr && !each && !counts_;
 }
 
 void Cpu::traceDecoded(const Block& block, std::uint64_t linear) const {

@@ -147,7 +147,21 @@ bool serveKeys(bool& working) {
   return false;
 }
 
-void workForever(uint64_t round) {
+// N of `rounds=N` on the kernel's command line: after so many the machine is turned off; 0: never.
+uint64_t roundsWanted(uint64_t startInfo) {
+  constexpr uint64_t kCommandLine = 24;  // hvm_start_info
+  const char* text = reinterpret_cast<const char*>(readAt<uint64_t>(startInfo + kCommandLine));
+  constexpr char kName[] = "rounds=";
+  if (text == nullptr) return 0;
+  for (unsigned n = 0; n < sizeof(kName) - 1; ++n, ++text) {
+    if (*text != kName[n]) return 0;
+  }
+  uint64_t rounds = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) rounds = rounds * 10 + static_cast<uint64_t>(*text - '0');
+  return rounds;
+}
+
+void workForever(uint64_t round, uint64_t wanted) {
   Watch watch;
   bool working = true;
   uint64_t next = ticks();
@@ -159,6 +173,7 @@ void workForever(uint64_t round) {
       next = ticks() + kTicksPerSecond;
       if (doRound(round)) {
         ++round;
+        if (wanted != 0 && --wanted == 0) turnOff("");
       } else {
         print("round ", round, ": the disk reports an error; I will try again\n");
       }
@@ -191,7 +206,7 @@ extern "C" void guestMain(uint64_t startInfo) {
     print("That is too small: I need ", kNeeded * kBlock / 1024, " KiB.\n");
     idleForever();
   }
-  workForever(checkEarlierRun() + 1);
+  workForever(checkEarlierRun() + 1, roundsWanted(startInfo));
 }
 
 // What the compiler calls by itself.

@@ -175,6 +175,7 @@ Outcome endOfBlock(Cpu& cpu, const Insn& i) {
 
 Outcome execEndOfBlock(Cpu& cpu, const Insn* insn) { return leave<&endOfBlock>(cpu, insn); }
 Outcome execStop(Cpu& cpu, const Insn* insn) {
+  cpu.stoppedBefore = true;
   cpu.last = insn;
   cpu.st.gpr[kRipRegister] = cpu.rip(*insn);
   return Outcome::kEdge;

@@ -22,6 +22,7 @@ struct Area {
   std::uint64_t target = 0;     // of an indirect call, while its stack slot is looked up
   // While a page is looked up in the soft TLB's second level: whose cold code asks, where, and the addend.
   std::uint64_t missedBy = 0, missed = 0, found = 0;
+  std::int64_t budget = 0;  // under -icount: instructions that may still be begun
   std::uint32_t hostMxcsr = 0x1f80;
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
   std::uint8_t x87Live = 0;      // likewise the x87 registers

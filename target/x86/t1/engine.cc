@@ -147,6 +147,9 @@ void Engine::run() {
       return cpu.conclude(Outcome::kFault);
     // The cache may have been emptied by lookUp(), with all sites.
     if (site >= sites_.size()) site = kNoSite;
+    // Of a block that would be too much the beginning, instruction by instruction.
+    if (cpu.counts() && block->count > cpu.area.budget) [[unlikely]]
+      return cpu.singleCounted();
     Native* code = native(*block);
     if (cpu.eachBlock_) [[unlikely]]
       cpu.traceBlock(*block);
@@ -155,9 +158,7 @@ void Engine::run() {
       site = kNoSite;
       ++statistics_.fallbacks[static_cast<std::size_t>(whyNot(*block, code))];
       cpu.current_ = block;
-      outcome = block->insns[0].exec(cpu, block->insns);
-      block = cpu.current_;
-      cpu.instructions_ += block->count;
+      outcome = cpu.runOne(*block);
     } else {
       selectSpace();
       if (site != kNoSite && (code->rip ^ from) >> 12 == 0 && !block->crosses()) link(site, *code);
@@ -177,10 +178,18 @@ void Engine::run() {
       return cpu.conclude(outcome);
     if (std::atomic_ref(cpu.st.pending).load(std::memory_order_relaxed) != 0) [[unlikely]]
       return cpu.conclude(outcome);
+    if (cpu.counts() && cpu.area.budget <= 0) [[unlikely]]
+      return cpu.conclude(outcome);
   }
 }
 
 Engine::Resume Engine::stepFromCode(Engine* engine, std::uint32_t site) { return engine->step(site); }
+
+// The block ends behind this instruction: what was counted of it at its start and is not executed.
+void Engine::giveBack(const Site& at) {
+  cpu_.stoppedBefore = false;
+  if (cpu_.counts()) cpu_.spend(at.index + 1 - at.native->block->count);
+}
 
 // One instruction by T0.
 Engine::Resume Engine::step(std::uint32_t site) {
@@ -203,6 +212,7 @@ Engine::Resume Engine::step(std::uint32_t site) {
     ++statistics_.misses;
   outcome_ = insn.exec(cpu, singleInsns_.data());
   if (outcome_ != Outcome::kNext) {
+    giveBack(at);
     // What comes next finds all in the state.
     if (!at.x87 && at.native->x87) noteX87(at);
     if (cpu.area.x87Live != 0) x87ToState();
@@ -213,6 +223,7 @@ Engine::Resume Engine::step(std::uint32_t site) {
   }
   cpu.current_ = nullptr;
   if (!hostRuns(*at.native)) {
+    giveBack(at);
     if (cpu.area.x87Live != 0) x87ToState();
     cpu.st.gpr[kRipRegister] += insn.end;
     outcome_ = Outcome::kIndirect;

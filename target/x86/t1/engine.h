@@ -101,6 +101,7 @@ class Engine {
   };
   static Resume stepFromCode(Engine* engine, std::uint32_t site);
   Resume step(std::uint32_t site);
+  void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
   Fallback whyNot(const Block& block, const Native* native) const;

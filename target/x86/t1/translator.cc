@@ -102,6 +102,13 @@ void Translator::prologue() {
     e_.byte(0);
     cold_.push_back({Cold::kVectors, e_.jumpIf(4), e_.here(), rip_});
   }
+  // -icount: the whole block or nothing of it.
+  if (cpu_.counts()) {
+    e_.bytes({0x65, 0x48, 0x83});  // sub
+    e_.modrm(5, Mem::state(area(&cpu_.area.budget)));
+    e_.byte(block_.count);
+    cold_.push_back({Cold::kCount, e_.jumpIf(0xc), 0, rip_});
+  }
 }
 
 void Translator::instruction(unsigned index) {
@@ -331,6 +338,11 @@ void Translator::coldCode() {
       case Cold::kSingly:
         singly(shared_[cold.site]);
         break;
+      case Cold::kCount:
+        e_.bytes({0x65, 0x48, 0x83});  // add
+        e_.modrm(0, Mem::state(area(&cpu_.area.budget)));
+        e_.byte(block_.count);
+        [[fallthrough]];
       case Cold::kLink:
       case Cold::kLeave:
       case Cold::kVectors:

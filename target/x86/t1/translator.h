@@ -26,7 +26,7 @@ class Translator {
  private:
   // What is behind the hot code: where a jump leads, and what is done there.
   struct Cold {
-    enum Kind : std::uint8_t { kStep, kMissRead, kMissWrite, kSingly, kLink, kLeave, kVectors, kX87 } kind;
+    enum Kind : std::uint8_t { kStep, kMissRead, kMissWrite, kSingly, kLink, kLeave, kCount, kVectors, kX87 } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
     std::uint64_t rip = 0;  // misses: the place behind the probe

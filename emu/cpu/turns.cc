@@ -1,0 +1,111 @@
+#include "emu/cpu/turns.h"
+
+namespace rhea::cpu {
+
+using object::kNoTime;
+using object::VirtualTime;
+
+Turns::Turns(object::VirtualClock& clock, unsigned shift, bool sleeps) : clock_(clock), shift_(shift), sleeps_(sleeps) {
+  clock_.follow(*this);
+}
+
+void Turns::add(Vcpu& vcpu) {
+  vcpus_.push_back(&vcpu);
+  vcpu.setBell(&bell_);
+}
+
+VirtualTime Turns::time() const {
+  const VirtualTime end = turnEnd_.load(std::memory_order_acquire);
+  const Vcpu* present = present_.load(std::memory_order_acquire);
+  return present == nullptr ? end : end - static_cast<VirtualTime>(present->left() << shift_);
+}
+
+void Turns::goTo(VirtualTime now) {
+  present_.store(nullptr, std::memory_order_release);
+  turnEnd_.store(now, std::memory_order_release);
+}
+
+void Turns::set(VirtualTime now) { goTo(now); }
+
+// The turn that runs ends at its vCPU's next edge, and the one after it is as long as it may be.
+void Turns::armed(VirtualTime at) {
+  Vcpu* const present = present_.load(std::memory_order_acquire);
+  if (present == nullptr)
+    bell_.ring();
+  else if (at < turnEnd_.load(std::memory_order_relaxed))
+    present->post(cpu::kTurn);
+}
+
+bool Turns::workOfAll() {
+  bool any = false;
+  for (Vcpu* vcpu : vcpus_) {
+    if (!vcpu->asked(kWork)) continue;
+    vcpu->doWork();
+    any = true;
+  }
+  return any;
+}
+
+bool Turns::anyAsked(std::uint32_t what) const {
+  return std::ranges::any_of(vcpus_, [what](const Vcpu* vcpu) { return vcpu->asked(what); });
+}
+
+void Turns::run(const std::function<void()>& paused, const std::function<void()>& resumed) {
+  bool running = false;
+  while (!anyAsked(kEnd)) {
+    const std::uint64_t seen = bell_.rings();
+    if (anyAsked(kPause)) {
+      if (std::exchange(running, false)) goTo(time());
+      paused();
+      if (!workOfAll() && anyAsked(kPause)) bell_.wait(seen, kLong);
+      continue;
+    }
+    if (!std::exchange(running, true)) resumed();
+    if (!rotate()) idle();
+  }
+}
+
+// A turn of each; whether anything was executed.
+bool Turns::rotate() {
+  bool any = false;
+  for (std::size_t n = 0; n < vcpus_.size() && !anyAsked(kPause | kEnd); ++n) {
+    Vcpu& vcpu = *vcpus_[next_];
+    next_ = (next_ + 1) % vcpus_.size();
+    const VirtualTime now = turnEnd_.load(std::memory_order_relaxed);
+    clock_.fireDue(now);
+    std::uint64_t most = vcpus_.size() == 1 ? kAlone : kTurn;
+    if (const VirtualTime at = clock_.next(); at != kNoTime) {
+      const auto until = static_cast<std::uint64_t>(std::max<VirtualTime>(at - now, 1));
+      most = std::min(most, (until + (std::uint64_t{1} << shift_) - 1) >> shift_);
+    }
+    vcpu.turnIsOver();
+    turnEnd_.store(now + static_cast<VirtualTime>(most << shift_), std::memory_order_release);
+    present_.store(&vcpu, std::memory_order_release);
+    const std::uint64_t executed = vcpu.runFor(most);
+    goTo(now + static_cast<VirtualTime>(executed << shift_));
+    any = any || executed != 0;
+  }
+  clock_.fireDue(turnEnd_.load(std::memory_order_relaxed));
+  return any;
+}
+
+// Everybody is halted: on to the next timer.
+void Turns::idle() {
+  const std::uint64_t seen = bell_.rings();
+  for (const Vcpu* vcpu : vcpus_) {
+    if (vcpu->asked(~std::uint32_t{kTurn})) return;
+  }
+  const VirtualTime now = turnEnd_.load(std::memory_order_relaxed);
+  const VirtualTime at = clock_.next();
+  if (at == kNoTime) return bell_.wait(seen, kLong);
+  if (sleeps_) {
+    const auto began = std::chrono::steady_clock::now();
+    bell_.wait(seen, std::chrono::nanoseconds(at - now));
+    const std::chrono::nanoseconds slept = std::chrono::steady_clock::now() - began;
+    // Woken from outside: as late as it is.
+    if (bell_.rings() != seen) return goTo(std::min(at, now + static_cast<VirtualTime>(slept.count())));
+  }
+  goTo(at);
+}
+
+}  // namespace rhea::cpu
