@@ -159,6 +159,7 @@ void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
 }
 
 void VcpuSet::alone(Vcpu& self, const std::function<void()>& work) {
+  if (turns_ != nullptr) return work();  // the others stand
   // One at a time: two that hold one another would wait for ever. Whoever waits here lets itself be held.
   while (oneIsAlone_.exchange(true)) {
     if (self.ending()) return work();

@@ -64,6 +64,21 @@ TEST(PcOptions, AnAcceleratorsOptionsAreTakenOrRefusedByName) {
   EXPECT_NE(errorOf({"-accel", "tcg,split-wx=off"}).find("never writable where it is executed"), std::string::npos);
 }
 
+TEST(PcOptions, InstructionsAreCountedWithAFixedShift) {
+  EXPECT_FALSE(read({})->count.has_value());
+  const PcOptions counted = *read({"-icount", "3,sleep=off", "-accel", "tcg,thread=single"});
+  EXPECT_EQ(counted.count->shift, 3U);
+  EXPECT_FALSE(counted.count->sleeps);
+  EXPECT_TRUE(counted.rtc.start.has_value()) << "the host's time would be another in each run";
+  EXPECT_TRUE(read({"-icount", "shift=0"})->count->sleeps);
+  EXPECT_EQ(*read({"-icount", "shift=0", "-rtc", "base=1970-01-02"})->rtc.start, 86400);
+  EXPECT_NE(errorOf({"-icount", "shift=auto"}).find("not to depend on the host"), std::string::npos);
+  EXPECT_NE(errorOf({"-icount", "shift=11"}).find("no shift that can be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-icount", "shift=1,align=on"}).find("'align=on' cannot be had"), std::string::npos);
+  EXPECT_NE(errorOf({"-icount", "shift=1,rr=record"}).find("nothing is recorded"), std::string::npos);
+  EXPECT_NE(errorOf({"-icount", "shift=1", "-accel", "tcg,thread=multi"}).find("take turns"), std::string::npos);
+}
+
 TEST(PcOptions, AKernelsCompanionsNeedOne) {
   EXPECT_NE(errorOf({"-append", "quiet"}).find("-append is for a kernel"), std::string::npos);
   const PcOptions options = *read({"-kernel", "k", "-initrd", "i", "-append", "a b", "-no-reboot"});

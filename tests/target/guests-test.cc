@@ -102,53 +102,113 @@ std::string assemble(const fs::path& source) {
 
 class Guest : public testing::TestWithParam<std::string> {};
 
+// A CPU with one of them in its memory.
+class GuestCpu {
+ public:
+  explicit GuestCpu(const std::string& binary, bool counts = false)
+      : ram_(*mem::RamBlock::anonymous("ram", 4 << 20)),
+        ramMapping_(memory_.map({"ram", 0, ram_->size(), mem::Target::ram(ram_)})),
+        portMapping_(ports_.map({"report", 0xe9, 16, mem::Target::io(port_)})),
+        cpu_(0, environment(counts)) {
+    port_.connect(cpu_);
+    cpu_.onShutdown([this](std::string why) {
+      died_ = std::move(why);
+      cpu_.post(cpu::kPause);
+    });
+    std::memcpy(ram_->host() + 0x7c00, binary.data(), binary.size());
+    cpu_.loadRealSegment(kCs, 0);
+    cpu_.st.segments[kCs].base = 0;
+    cpu_.st.gpr[kRipRegister] = 0x7c00;
+    cpu_.st.gpr[kRsp] = 0x7c00;
+    cpu_.updateMode();
+  }
+  // Error: this build or host does not translate.
+  Result<void> translate() {
+    RHEA_CHECK(cpu_.translateCode());
+    cpu_.engine()->setWarm(0);
+    return success();
+  }
+  void run() {
+    // Time enough for any of them, and an end for one that hangs.
+    std::atomic<bool> finished{false};
+    std::thread watch([&] {
+      for (int n = 0; n < 3000 && !finished.load(); ++n) {
+        if (port_.done()) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      cpu_.post(cpu::kPause);
+    });
+    cpu_.run();
+    finished.store(true);
+    watch.join();
+  }
+  // In slices of so many instructions, until it is halted for good; how many it took.
+  std::uint64_t runInSlices(std::uint64_t slice) {
+    constexpr std::uint64_t kMost = 100'000'000;
+    std::uint64_t executed = 0;
+    for (std::uint64_t now = 1; now != 0 && died_.empty() && executed < kMost; executed += now) {
+      now = cpu_.runFor(slice);
+      EXPECT_LE(now, slice);
+    }
+    return executed;
+  }
+
+  Cpu& cpu() { return cpu_; }
+  const Ports& port() const { return port_; }
+  const std::string& died() const { return died_; }
+
+ private:
+  Environment environment(bool counts) {
+    Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}, {}};
+    if (counts) environment.settle = [](Cpu&) {};
+    return environment;
+  }
+
+  mem::RamBlockPtr ram_;
+  mem::AddressSpace memory_{"memory", 0};
+  mem::AddressSpace ports_{"ports", 0x10000};
+  Ports port_;
+  mem::AddressSpace::Mapping ramMapping_, portMapping_;
+  const Model model_ = *findModel("max");
+  std::string died_;
+  Cpu cpu_;
+};
+
 void runGuest(const std::string& name, bool translated) {
   const fs::path source = kFolder / (name + ".S");
   const std::string binary = assemble(source);
   ASSERT_FALSE(binary.empty());
-  auto ram = *mem::RamBlock::anonymous("ram", 4 << 20);
-  mem::AddressSpace memory("memory", 0);
-  mem::AddressSpace ports("ports", 0x10000);
-  Ports port;
-  const auto ramMapping = memory.map({"ram", 0, ram->size(), mem::Target::ram(ram)});
-  const auto portMapping = ports.map({"report", 0xe9, 16, mem::Target::io(port)});
-  const Model model = *findModel("max");
-  Cpu cpu(0, {memory, ports, model, [] { return std::uint64_t{0}; }, nullptr, {}, {}});
-  port.connect(cpu);
+  GuestCpu guest(binary);
   if (translated) {
-    if (Result<void> made = cpu.translateCode(); !made.ok()) GTEST_SKIP() << made.error().message();
-    cpu.engine()->setWarm(0);
+    if (Result<void> made = guest.translate(); !made.ok()) GTEST_SKIP() << made.error().message();
   }
-  std::string died;
-  cpu.onShutdown([&](std::string why) {
-    died = std::move(why);
-    cpu.post(cpu::kPause);
-  });
-  std::memcpy(ram->host() + 0x7c00, binary.data(), binary.size());
-  cpu.loadRealSegment(kCs, 0);
-  cpu.st.segments[kCs].base = 0;
-  cpu.st.gpr[kRipRegister] = 0x7c00;
-  cpu.st.gpr[kRsp] = 0x7c00;
-  cpu.updateMode();
-  // Time enough for any of them, and an end for one that hangs.
-  std::atomic<bool> finished{false};
-  std::thread watch([&] {
-    for (int n = 0; n < 3000 && !finished.load(); ++n) {
-      if (port.done()) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    cpu.post(cpu::kPause);
-  });
-  cpu.run();
-  finished.store(true);
-  watch.join();
-  EXPECT_EQ(died, "") << cpu.describe();
-  EXPECT_TRUE(port.done()) << cpu.describe();
-  EXPECT_EQ(port.text(), expected(content(source)));
+  guest.run();
+  EXPECT_EQ(guest.died(), "") << guest.cpu().describe();
+  EXPECT_TRUE(guest.port().done()) << guest.cpu().describe();
+  EXPECT_EQ(guest.port().text(), expected(content(source)));
 }
 
 TEST_P(Guest, ReportsWhatItsHeaderSays) { runGuest(GetParam(), false); }
 TEST_P(Guest, ReportsItTranslated) { runGuest(GetParam(), true); }
+
+// -icount: however it is run and in whatever pieces, it reports the same after the same number of instructions.
+TEST_P(Guest, TakesTheSameNumberOfInstructionsHoweverItIsRun) {
+  const fs::path source = kFolder / (GetParam() + ".S");
+  const std::string binary = assemble(source);
+  std::optional<std::uint64_t> executed;
+  for (const bool translated : {false, true}) {
+    for (const std::uint64_t slice :
+         {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{1000}, std::uint64_t{1} << 40}) {
+      GuestCpu guest(binary, true);
+      if (translated && !guest.translate().ok()) continue;
+      const std::uint64_t now = guest.runInSlices(slice);
+      EXPECT_TRUE(guest.port().done()) << guest.died() << guest.cpu().describe();
+      EXPECT_EQ(guest.port().text(), expected(content(source))) << "slices of " << slice;
+      if (!executed) executed = now;
+      EXPECT_EQ(now, *executed) << (translated ? "translated" : "interpreted") << ", slices of " << slice;
+    }
+  }
+}
 
 std::vector<std::string> guests() {
   std::vector<std::string> names;
