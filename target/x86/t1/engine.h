@@ -71,6 +71,8 @@ class Engine {
   const Statistics& statistics() const { return statistics_; }
   // With what the cache holds now; on the vCPU's thread.
   Statistics report() const;
+  // The code of what was translated of guest addresses `first` to `last`, each block as if it lay at address 0.
+  std::string listing(std::uint64_t first, std::uint64_t last) const;
   // T0 executes one instruction by itself: single step, breakpoints, a shadow of interrupts.
   void countSingle() { ++statistics_.singles; }
   // How often T0 runs a block before it is translated.

@@ -12,6 +12,17 @@ std::string listingOfHostCode(std::span<const std::uint8_t> code, std::uint64_t 
   return listing(code, address, kMode64, rows);
 }
 
+std::string Engine::listing(std::uint64_t first, std::uint64_t last) const {
+  std::string text;
+  for (const Native& native : natives_) {
+    if (native.rip < first || native.rip > last) continue;
+    const std::span<const std::uint8_t> code(cache_->writable(native.entry), native.bytes);
+    text += fmt::format("block at {:#x}, {} guest bytes\n", native.rip - first, native.block->bytes);
+    text += listingOfHostCode(code, 0);
+  }
+  return text;
+}
+
 void Engine::traceMade(const Native& made) const {
   if (!cpu_.environment().trace->wants(cpu::TraceLog::kOutAsm, made.rip)) return;
   const std::span<const std::uint8_t> code(cache_->writable(made.entry), made.bytes);
