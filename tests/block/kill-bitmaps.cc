@@ -121,7 +121,8 @@ TEST_P(KillBitmaps, LosesNoWriteFromABitmap) {
     if (hasPeer()) {
       EXPECT_EQ(output("qemu-img info " + file("copy")).find("in-use"), std::string::npos);
     }
-  } while (Clock::now() < end);
+    // On a slow machine three kills may come before any answer.
+  } while (Clock::now() < end || (writes == 0 && looks < 20 * kKills));
   EXPECT_GT(writes, 0U) << "no write was ever answered, so nothing was shown";
   EXPECT_LT(dirty, looks * kDiskBytes) << "a bitmap that calls everything dirty loses nothing either";
   RecordProperty("kills", std::to_string(looks));
