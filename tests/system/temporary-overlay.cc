@@ -172,6 +172,21 @@ TEST_F(TemporaryOverlays, StandOnImagesOfAnyFormatAndLength) {
   EXPECT_EQ(*readFile(odd, 2 * kSize), std::string(1000, 'o'));
 }
 
+TEST_F(TemporaryOverlays, AreDescribedWithTheImageBehindThemUnlessAskedForFlat) {
+  Emulator emulator({"-drive", drive("d0")});
+  const auto client = emulator.connect();
+  for (const bool flat : {false, true}) {
+    const json::Value nodes =
+        client->returned("query-named-block-nodes", fmt::format("{{\"flat\": {}}}", flat ? "true" : "false"));
+    bool nested = false;
+    for (const json::View node : nodes.items())
+      nested = nested || node.find("image")->find("backing-image").has_value();
+    EXPECT_EQ(nested, !flat);
+    EXPECT_EQ(nodes.size(), 4U);
+  }
+  EXPECT_NE(human(*client, "info graph").find("backing"), std::string::npos);
+}
+
 TEST_F(TemporaryOverlays, NameTheFolderThatIsMissing) {
   useFolder(folder_.file("nowhere"));
   std::filesystem::create_directory(folder_.file("nowhere"));
