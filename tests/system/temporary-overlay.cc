@@ -45,7 +45,7 @@ class TemporaryOverlays : public testing::Test {
     for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid))) {
       std::error_code gone;
       const std::string target = std::filesystem::read_symlink(entry.path(), gone);
-      if (!target.starts_with(folder + "/#")) continue;
+      if (!target.starts_with(folder + "/") || !target.ends_with(" (deleted)")) continue;
       const Result<std::string> info =
           readFile(fmt::format("/proc/{}/fdinfo/{}", pid, entry.path().filename().string()), 4096);
       if (info.ok()) flags += info->substr(info->find("flags:") + 7, info->find("\nmnt") - info->find("flags:") - 7);
@@ -127,7 +127,9 @@ TEST_F(TemporaryOverlays, FollowTheCacheModeOfTheirDrive) {
   Emulator emulator;
   const auto client = emulator.connect();
   for (const Row& row : rows) {
-    EXPECT_EQ(human(*client, "drive_add 0 " + drive("d0", ",snapshot=on,cache=" + row.mode)), "OK\r\n") << row.mode;
+    const std::string said = human(*client, "drive_add 0 " + drive("d0", ",snapshot=on,cache=" + row.mode));
+    if (said.find("refuses direct I/O") != std::string::npos) GTEST_SKIP() << said;
+    EXPECT_EQ(said, "OK\r\n") << row.mode;
     const json::Value medium = inserted(*client, 0);
     const json::View cache = medium.find("cache").value();
     EXPECT_EQ(cache.find("direct")->asBool(), row.direct) << row.mode;
