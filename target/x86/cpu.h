@@ -455,6 +455,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   struct Walk {
     std::uint64_t physical = 0;
     bool writable = false, user = false, executable = false, global = false, large = false, dirty = false;
+    unsigned pageBits = 12;
   };
   struct Place {  // of a physical address
     const mem::FlatRange* range = nullptr;
@@ -575,10 +576,15 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     std::uint64_t offset, size;
   };
   std::vector<Written> written_;
-  struct LargeRange {
-    std::uint64_t first = ~std::uint64_t{0}, last = 0;
-  };
-  std::array<LargeRange, 2> large_;  // addresses behind large pages that may be in a TLB: lower and upper half
+  // Behind large pages, something of which may be in a TLB: a bit for each 2 MiB of addresses, or each GiB where a page
+  // is larger than 2 MiB, by its number's low bits.
+  std::array<std::uint64_t, 1024> largePages_{};
+  std::array<std::uint64_t, 16> hugePages_{};
+  template <std::size_t kWords>
+  static std::uint64_t& regionWord(std::array<std::uint64_t, kWords>& regions, std::uint64_t number) {
+    return regions[number / 64 % kWords];
+  }
+  static std::uint64_t regionBit(std::uint64_t number) { return std::uint64_t{1} << (number & 63); }
 };
 
 template <Body kBody>

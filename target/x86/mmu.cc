@@ -112,6 +112,7 @@ bool Cpu::walk(std::uint64_t address, AccessKind kind, Who who, Walk& result) {
       frame = pae ? value & bits(pageBits, 51) : value & 0xfffff000U;
     }
     result.physical = frame | (address & bits(0, pageBits - 1));
+    result.pageBits = pageBits;
     result.global = (value & kGlobalBit) != 0 && (st.cr4 & kCr4Pge) != 0;
     if (!permits(result, kind, who)) return fail(true, false);
     if constexpr (kSet) {
@@ -155,9 +156,10 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
   }
   tlb_->fill(kind == AccessKind::kWrite, address, place.host, found.global);
   if (found.large) {
-    LargeRange& range = large_[address >> 63];
-    range.first = std::min(range.first, address & ~std::uint64_t{0x3fffffff});
-    range.last = std::max(range.last, address | 0x3fffffff);
+    if (found.pageBits == 21)
+      regionWord(largePages_, address >> 21) |= regionBit(address >> 21);
+    else
+      regionWord(hugePages_, address >> 30) |= regionBit(address >> 30);
   }
   return true;
 }
@@ -209,7 +211,8 @@ void Cpu::flushTlb(bool globalToo) {
     dropJumps(*space);
   }
   if (globalToo) {
-    large_ = {};
+    largePages_.fill(0);
+    hugePages_.fill(0);
     dropGlobalJumps();
   }
 }
@@ -224,11 +227,10 @@ void Cpu::flushSpace(std::uint32_t pcid) {
 
 // In every space: a global page may be in any of them, and a page too many does no harm.
 void Cpu::flushPage(std::uint64_t address) {
-  for (const LargeRange& range : large_) {
-    if (address >= range.first && address <= range.last) {
-      flushTlb(true);
-      return;
-    }
+  if ((regionWord(largePages_, address >> 21) & regionBit(address >> 21)) != 0 ||
+      (regionWord(hugePages_, address >> 30) & regionBit(address >> 30)) != 0) {
+    flushTlb(true);
+    return;
   }
   for (const auto& space : spaces_) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);

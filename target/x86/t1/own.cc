@@ -177,18 +177,22 @@ void Translator::divide(const Insn& insn, bool isSigned) {
   flags_ = Flags::kHost;
 }
 
+// A block that begins at a page's very end may reach into the next one, whose place can change: it is looked up.
+bool Translator::isLinked(std::uint64_t target) const {
+  return (target ^ rip_) >> 12 == 0 && (target & 0xfff) <= 0x1000 - kLongestInsn;
+}
+
+// `place`: the distance of a jump that goes there once it is known where.
+void Translator::linkTo(std::uint32_t place, std::uint64_t target) {
+  const std::uint32_t site = newSite(index_);
+  engine_.sites_[site].where = place;
+  cold_.push_back({Cold::kLink, place, site, target});
+}
+
 // The flags are in the state.
 void Translator::jumpDirect(std::uint64_t target) {
   ended_ = true;
-  // A block that begins at a page's very end may reach into the next one, whose place can change: it is looked up.
-  const bool mayCross = (target & 0xfff) > 0x1000 - kLongestInsn;
-  if ((target ^ rip_) >> 12 == 0 && !mayCross) {
-    const std::uint32_t place = e_.jump();
-    const std::uint32_t site = newSite(index_);
-    engine_.sites_[site].where = place;
-    cold_.push_back({Cold::kLink, place, site, target});
-    return;
-  }
+  if (isLinked(target)) return linkTo(e_.jump(), target);
   const JumpSlot& slot = cpu_.area.jumps[jumpSlot(target)];
   e_.constant(kTemp0, target);
   e_.op(kOpAdd, kTemp0, Mem::state(area(&cpu_.area.jumpKey)));
@@ -200,10 +204,17 @@ void Translator::jumpDirect(std::uint64_t target) {
 void Translator::jumpConditional(const Insn& insn, unsigned condition) {
   needFlags();
   saveFlags();
+  jumpEither(insn, condition);
+}
+
+void Translator::jumpEither(const Insn& insn, unsigned condition) {
+  const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
   const std::uint32_t taken = e_.jumpIf(condition);
+  if (isLinked(target)) linkTo(taken, target);
   jumpDirect(nextRip(insn));
+  if (isLinked(target)) return;
   e_.patch(taken, e_.here());
-  jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+  jumpDirect(target);
 }
 
 // loop and jrcxz, whose counter is RCX: the host's own, over a short distance.
@@ -212,10 +223,7 @@ void Translator::jumpCounter(const Insn& insn, unsigned opcode) {
   if (opcode == 0xe2) e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1));
   e_.op(kOpTest, kHostRcx, kHostRcx);
   flags_ = Flags::kState;
-  const std::uint32_t taken = e_.jumpIf(opcode == 0xe2 ? 5 : 4);
-  jumpDirect(nextRip(insn));
-  e_.patch(taken, e_.here());
-  jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+  jumpEither(insn, opcode == 0xe2 ? 5 : 4);
 }
 
 void Translator::call(const Insn& insn) {
@@ -238,7 +246,7 @@ void Translator::call(const Insn& insn) {
 void Translator::lookUpTarget() {
   e_.op(0x69, kTemp2, kTemp1, false);  // imul
   e_.dword(kHashFactor);
-  e_.shift(5, kTemp2, 16, false);
+  e_.shift(5, kTemp2, kHashShift, false);
   e_.arith(4, kTemp2, (Area::kJumpSlots - 1) << 4, false);
   e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.jumpKey)));
   e_.op(kOpCmp, kTemp1, Mem::stateIndexed(kTemp2, area(cpu_.area.jumps.data())));

@@ -82,7 +82,10 @@ class Translator {
   void pop(std::uint8_t guest);
   void leave();
   void divide(const Insn& insn, bool isSigned);
+  bool isLinked(std::uint64_t target) const;
+  void linkTo(std::uint32_t place, std::uint64_t target);
   void jumpDirect(std::uint64_t target);
+  void jumpEither(const Insn& insn, unsigned condition);
   void jumpConditional(const Insn& insn, unsigned condition);
   void jumpCounter(const Insn& insn, unsigned opcode);
   void call(const Insn& insn);
