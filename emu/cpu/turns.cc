@@ -1,5 +1,7 @@
 #include "emu/cpu/turns.h"
 
+#include <unistd.h>
+
 namespace rhea::cpu {
 
 using object::kNoTime;
@@ -68,6 +70,7 @@ void Turns::run(const std::function<void()>& paused, const std::function<void()>
 // A turn of each; whether anything was executed.
 bool Turns::rotate() {
   bool any = false;
+  const std::int64_t thread = ::gettid();
   for (std::size_t n = 0; n < vcpus_.size() && !anyAsked(kPause | kEnd); ++n) {
     Vcpu& vcpu = *vcpus_[next_];
     next_ = (next_ + 1) % vcpus_.size();
@@ -81,7 +84,11 @@ bool Turns::rotate() {
     vcpu.turnIsOver();
     turnEnd_.store(now + static_cast<VirtualTime>(most << shift_), std::memory_order_release);
     present_.store(&vcpu, std::memory_order_release);
+    // Who is on this thread says whose local APIC is at its address: one of them at a time. The others' threads are
+    // told by negative numbers.
+    vcpu.setHostThread(thread);
     const std::uint64_t executed = vcpu.runFor(most);
+    if (vcpus_.size() > 1) vcpu.setHostThread(-thread);
     goTo(now + static_cast<VirtualTime>(executed << shift_));
     any = any || executed != 0;
   }

@@ -69,7 +69,7 @@ Task<Result<std::vector<qapi::CpuInfoFast>>> Command<qapi::QueryCpusFast>::run(C
     info.cpuIndex = static_cast<std::int64_t>(n);
     const machine::CpuObject& cpu = pc->cpuObject(n);
     info.qomPath = cpu.path();
-    info.threadId = pc->vcpus().at(n).hostThread();
+    info.threadId = std::abs(pc->vcpus().at(n).hostThread());  // negative where another has its turn
     qapi::CpuInstanceProperties place;
     place.threadId = cpu.thread();
     place.coreId = cpu.core();
