@@ -17,6 +17,7 @@
 #include "emu/mem/address-space.h"
 #include "emu/object/tick-scale.h"
 #include "target/x86/insn.h"
+#include "target/x86/large-regions.h"
 #include "target/x86/model.h"
 #include "target/x86/state.h"
 #include "target/x86/t1/area.h"
@@ -576,15 +577,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
     std::uint64_t offset, size;
   };
   std::vector<Written> written_;
-  // Behind large pages, something of which may be in a TLB: a bit for each 2 MiB of addresses, or each GiB where a page
-  // is larger than 2 MiB, by its number's low bits.
-  std::array<std::uint64_t, 1024> largePages_{};
-  std::array<std::uint64_t, 16> hugePages_{};
-  template <std::size_t kWords>
-  static std::uint64_t& regionWord(std::array<std::uint64_t, kWords>& regions, std::uint64_t number) {
-    return regions[number / 64 % kWords];
-  }
-  static std::uint64_t regionBit(std::uint64_t number) { return std::uint64_t{1} << (number & 63); }
+  LargeRegions large_;  // something of which may be in a TLB
 };
 
 template <Body kBody>

@@ -155,12 +155,7 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
     if (block.needsLog(page) || block.codeMask(page).load(std::memory_order_seq_cst) != 0) return true;
   }
   tlb_->fill(kind == AccessKind::kWrite, address, place.host, found.global);
-  if (found.large) {
-    if (found.pageBits == 21)
-      regionWord(largePages_, address >> 21) |= regionBit(address >> 21);
-    else
-      regionWord(hugePages_, address >> 30) |= regionBit(address >> 30);
-  }
+  if (found.large) large_.mark(address, found.pageBits);
   return true;
 }
 
@@ -211,8 +206,7 @@ void Cpu::flushTlb(bool globalToo) {
     dropJumps(*space);
   }
   if (globalToo) {
-    largePages_.fill(0);
-    hugePages_.fill(0);
+    large_.clear();
     dropGlobalJumps();
   }
 }
@@ -227,8 +221,7 @@ void Cpu::flushSpace(std::uint32_t pcid) {
 
 // In every space: a global page may be in any of them, and a page too many does no harm.
 void Cpu::flushPage(std::uint64_t address) {
-  if ((regionWord(largePages_, address >> 21) & regionBit(address >> 21)) != 0 ||
-      (regionWord(hugePages_, address >> 30) & regionBit(address >> 30)) != 0) {
+  if (large_.mayHave(address)) {
     flushTlb(true);
     return;
   }
