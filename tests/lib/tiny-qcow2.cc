@@ -297,11 +297,15 @@ Readable withoutRefcountBlocks(Readable readable, std::span<const std::byte> ima
        at + 8 <= image.size() && at - header->refcountTableOffset < bytes; at += 8) {
     blocks.insert(get<std::uint64_t>(image, static_cast<std::size_t>(at)) / size);
   }
+  const auto touched = [&](std::uint64_t at, std::uint64_t length) {
+    const auto next = blocks.lower_bound(at / size);
+    return next != blocks.end() && *next <= (at + length - 1) / size;
+  };
+  std::erase_if(readable, [&](const ReadableCluster& cluster) { return touched(cluster.at, sizeof cluster.words); });
   for (ReadableCluster& cluster : readable) {
     if (cluster.bytes.empty()) continue;
     const auto at = static_cast<std::uint64_t>(cluster.bytes.data() - image.data());
-    const auto next = blocks.lower_bound(at / size);
-    if (next != blocks.end() && *next <= (at + cluster.bytes.size() - 1) / size) cluster.bytes = {};
+    if (touched(at, cluster.bytes.size())) cluster.bytes = {};
   }
   return readable;
 }
