@@ -9,8 +9,12 @@ Task<Result<BlockStatus>> ask(Node& node, Extent at) { return node.status(at, tr
 
 // Follows an answer down to the file that stores it. Below what merely passes through, a hole is a hole; a format said
 // itself what is allocated, and asking its file about every cluster would cost more than it tells.
-Task<Result<void>> followDown(const Node& layer, BlockStatus answer, ChainStatus& status) {
+Task<Result<void>> followDown(Node& layer, BlockStatus answer, ChainStatus& status) {
   const Node* asked = &layer;
+  if (answer.in == nullptr && answer.offset) {
+    status.offset = answer.offset;
+    status.file = &layer;
+  }
   while (answer.in != nullptr && answer.offset && answer.in->isAttached()) {
     Node& below = answer.in->node();
     status.file = &below;
@@ -61,15 +65,13 @@ Task<Result<ChainStatus>> chainStatus(Node& top, Extent at, unsigned layers) {
   ChainStatus status;
   status.length = at.length;
   Node* layer = &layerOf(top);
+  if (at.offset >= layer->length()) {
+    status.zero = true;
+    status.beyond = true;
+    co_return status;
+  }
   while (true) {
-    const std::uint64_t length = layer->length();
-    if (at.offset >= length) {
-      // Below the end of a shorter backing file all is zero.
-      status.zero = true;
-      status.beyond = true;
-      co_return status;
-    }
-    const Extent inside(at.offset, std::min(status.length, length - at.offset));
+    const Extent inside(at.offset, std::min(status.length, layer->length() - at.offset));
     RHEA_CO_TRY(BlockStatus answer, co_await ask(*layer, inside));
     status.length = std::min(inside.length, answer.length);
     if (answer.allocated) {
@@ -78,16 +80,20 @@ Task<Result<ChainStatus>> chainStatus(Node& top, Extent at, unsigned layers) {
       status.zero = answer.zero;
       status.compressed =
           answer.data && answer.in == nullptr && !answer.offset && layer->info().kind == DriverKind::kFormat;
-      if (answer.in == nullptr && answer.offset) {
-        status.offset = answer.offset;
-        status.file = layer;
-      }
       RHEA_CO_CHECK(co_await followDown(*layer, answer, status));
       co_return status;
     }
     Node* const below = backingOf(*layer);
     if (below == nullptr || status.depth + 1 >= layers) {
       status.zero = below == nullptr;
+      RHEA_CO_CHECK(co_await followDown(*layer, answer, status));
+      co_return status;
+    }
+    if (at.offset >= layerOf(*below).length()) {
+      // Below the end of a shorter backing file all is zero.
+      status.zero = true;
+      status.beyond = true;
+      RHEA_CO_CHECK(co_await followDown(*layer, answer, status));
       co_return status;
     }
     layer = &layerOf(*below);

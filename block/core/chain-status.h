@@ -11,10 +11,11 @@ struct ChainStatus {
   bool data = false;     // stored bytes have to be read
   bool zero = false;     // reads as zeroes
   bool compressed = false;
-  bool beyond = false;                  // not present because a layer of the chain ends before
-  unsigned depth = 0;                   // of the layer that answers; 0 is the top
-  std::optional<std::uint64_t> offset;  // in `file`, where the range is stored one to one
-  Node* file = nullptr;                 // the lowest node that stores it; with `offset`
+  bool beyond = false;  // not present because a layer of the chain ends before
+  unsigned depth = 0;   // of the layer that answers, or behind which nothing is; 0 is the top
+  std::optional<std::uint64_t>
+      offset;            // in `file`, where the range is stored one to one, or would be: space kept for it
+  Node* file = nullptr;  // the lowest node that stores it; with `offset`
 
   // Whether `next`, which follows, can be told in one range with this.
   bool continuesWith(const ChainStatus& next) const;

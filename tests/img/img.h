@@ -16,6 +16,9 @@ class ImgFolder {
  public:
   // In the folder, with a time limit.
   CommandResult img(const std::string& arguments) const { return inside(program() + " " + arguments); }
+  CommandResult io(const std::string& arguments) const {
+    return inside((std::filesystem::path(program()).parent_path() / "rhea-io").string() + " " + arguments);
+  }
   CommandResult peer(const std::string& arguments) const { return inside("qemu-img " + arguments); }
   CommandResult inside(const std::string& command) const {
     return run("cd " + folder_.path() + " && exec " + command + " </dev/null", 60);

@@ -323,6 +323,82 @@ TEST(ImgQcow2, LayoutsAreThePeers) {
   }
 }
 
+namespace {
+
+std::string mapLine(const std::string& numbers, const std::string& flags, const std::string& offset = "") {
+  return "{ " + numbers + ", " + flags + (offset.empty() ? "" : ", \"offset\": " + offset) + "}";
+}
+
+// Images whose map tells more than what is stored: space kept for zeroes, holes below, layers of different lengths.
+void makeMapped(const ImgFolder& here) {
+  ASSERT_EQ(here.img("create -q -f qcow2 -o preallocation=metadata meta.qcow2 8M").status, 0);
+  ASSERT_EQ(here.io("-c 'write -q 1M 8k' -c 'write -q -z 3M 1M' meta.qcow2").status, 0);
+  ASSERT_EQ(here.img("create -q -f qcow2 zero.qcow2 8M").status, 0);
+  ASSERT_EQ(here.io("-c 'write -q 0 1M' -c 'write -q -z 256k 256k' -c 'write -q -z 4M 1M' zero.qcow2").status, 0);
+  ASSERT_EQ(here.img("create -q -f qcow2 -o extended_l2=on,cluster_size=128k parts.qcow2 8M").status, 0);
+  ASSERT_EQ(here.io("-c 'write -q 0 4k' -c 'write -q -z 16k 8k' -c 'write -q 3M 8k' parts.qcow2").status, 0);
+  ASSERT_EQ(here.img("create -q -f qcow2 -b zero.qcow2 -F qcow2 top.qcow2 12M").status, 0);
+  ASSERT_EQ(here.io("-c 'write -q 512k 64k' -c 'write -q -z 0 64k' -c 'write -q 11M 4k' top.qcow2").status, 0);
+  here.makeRaw("base.raw", 1 << 20, {{65536, 65536}});
+  ASSERT_EQ(here.img("create -q -f qcow2 -b base.raw -F raw onraw.qcow2 2M").status, 0);
+  ASSERT_EQ(here.io("-c 'write -q 512k 4k' onraw.qcow2").status, 0);
+}
+
+}  // namespace
+
+TEST(ImgQcow2, MapTellsWhereSpaceIsKeptForZeroes) {
+  const ImgFolder here;
+  ASSERT_NO_FATAL_FAILURE(makeMapped(here));
+  const std::string stored = "\"depth\": 0, \"present\": true, \"zero\": false, \"data\": true";
+  const std::string zero = "\"depth\": 0, \"present\": true, \"zero\": true, \"data\": false";
+  const std::string nowhere = "\"depth\": 0, \"present\": false, \"zero\": true, \"data\": false";
+  // The first cluster's space follows header, refcounts and tables: clusters 0 to 4.
+  EXPECT_EQ(here.img("map --output=json zero.qcow2").output,
+            "[" + mapLine("\"start\": 0, \"length\": 262144", stored, "327680") + ",\n" +
+                mapLine("\"start\": 262144, \"length\": 262144", zero, "589824") + ",\n" +
+                mapLine("\"start\": 524288, \"length\": 524288", stored, "851968") + ",\n" +
+                mapLine("\"start\": 1048576, \"length\": 3145728", nowhere) + ",\n" +
+                mapLine("\"start\": 4194304, \"length\": 1048576", zero) + ",\n" +
+                mapLine("\"start\": 5242880, \"length\": 3145728", nowhere) + "]\n");
+}
+
+TEST(ImgQcow2, MapTellsHolesInWhatIsPreallocated) {
+  const ImgFolder here;
+  ASSERT_NO_FATAL_FAILURE(makeMapped(here));
+  EXPECT_EQ(here.img("map meta.qcow2").output,
+            "Offset          Length          Mapped to       File\n"
+            "0x100000        0x2000          0x150000        meta.qcow2\n");
+  const std::string hole = "\"depth\": 0, \"present\": true, \"zero\": true, \"data\": true";
+  const std::string head = "[" + mapLine("\"start\": 0, \"length\": 1048576", hole, "327680") + ",\n";
+  const std::string all = here.img("map --output=json meta.qcow2").output;
+  EXPECT_EQ(all.substr(0, head.size()), head) << all;
+}
+
+// What is kept for zeroes has old data in it: a copy that leaves no holes must not fetch them.
+TEST(ImgQcow2, FullCopiesDoNotShowWhatLiesBelowZeroes) {
+  const ImgFolder here;
+  ASSERT_NO_FATAL_FAILURE(makeMapped(here));
+  for (const char* name : {"zero.qcow2", "meta.qcow2", "parts.qcow2", "top.qcow2"}) {
+    ASSERT_EQ(here.img(std::string("convert -S 0 -O raw ") + name + " full.raw").status, 0);
+    expectSame(here, name, "full.raw", name);
+    ASSERT_EQ(here.img(std::string("convert -O raw ") + name + " sparse.raw").status, 0);
+    EXPECT_EQ(here.bytes("full.raw"), here.bytes("sparse.raw")) << name;
+  }
+  EXPECT_EQ(here.bytes("full.raw").substr(256 << 10, 256 << 10), std::string(256 << 10, '\0'));
+}
+
+TEST(ImgQcow2, MapsAreThePeers) {
+  if (!ImgFolder::havePeer()) GTEST_SKIP() << "qemu-img is not installed";
+  const ImgFolder here;
+  ASSERT_NO_FATAL_FAILURE(makeMapped(here));
+  for (const char* name : {"meta.qcow2", "zero.qcow2", "parts.qcow2", "top.qcow2", "base.raw", "onraw.qcow2"}) {
+    for (const std::string what : {"map -f ", "map --output=json -f "}) {
+      const std::string call = what + (std::string(name).ends_with("raw") ? "raw " : "qcow2 ") + name;
+      EXPECT_EQ(here.img(call).output, here.peer(call).output) << call;
+    }
+  }
+}
+
 TEST(ImgQcow2, ImagesGoBothWaysWithThePeer) {
   if (!ImgFolder::havePeer()) GTEST_SKIP() << "qemu-img is not installed";
   const ImgFolder here;

@@ -77,10 +77,31 @@ Task<Result<void>> Qcow2Driver::showSnapshot(std::string which) {
   co_return co_await snapshotKeeper().show(std::move(which));
 }
 
-Task<Result<BlockStatus>> Qcow2Driver::status(Extent at, bool) {
+// Metadata preallocated, or what was freed given back to the host. An answer of long ago is good enough: with it the
+// file is asked in vain, or what it could tell in addition is not told.
+Task<bool> Qcow2Driver::isFileSparse() {
+  if (!fileIsSparse_) {
+    bool sparse = false;
+    if (Informer* const below = image_->file.node().informer()) {
+      const Result<ImageInfo> file = co_await below->imageInfo();
+      if (file.ok() && file->actualSize) {
+        const std::uint64_t there = *file->actualSize >> image_->geometry.clusterBits;
+        sparse = image_->geometry.clustersFor(image_->file.length()) >= std::max(there + there / 9, there + 2);
+      }
+    }
+    fileIsSparse_ = sparse;
+  }
+  co_return *fileIsSparse_;
+}
+
+Task<Result<BlockStatus>> Qcow2Driver::status(Extent at, bool precise) {
   const qcow2::RequestEpochs::Inside inside(image_->epochs);
   RHEA_CO_TRY(const Segment segment, co_await image_->reader.segment(at));
   BlockStatus status(segment.length);
+  if (segment.hasHost) {
+    status.offset = segment.host;
+    status.in = &image_->data;
+  }
   switch (segment.kind) {
     case Segment::Kind::kUnallocated:
       status.data = false;
@@ -92,12 +113,15 @@ Task<Result<BlockStatus>> Qcow2Driver::status(Extent at, bool) {
       status.zero = true;
       break;
     case Segment::Kind::kData:
-      status.offset = segment.host;
-      status.in = &image_->data;
-      break;
     case Segment::Kind::kPacked:
     case Segment::Kind::kDamaged:
       break;
+  }
+  if (segment.kind == Segment::Kind::kData && precise && co_await isFileSparse()) {
+    const Extent stored(segment.host, segment.length);
+    RHEA_CO_TRY(const BlockStatus below, co_await image_->data.status(stored, true));
+    status.zero = below.zero;
+    status.length = std::min(status.length, below.length);
   }
   co_return status;
 }

@@ -87,11 +87,14 @@ class Qcow2Driver final : public Driver,
  private:
   class Prepared;
   void startTimer();
+  // The file is shorter on the host than in itself by more than chance: clusters that count as stored are holes in it.
+  Task<bool> isFileSparse();
 
   std::unique_ptr<qcow2::Image> image_;
   qcow2::Snapshots snapshots_;
   qcow2::Bitmaps bitmaps_;
   Loop* home_;
+  std::optional<bool> fileIsSparse_;      // as found when it was first asked
   std::unique_ptr<Loop::Watch> cleaner_;  // drops tables that are not used
 };
 

@@ -32,16 +32,18 @@ Segment segmentAt(const Image& image, const TableCache::Hold& slice, Extent at) 
     for (; guest < clusterEnd;) {
       const std::uint64_t sub = geometry.inCluster(guest) / geometry.subclusterSize();
       const Segment::Kind kind = kindOf(view, 1U << sub);
-      const std::uint64_t host = view.host + geometry.inCluster(guest);
+      const bool hasHost = view.hasHost && kind != Segment::Kind::kDamaged;
+      const std::uint64_t host = hasHost ? view.host + geometry.inCluster(guest) : 0;
       if (segment.length == 0) {
         segment.kind = kind;
-        segment.host = kind == Segment::Kind::kData ? host : 0;
+        segment.hasHost = hasHost;
+        segment.host = host;
         segment.copied = view.copied;
         segment.entry = entry;
         segment.problem = view.problem;
       } else if (kind != segment.kind || kind == Segment::Kind::kPacked || kind == Segment::Kind::kDamaged ||
-                 (kind == Segment::Kind::kData &&
-                  (host != segment.host + segment.length || view.copied != segment.copied))) {
+                 hasHost != segment.hasHost || (hasHost && host != segment.host + segment.length) ||
+                 (kind == Segment::Kind::kData && view.copied != segment.copied)) {
         return segment;
       }
       // The whole cluster is of one kind unless it has subclusters.

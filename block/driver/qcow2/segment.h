@@ -19,7 +19,8 @@ struct Segment {
   };
   Kind kind = Kind::kUnallocated;
   std::uint64_t length = 0;  // bytes
-  std::uint64_t host = 0;    // bytes; of kData
+  bool hasHost = false;      // of kData always; of kZero and kUnallocated: space is kept, its content does not count
+  std::uint64_t host = 0;    // bytes; with hasHost
   bool copied = false;       // of kData: may be written in place
   ClusterEntry entry;
   const char* problem = nullptr;

@@ -127,8 +127,10 @@ Task<Result<std::optional<Copier::Piece>>> Copier::next() {
     if (!toTheEnd) length = length / unit * unit;
     if (piece.kind == Piece::Kind::kData) length = std::min(unit, total_ - position_);
   } else if (piece.kind == Piece::Kind::kData) {
-    const bool direct = targetFile_ >= 0 && status_.file != nullptr && status_.file->info().name == "file" &&
-                        (cloneWorks_ || (rules_.hostCopies && rangeWorks_)) && status_.file->informer() != nullptr;
+    // A place that is kept for zeroes may have anything in it.
+    const bool direct = targetFile_ >= 0 && status_.data && status_.file != nullptr &&
+                        status_.file->info().name == "file" && (cloneWorks_ || (rules_.hostCopies && rangeWorks_)) &&
+                        status_.file->informer() != nullptr;
     if (direct) {
       piece.hostFile = status_.file->informer()->descriptor();
       piece.hostOffset = *status_.offset;

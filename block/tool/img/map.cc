@@ -29,13 +29,6 @@ Result<void> printHuman(ImgSession& session, std::uint64_t start, const ChainSta
   return success();
 }
 
-// How deep the chain is, less one: where the depth of what nobody holds points to.
-unsigned deepest(Node& top) {
-  unsigned depth = 0;
-  for (Node* below = backingOf(top); below != nullptr; below = backingOf(*below)) ++depth;
-  return depth;
-}
-
 }  // namespace
 
 Task<Result<int>> imgMap(ImgSession& session, ImgCall call) {
@@ -49,12 +42,10 @@ Task<Result<int>> imgMap(ImgSession& session, ImgCall call) {
   const std::uint64_t begin = from.value_or(0);
   const std::uint64_t end = most && begin < length && *most < length - begin ? begin + *most : length;
   if (form == OutputForm::kHuman) session.print("{:<16}{:<16}{:<16}{}\n", "Offset", "Length", "Mapped to", "File");
-  const unsigned bottom = deepest(image.node());
   bool first = true;
   for (std::uint64_t at = begin; at < end;) {
     RHEA_CO_CHECK(session.cancel().check());
-    RHEA_CO_TRY(ChainStatus status, co_await longestStatus(image.node(), Extent(at, end - at)));
-    if (!status.present) status.depth = bottom;
+    RHEA_CO_TRY(const ChainStatus status, co_await longestStatus(image.node(), Extent(at, end - at)));
     if (form == OutputForm::kJson) {
       printJson(session, at, status, first);
     } else {
