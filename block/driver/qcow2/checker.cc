@@ -100,16 +100,16 @@ Task<Result<void>> Checker::fixTable(const Scan& scan, std::uint64_t offset, boo
   std::uint64_t first = UINT64_MAX;
   std::uint64_t last = 0;
   for (std::uint64_t i = 0; i < geometry.l2Entries(); ++i) {
-    const L2Word entry(table, i, header_);
+    const ScannedEntry entry(table, i, geometry, header_.hasExternalData());
     bool copied = false;
-    if (entry.hasClusters()) {
-      if (!geometry.isAligned(entry.offset())) continue;
-      copied = header_.hasExternalData() || scan.isCopied(entry.offset() >> header_.clusterBits);
-    } else if (entry.kind != L2Word::Kind::kPacked) {
+    if (entry.view.hasHost) {
+      if (!geometry.isAligned(entry.view.host)) continue;
+      copied = header_.hasExternalData() || scan.isCopied(entry.view.host >> header_.clusterBits);
+    } else if (!entry.view.compressed) {
       continue;
     }
-    const std::uint64_t right = copied ? entry.word | kCopied : entry.word & ~kCopied;
-    if (right == entry.word || copied != give) continue;
+    const std::uint64_t right = copied ? entry.raw.word | kCopied : entry.raw.word & ~kCopied;
+    if (right == entry.raw.word || copied != give) continue;
     put<std::uint64_t>(table, static_cast<std::size_t>(i * geometry.l2EntryBytes()), right);
     first = std::min(first, i);
     last = i;

@@ -16,10 +16,17 @@ struct ClusterEntry {
   friend bool operator==(const ClusterEntry&, const ClusterEntry&) = default;
 };
 
+// `at` counts bytes in a table, or a part of one.
+inline ClusterEntry entryAt(std::span<const std::byte> table, std::uint64_t at, const Geometry& geometry) {
+  const auto place = static_cast<std::size_t>(at);
+  return {get<std::uint64_t>(table, place), geometry.extendedL2 ? get<std::uint64_t>(table, place + 8) : 0};
+}
+
 inline constexpr std::uint32_t allSubclusters(const Geometry& geometry) {
   return geometry.extendedL2 ? UINT32_MAX : 1U;
 }
 
+// Of any word at all: `problem` is for who is going to use what the rest says.
 struct ClusterView {
   ClusterView() = default;
   // `external`: offsets are those of the data file, where 0 is a place like others.

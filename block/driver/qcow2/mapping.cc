@@ -117,9 +117,7 @@ Task<Result<void>> Mapping::copyTable(std::uint64_t from, std::uint64_t to) {
 }
 
 ClusterEntry Mapping::entry(const TableCache::Hold& slice, std::uint64_t guest) const {
-  const auto at = static_cast<std::size_t>(entryOffset(slice, guest) - slice.offset());
-  if (!image_.geometry.extendedL2) return {get<std::uint64_t>(slice.bytes(), at), 0};
-  return {get<std::uint64_t>(slice.bytes(), at), get<std::uint64_t>(slice.bytes(), at + 8)};
+  return entryAt(slice.bytes(), entryOffset(slice, guest) - slice.offset(), image_.geometry);
 }
 
 void Mapping::setEntry(const TableCache::Hold& slice, std::uint64_t guest, ClusterEntry entry) {

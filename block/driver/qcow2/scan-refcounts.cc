@@ -112,25 +112,25 @@ Task<Result<void>> Scan::lookAtActive() {
 void Scan::lookAtActiveTable(std::span<const std::byte> table, std::uint64_t offset, std::uint64_t guest) {
   std::uint64_t next = 0;
   for (std::uint64_t i = 0; i < geometry_.l2Entries(); ++i) {
-    const L2Word entry(table, i, header_);
-    if (entry.kind == L2Word::Kind::kPacked) {
+    const ScannedEntry entry(table, i, geometry_, header_.hasExternalData());
+    if (entry.view.compressed) {
       ++report_.allocatedClusters;
       ++report_.compressedClusters;
       ++report_.fragmentedClusters;  // by their nature
     }
-    if (!entry.hasClusters()) continue;
+    if (!entry.view.hasHost) continue;
     ++report_.allocatedClusters;
-    if (next != 0 && entry.offset() != next) ++report_.fragmentedClusters;
-    next = entry.offset() + header_.clusterSize();
+    if (next != 0 && entry.view.host != next) ++report_.fragmentedClusters;
+    next = entry.view.host + header_.clusterSize();
     const std::uint64_t here = guest + (i << header_.clusterBits);
-    if (header_.hasExternalData() && entry.offset() != here) {
+    if (header_.hasExternalData() && entry.view.host != here) {
       corruption(fmt::format("entry {} of the L2 table at {} leads to {} of the data file instead of {}", i, offset,
-                             entry.offset(), here));
+                             entry.view.host, here));
     }
-    const bool copied = header_.hasExternalData() || isCopied(entry.offset() >> header_.clusterBits);
-    if (!geometry_.isAligned(entry.offset()) || copied == ((entry.word & kCopied) != 0)) continue;
-    corruption(fmt::format("OFLAG_COPIED data cluster: l2_entry={:x} refcount={}", entry.word,
-                           header_.hasExternalData() ? 1 : counts_.count(entry.offset() >> header_.clusterBits)));
+    const bool copied = header_.hasExternalData() || isCopied(entry.view.host >> header_.clusterBits);
+    if (!geometry_.isAligned(entry.view.host) || copied == ((entry.raw.word & kCopied) != 0)) continue;
+    corruption(fmt::format("OFLAG_COPIED data cluster: l2_entry={:x} refcount={}", entry.raw.word,
+                           header_.hasExternalData() ? 1 : counts_.count(entry.view.host >> header_.clusterBits)));
   }
 }
 

@@ -11,19 +11,6 @@ namespace {
 constexpr std::size_t kMostFindings = 1000;
 }
 
-L2Word::L2Word(std::span<const std::byte> table, std::uint64_t index, const Header& header) {
-  const std::size_t entryBytes = header.hasExtendedL2() ? 16 : 8;
-  word = get<std::uint64_t>(table, static_cast<std::size_t>(index) * entryBytes);
-  if (header.hasExtendedL2()) bitmap = get<std::uint64_t>(table, static_cast<std::size_t>(index) * entryBytes + 8);
-  if ((word & kCompressed) != 0) {
-    kind = Kind::kPacked;
-  } else if (!header.hasExtendedL2() && (word & kZeroFlag) != 0) {
-    kind = offset() != 0 ? Kind::kZeroAllocated : Kind::kZero;
-  } else if (offset() != 0 || (header.hasExternalData() && (word & kCopied) != 0)) {
-    kind = Kind::kData;
-  }
-}
-
 Scan::Scan(Child& file, Header header, Progress& progress, CancelToken cancel)
     : file_(file),
       header_(std::move(header)),
@@ -233,26 +220,26 @@ Task<Result<void>> Scan::countL2Tables() {
     RHEA_CO_CHECK(step(offset));
     if (!co_await readScratch(offset, size, "the L2 table")) continue;
     for (std::uint64_t i = 0; i < geometry_.l2Entries(); ++i) {
-      const L2Word entry(scratch_, i, header_);
-      if (entry.word == 0 && entry.bitmap == 0) continue;
+      const ScannedEntry entry(scratch_, i, geometry_, header_.hasExternalData());
+      if (entry.raw.word == 0 && entry.raw.bitmap == 0) continue;
       RHEA_CO_CHECK(countL2Entry(entry, offset, i));
     }
   }
   co_return success();
 }
 
-Result<void> Scan::countL2Entry(const L2Word& entry, std::uint64_t table, std::uint64_t index) {
+Result<void> Scan::countL2Entry(const ScannedEntry& entry, std::uint64_t table, std::uint64_t index) {
   const std::function<std::string()> who = [=] { return fmt::format("entry {} of the L2 table at {}", index, table); };
   const std::uint64_t times = counts_.count(table >> header_.clusterBits);
   const bool extended = header_.hasExtendedL2();
-  if (entry.kind == L2Word::Kind::kPacked) {
-    if ((entry.word & kCopied) != 0) corruption(fmt::format("{} is compressed and flagged as copied", who()));
-    if (extended && entry.bitmap != 0) corruption(fmt::format("{} is compressed and has subclusters", who()));
+  if (entry.view.compressed) {
+    if ((entry.raw.word & kCopied) != 0) corruption(fmt::format("{} is compressed and flagged as copied", who()));
+    if (extended && entry.raw.bitmap != 0) corruption(fmt::format("{} is compressed and has subclusters", who()));
     if (header_.hasExternalData()) {
       corruption(fmt::format("{} is compressed, in an image with an external data file", who()));
       return success();
     }
-    const CompressedPlace place = compressedPlace(entry.word, geometry_);
+    const CompressedPlace place = compressedPlace(entry.raw.word, geometry_);
     // Sectors of the file may be missing where the data end before: readers stop when they have a cluster.
     const std::uint64_t begin = alignDown<std::uint64_t>(place.offset, 512);
     const std::uint64_t clusterEnd = alignUp<std::uint64_t>(fileLength_, header_.clusterSize());
@@ -265,30 +252,30 @@ Result<void> Scan::countL2Entry(const L2Word& entry, std::uint64_t table, std::u
     }
     return use(begin, place.end() - begin, times, ClusterUse::kData, who);
   }
-  if ((entry.word & kL2Reserved) != 0 || (extended && (entry.word & kZeroFlag) != 0)) {
-    corruption(fmt::format("{} has reserved bits set: {:#x}", who(), entry.word));
+  if ((entry.raw.word & kL2Reserved) != 0 || (extended && (entry.raw.word & kZeroFlag) != 0)) {
+    corruption(fmt::format("{} has reserved bits set: {:#x}", who(), entry.raw.word));
   }
-  if (extended && ((entry.bitmap >> 32U) & entry.bitmap & UINT32_MAX) != 0) {
+  if (extended && ((entry.raw.bitmap >> 32U) & entry.raw.bitmap & UINT32_MAX) != 0) {
     corruption(fmt::format("{} has subclusters that are data and zero at once", who()));
   }
-  if (header_.version == 2 && (entry.word & kZeroFlag) != 0) {
+  if (header_.version == 2 && (entry.raw.word & kZeroFlag) != 0) {
     corruption(fmt::format("{} is a zero cluster, which version 2 does not know", who()));
   }
-  if (!entry.hasClusters()) {
-    if ((entry.bitmap & UINT32_MAX) != 0) corruption(fmt::format("{} has subclusters without a cluster", who()));
-    if (entry.kind == L2Word::Kind::kNone && (entry.word & kCopied) != 0) {
+  if (!entry.view.hasHost) {
+    if ((entry.raw.bitmap & UINT32_MAX) != 0) corruption(fmt::format("{} has subclusters without a cluster", who()));
+    if ((extended || (entry.raw.word & kZeroFlag) == 0) && (entry.raw.word & kCopied) != 0) {
       corruption(fmt::format("{} leads to the header", who()));
     }
     return success();
   }
   if (header_.hasExternalData()) return success();
-  if (!geometry_.isAligned(entry.offset())) {
-    corruption(fmt::format("{} leads to {}, which is not aligned", who(), entry.offset()));
+  if (!geometry_.isAligned(entry.view.host)) {
+    corruption(fmt::format("{} leads to {}, which is not aligned", who(), entry.view.host));
     incomplete_ = true;
-    cutShort_ = cutShort_ || entry.offset() >= fileLength_;
+    cutShort_ = cutShort_ || entry.view.host >= fileLength_;
     return success();
   }
-  return use(entry.offset(), header_.clusterSize(), times, ClusterUse::kData, who);
+  return use(entry.view.host, header_.clusterSize(), times, ClusterUse::kData, who);
 }
 
 }  // namespace rhea::block::qcow2

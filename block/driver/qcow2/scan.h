@@ -8,20 +8,19 @@
 #include "block/core/child.h"
 #include "block/core/image.h"
 #include "block/driver/qcow2/cluster-counts.h"
+#include "block/driver/qcow2/cluster-entry.h"
 #include "block/driver/qcow2/header.h"
 
 namespace rhea::block::qcow2 {
 
-// What an L2 entry that refers to clusters should look like, where it can be told without reading more.
-struct L2Word {
-  enum class Kind : std::uint8_t { kNone, kZero, kZeroAllocated, kData, kPacked };
-  Kind kind = Kind::kNone;
-  std::uint64_t word = 0;
-  std::uint64_t bitmap = 0;  // of subclusters
-
-  L2Word(std::span<const std::byte> table, std::uint64_t index, const Header& header);
-  std::uint64_t offset() const { return word & kOffsetMask; }
-  bool hasClusters() const { return kind == Kind::kZeroAllocated || kind == Kind::kData; }
+// An entry of an L2 table for who checks it. Reserved bits and problems of the view do not keep it from being followed
+// as far as it can be: the scan tells of each by itself.
+struct ScannedEntry {
+  // `external`: as for ClusterView.
+  ScannedEntry(std::span<const std::byte> table, std::uint64_t index, const Geometry& geometry, bool external)
+      : raw(entryAt(table, index * geometry.l2EntryBytes(), geometry)), view(raw, geometry, external) {}
+  ClusterEntry raw;
+  ClusterView view;
 };
 
 class Scan {
@@ -68,7 +67,7 @@ class Scan {
   Task<Result<void>> countSnapshots();
   Task<Result<void>> countBitmaps();
   Task<Result<void>> countL2Tables();
-  Result<void> countL2Entry(const L2Word& entry, std::uint64_t table, std::uint64_t index);
+  Result<void> countL2Entry(const ScannedEntry& entry, std::uint64_t table, std::uint64_t index);
   Task<Result<void>> countRefcounts();
   Task<Result<void>> compareRefcounts();
   Task<Result<void>> compareBlock(std::uint64_t first, std::uint64_t blockOffset);
