@@ -207,7 +207,7 @@ std::vector<std::byte> imageOf(std::span<const std::uint8_t> input) {
         image.setWord(at, word + with - 128);
         break;
       case 8:  // what another place says
-        image.setWord(at, image.word(with * 64 % image.bytes.size() / 8 * 8));
+        image.setWord(at, image.word(with * 64 % (image.bytes.size() / 8 * 8) / 8 * 8));
         break;
       default:
         image.bytes.resize(std::max<std::size_t>(image.bytes.size() * with / 256, 512));
