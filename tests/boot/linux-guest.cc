@@ -1,54 +1,14 @@
 // Debian's kernel on rhea: to a shell, with one and two vCPUs; its ext4 disk in each cache mode; hot-plug, resize,
 // discard, network.
+#include "tests/boot/linux-guest.h"
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <csignal>
 
-#include "tests/lib/command.h"
-#include "tests/lib/guest-machine.h"
-
 namespace rhea::test {
 namespace {
-
-constexpr double kBoot = 240;  // seconds; an interpreter under a sanitizer takes its time
-
-class LinuxGuestTest : public ::testing::Test {
- protected:
-  static const LinuxGuest& guest() {
-    static const LinuxGuest made;
-    return made;
-  }
-  void SetUp() override {
-    if (guest().folder.empty()) {
-      if (std::getenv("RHEA_NEEDS_GUEST") != nullptr) FAIL() << guest().why;
-      GTEST_SKIP() << guest().why;
-    }
-    image_ = folder_.file("disk.ext4");
-    std::filesystem::copy_file(guest().folder + "/disk.ext4", image_);
-  }
-  std::unique_ptr<GuestMachine> boot(const std::vector<std::string>& more, const std::string& drive = "") {
-    std::vector<std::string> options = {"-m",      "256",
-                                        "-kernel", guest().folder + "/vmlinuz",
-                                        "-initrd", guest().folder + "/initrd",
-                                        "-append", "console=ttyS0 quiet quiet-shell panic=-1",
-                                        "-drive",  "if=none,id=disk0,format=raw,discard=unmap,file=" + image_ + drive,
-                                        "-device", "virtio-blk-pci,drive=disk0,id=vdisk,serial=rhea0"};
-    options.insert(options.end(), more.begin(), more.end());
-    auto machine = std::make_unique<GuestMachine>(std::move(options));
-    machine->await("guest ready: Linux", kBoot);
-    machine->await("\n");
-    return machine;
-  }
-  void turnOff(GuestMachine& machine) {
-    machine.type("umount /mnt; poweroff -f\n");
-    EXPECT_EQ(machine.emulator().wait(60), 0) << machine.transcript();
-  }
-  std::string check() const { return run("PATH=$PATH:/sbin:/usr/sbin e2fsck -fn " + image_).output; }
-
-  TempDir folder_;
-  std::string image_;
-};
 
 TEST_F(LinuxGuestTest, ComesToAShellAndUsesItsDisk) {
   const auto machine = boot({});
