@@ -41,8 +41,10 @@ class LinuxPowerCut : public LinuxGuestTest, public ::testing::WithParamInterfac
   // How many of the files are whole once the journal has been replayed.
   int wholeFiles(const std::string& disk, int files) {
     const CommandResult mended = run("PATH=$PATH:/sbin:/usr/sbin e2fsck -fy " + disk);
-    if (std::string(GetParam().mode) != "unsafe")
-      EXPECT_LE(mended.status, 1) << "a journal that was replayed leaves nothing to mend by hand: " << mended.output;
+    // A journal that was replayed leaves nothing to mend by hand.
+    if (std::string(GetParam().mode) != "unsafe") {
+      EXPECT_LE(mended.status, 1) << mended.output;
+    }
     int whole = 0;
     for (int n = 1; n <= files; ++n) {
       const std::string content = run("PATH=$PATH:/sbin:/usr/sbin debugfs -R 'cat /f" + std::to_string(n) + "' " +
