@@ -117,11 +117,12 @@ Task<Result<void>> Scan::countL1(std::string_view who, std::uint64_t offset, std
   }
   const std::uint64_t crossings = counts_.crossings();
   RHEA_CO_CHECK(use(offset, bytes, 1, ClusterUse::kOwn, name));
-  // It lies on another table: following both would count what is counted already, and without an end for images that
-  // were made so.
+  // It lies on another table. It is followed all the same, so that nothing is mended which somebody reads through it;
+  // not without an end, for images that were made so.
   if (counts_.crossings() != crossings || counts_.isCrossed(offset >> header_.clusterBits)) {
     incomplete_ = true;
-    co_return success();
+    crossedL1Bytes_ += bytes;
+    if (crossedL1Bytes_ > fileLength_) co_return success();
   }
   // Tables are up to 32 MiB; a part at a time.
   constexpr std::uint64_t kPart = 1U << 20U;

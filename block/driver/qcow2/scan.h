@@ -96,7 +96,8 @@ class Scan {
   ClusterCounts counts_;
   std::vector<std::uint64_t> refcountTable_;
   std::vector<std::byte> scratch_;
-  std::uint64_t highestInUse_ = 0;  // behind the last cluster that is used or counted on disk
+  std::uint64_t highestInUse_ = 0;    // behind the last cluster that is used or counted on disk
+  std::uint64_t crossedL1Bytes_ = 0;  // of L1 tables that lie on something else, as far as they were followed
   bool incomplete_ = false;
   bool cutShort_ = false;
   bool mustRebuild_ = false;
