@@ -30,16 +30,7 @@ std::optional<FileEngineKind> engineOf(DriveOptions& options) {
   const qapi::BlockdevOptions* const node = fileBelow(options.node);
   if (node == nullptr) return std::nullopt;
   const auto& file = std::get<qapi::BlockdevOptionsFile>(node->u);
-  if (!file.aio) return std::nullopt;
-  switch (*file.aio) {
-    case qapi::BlockdevAioOptions::native:
-      return FileEngineKind::kNative;
-    case qapi::BlockdevAioOptions::ioUring:
-      return FileEngineKind::kUring;
-    case qapi::BlockdevAioOptions::threads:
-      break;
-  }
-  return FileEngineKind::kThreads;
+  return file.aio ? std::optional(fileEngineOf(*file.aio)) : std::nullopt;
 }
 
 // What the header says is behind it: for those who look, nobody opens it by that.

@@ -1,6 +1,5 @@
 #include "tests/lib/tiny-qcow2.h"
 
-#include <set>
 #include <unordered_set>
 
 namespace rhea::test {
@@ -285,38 +284,6 @@ Readable readableClusters(std::span<const std::byte> image) {
   const auto repeated = std::ranges::unique(reader.out, {}, &ReadableCluster::at);  // tables that lie across others
   reader.out.erase(repeated.begin(), repeated.end());
   return std::move(reader.out);
-}
-
-Readable withoutMetadata(Readable readable, std::span<const std::byte> image) {
-  const Result<Header> header = Header::parse(image, image.size(), Header::Use::kCheck);
-  if (!header.ok()) return readable;
-  const std::uint64_t size = header->clusterSize();
-  using Clusters = std::set<std::uint64_t>;  // their numbers
-  const auto pointedTo = [&](std::uint64_t from, std::uint64_t length) {
-    Clusters to;
-    for (std::uint64_t at = from; at + 8 <= image.size() && at - from < length; at += 8) {
-      to.insert((get<std::uint64_t>(image, static_cast<std::size_t>(at)) & kOffsetMask) / size);
-    }
-    return to;
-  };
-  const Clusters blocks = pointedTo(header->refcountTableOffset, std::uint64_t{header->refcountTableClusters} * size);
-  Clusters metadata = pointedTo(header->l1Offset, std::uint64_t{header->l1Entries} * 8);
-  metadata.insert(blocks.begin(), blocks.end());
-  for (std::uint64_t at = header->l1Offset / size; at * size < header->l1Offset + header->l1Entries * 8; ++at) {
-    metadata.insert(at);
-  }
-  const auto touched = [size](const Clusters& clusters, std::uint64_t at, std::uint64_t length) {
-    const auto next = clusters.lower_bound(at / size);
-    return next != clusters.end() && *next <= (at + length - 1) / size;
-  };
-  std::erase_if(readable,
-                [&](const ReadableCluster& cluster) { return touched(blocks, cluster.at, sizeof cluster.words); });
-  for (ReadableCluster& cluster : readable) {
-    if (cluster.bytes.empty()) continue;
-    const auto at = static_cast<std::uint64_t>(cluster.bytes.data() - image.data());
-    if (touched(metadata, at, cluster.bytes.size())) cluster.bytes = {};
-  }
-  return readable;
 }
 
 bool keepsAll(const Readable& before, const Readable& after) {

@@ -56,9 +56,6 @@ struct ReadableCluster {
 };
 using Readable = std::vector<ReadableCluster>;  // each place once, by place
 Readable readableClusters(std::span<const std::byte> image);
-// The same without what is metadata of the image as well: bytes in tables of the disk or in refcount blocks, whose
-// flags and counts change whenever a cluster is given to anybody, and L2 entries in refcount blocks.
-Readable withoutMetadata(Readable readable, std::span<const std::byte> image);
 // Whether all that could be read before still can, and is the same.
 bool keepsAll(const Readable& before, const Readable& after);
 

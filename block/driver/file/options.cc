@@ -1,5 +1,6 @@
 // From the schema's words to this driver's own: the one place of the folder that reads generated types.
 #include "block/driver/file/host-file.h"
+#include "block/driver/file/temporary-file.h"
 #include "qapi/types-block-options.h"
 
 namespace rhea::block {
@@ -18,7 +19,9 @@ Locking lockingOf(qapi::OnOffAuto value) {
   return Locking::kAuto;
 }
 
-FileEngineKind engineOf(qapi::BlockdevAioOptions value) {
+}  // namespace
+
+FileEngineKind fileEngineOf(qapi::BlockdevAioOptions value) {
   switch (value) {
     case qapi::BlockdevAioOptions::native:
       return FileEngineKind::kNative;
@@ -30,8 +33,6 @@ FileEngineKind engineOf(qapi::BlockdevAioOptions value) {
   return FileEngineKind::kThreads;
 }
 
-}  // namespace
-
 Result<HostFileOptions> hostFileOptions(const DriverOptions& options) {
   if (const auto* nameless = options.find<HostFileOptions>()) return *nameless;
   const auto& given = options.as<qapi::BlockdevOptionsFile>();
@@ -39,7 +40,7 @@ Result<HostFileOptions> hostFileOptions(const DriverOptions& options) {
   HostFileOptions own;
   own.filename = given.filename;
   if (given.locking) own.locking = lockingOf(*given.locking);
-  if (given.aio) own.aio = engineOf(*given.aio);
+  if (given.aio) own.aio = fileEngineOf(*given.aio);
   own.dropCache = given.dropCache.value_or(true);
   return own;
 }

@@ -5,6 +5,10 @@
 #include "emu/io/fd.h"
 #include "emu/io/file-engine.h"
 
+namespace rhea::qapi {
+enum class BlockdevAioOptions : std::uint16_t;
+}
+
 namespace rhea::block {
 
 struct TemporaryFile {
@@ -19,5 +23,8 @@ Result<TemporaryFile> makeTemporaryFile(const std::string& folder);
 // For the driver `file`, in the place of its own options. The driver opens a description of its own, so that the one of
 // `file` is needed until then only.
 DriverOptions optionsOf(const TemporaryFile& file, std::optional<FileEngineKind> aio);
+
+// What aio= says; defined in options.cc.
+FileEngineKind fileEngineOf(qapi::BlockdevAioOptions value);
 
 }  // namespace rhea::block

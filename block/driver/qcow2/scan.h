@@ -65,6 +65,7 @@ class Scan {
   Task<Result<void>> countTables();
   Task<Result<void>> countL1(std::string_view who, std::uint64_t offset, std::uint32_t entries);
   Task<Result<void>> countSnapshots();
+  Task<Result<void>> countUnusableL1(std::uint64_t offset, std::uint32_t entries);
   Task<Result<void>> countBitmaps();
   Task<Result<void>> countL2Tables();
   Result<void> countL2Entry(const ScannedEntry& entry, std::uint64_t table, std::uint64_t index);
@@ -96,8 +97,8 @@ class Scan {
   ClusterCounts counts_;
   std::vector<std::uint64_t> refcountTable_;
   std::vector<std::byte> scratch_;
-  std::uint64_t highestInUse_ = 0;    // behind the last cluster that is used or counted on disk
-  std::uint64_t crossedL1Bytes_ = 0;  // of L1 tables that lie on something else, as far as they were followed
+  std::uint64_t highestInUse_ = 0;     // behind the last cluster that is used or counted on disk
+  std::uint64_t doubtfulL1Bytes_ = 0;  // of L1 tables that nobody can rely on, as far as they were followed
   bool incomplete_ = false;
   bool cutShort_ = false;
   bool mustRebuild_ = false;

@@ -121,6 +121,25 @@ Result<void> checkSnapshot(const SnapshotEntry& entry, const Header& header, std
   return success();
 }
 
+Task<Result<std::vector<SnapshotL1>>> findSnapshotL1s(Child& file, Header header) {
+  constexpr std::uint64_t kMost = 1U << 20U;
+  const std::uint64_t length = file.length();
+  const std::uint64_t there = length > header.snapshotsOffset ? length - header.snapshotsOffset : 0;
+  std::vector<std::byte> table(static_cast<std::size_t>(std::min(there, kMost)));
+  RHEA_CO_CHECK(co_await file.read(Extent(header.snapshotsOffset, table.size()), IoVector(std::span(table))));
+  std::vector<SnapshotL1> found;
+  const std::span<const std::byte> bytes(table);
+  std::uint64_t at = 0;
+  while (found.size() < header.snapshotCount && at + kSnapshotEntryBytes <= bytes.size()) {
+    const auto entry = bytes.subspan(static_cast<std::size_t>(at));
+    found.push_back({get<std::uint64_t>(entry, 0), get<std::uint32_t>(entry, 8)});
+    at += alignUp<std::uint64_t>(std::uint64_t{kSnapshotEntryBytes} + get<std::uint32_t>(entry, 36) +
+                                     get<std::uint16_t>(entry, 12) + get<std::uint16_t>(entry, 14),
+                                 8);
+  }
+  co_return found;
+}
+
 Task<Result<SnapshotTable>> readSnapshotTable(Child& file, Header header) {
   if (header.snapshotCount == 0) co_return SnapshotTable();
   const std::uint64_t length = file.length();

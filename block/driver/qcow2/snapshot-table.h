@@ -35,6 +35,13 @@ std::vector<std::byte> serialiseSnapshotTable(std::span<const SnapshotEntry> ent
 // Whether a snapshot's L1 table lies in the file, is aligned and not larger than can be.
 Result<void> checkSnapshot(const SnapshotEntry& entry, const Header& header, std::uint64_t fileLength);
 
+// Of a table that cannot be parsed: L1 tables as its entries name them, as far as those can be followed.
+struct SnapshotL1 {
+  std::uint64_t offset = 0;
+  std::uint32_t entries = 0;
+};
+Task<Result<std::vector<SnapshotL1>>> findSnapshotL1s(Child& file, Header header);
+
 // From the file. Errors: those of reading, and of parseSnapshotTable().
 Task<Result<SnapshotTable>> readSnapshotTable(Child& file, Header header);
 
