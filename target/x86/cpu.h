@@ -313,6 +313,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   void loadRealSegment(SegmentIndex segment, std::uint16_t selector);
   void setCode(const Segment& segment, unsigned cpl);
   void updateMode();
+  // Behind a change of a segment register by itself.
+  void updateFlat();
   bool farJump(const Insn& i, std::uint16_t selector, std::uint64_t offset);
   bool farCall(const Insn& i, std::uint16_t selector, std::uint64_t offset);
   bool farReturn(const Insn& i, std::uint32_t extra);

@@ -18,7 +18,17 @@ enum ModeBit : std::uint32_t {
   kModeCpl0 = 256,
   kModeUser = 512,    // CPL 3: what it may execute, the supervisor's levels may not, and the reverse
   kModeLimit = 1024,  // a code segment that ends below 4 GiB: its blocks are not linked
+  // For translated code, in 32-bit code alone. CS, SS, DS and ES begin at 0, end at 4 GiB and allow everything but
+  // writes by way of CS; SS is a 32-bit one. FS, GS: any base, to be read and written up to 4 GiB.
+  kModeFlat = 2048,
+  kModeFs = 4096,
+  kModeGs = 8192,
 };
+
+// Whether T1 may translate code of this mode: addresses are the linear ones.
+constexpr bool isFlatCode(std::uint32_t mode) {
+  return (mode & kModeSize) == 2 || (mode & (kModeSize | kModeFlat)) == (1 | kModeFlat);
+}
 
 enum class DecodeResult : std::uint8_t {
   kGood,

@@ -60,11 +60,28 @@ void Cpu::updateMode() {
   if (st.cpl == 3) mode |= kModeUser;
   if (st.codeBytes != 8 && cs.limit != 0xffffffff) mode |= kModeLimit;
   mode_ = mode;
+  updateFlat();
   breakpoints_ = false;
   for (unsigned n = 0; n < 4; ++n) {
     if ((st.dr[7] >> (n * 2) & 3) != 0 && (st.dr[7] >> (16 + n * 4) & 3) == 0) breakpoints_ = true;
   }
   selectTlb();
+}
+
+void Cpu::updateFlat() {
+  mode_ &= ~static_cast<std::uint32_t>(kModeFlat | kModeFs | kModeGs);
+  if ((mode_ & (kModeSize | kModeNoTables)) != 1) return;
+  // Data that can be read and written, none that grows down.
+  const auto isWhole = [this](SegmentIndex index) {
+    const Segment& s = st.segments[index];
+    return s.limit == 0xffffffff && (s.attributes & 0x9e) == 0x92;
+  };
+  const auto isFlat = [&](SegmentIndex index) { return st.segments[index].base == 0 && isWhole(index); };
+  const Segment& cs = st.segments[kCs];
+  const bool code = cs.base == 0 && cs.limit == 0xffffffff && cs.code() && (cs.type() & 2) != 0;
+  if (code && isFlat(kSs) && st.segments[kSs].big() && isFlat(kDs) && isFlat(kEs)) mode_ |= kModeFlat;
+  if (isWhole(kFs)) mode_ |= kModeFs;
+  if (isWhole(kGs)) mode_ |= kModeGs;
 }
 
 bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
@@ -114,11 +131,11 @@ Block* Cpu::lookUp() {
   const bool fits =
       block != nullptr && (st.mode64() || st.gpr[kRipRegister] + block->bytes - 1 <= st.segments[kCs].limit);
   if (!fits) {
-    if (block != nullptr || !st.mode64()) return decodeOne(linear);
+    if (block != nullptr || !isFlatCode(mode_)) return decodeOne(linear);
     std::uint64_t second;
     const std::uint64_t next = (linear | 0xfff) + 1;
-    if (next - linear > kLongestInsn - 1 || !canonical(next) || placeOf(where).host == nullptr)
-      return decodeOne(linear);
+    const bool isThere = st.mode64() ? canonical(next) : next <= 0xffffffff;
+    if (next - linear > kLongestInsn - 1 || !isThere || placeOf(where).host == nullptr) return decodeOne(linear);
     if (!executable(next, second)) return nullptr;
     block = blocks_->crossing(where, second, mode_);
     if (block == nullptr) return decodeOne(linear);

@@ -75,6 +75,7 @@ bool Cpu::loadSegment(SegmentIndex segment, std::uint16_t selector) {
     if (segment == kSs) s.attributes = static_cast<std::uint16_t>(0x4010 | (st.cpl << 5));
     // FS and GS keep their bases on some processors; the others of today clear them.
     static_cast<void>(base);
+    updateFlat();
     return true;
   }
   Descriptor d;
@@ -91,6 +92,7 @@ bool Cpu::loadSegment(SegmentIndex segment, std::uint16_t selector) {
   }
   if (!markAccessed(d)) return false;
   st.segments[segment] = d.segment(selector);
+  updateFlat();
   return true;
 }
 

@@ -138,6 +138,7 @@ bool Cpu::switchTask(std::uint16_t selector, SwitchBy how, std::uint64_t returnR
     if (!stack.present()) return fail(kStackFault, ss & 0xfffcU);
     if (!markAccessed(stack)) return false;
     st.segments[kSs] = stack.segment(ss);
+    updateFlat();
     for (const unsigned n : {0U, 3U, 4U, 5U}) {
       if (loadSegment(kOrder[n], selectors[n])) continue;
       if (fault_.vector == kGeneralProtection) fault_.vector = kInvalidTss;

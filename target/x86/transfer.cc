@@ -286,8 +286,8 @@ bool Cpu::farReturn(const Insn& i, std::uint32_t extra) {
   if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack) || !markAccessed(code)) return undo();
   st.segments[kSs] = stack;
   st.gpr[kRipRegister] = target;
-  setCode(segment, rpl);
   dropSegments(st, rpl);
+  setCode(segment, rpl);
   const std::uint64_t mask = stackMask();
   if (mask == 0xffff)
     st.gpr[kRsp] = (size == 2 ? rsp & ~mask : sp & ~mask) | ((sp + extra) & mask);
@@ -387,8 +387,8 @@ bool Cpu::interruptReturn(const Insn& i) {
   st.gpr[kRipRegister] = target;
   setRflags(flags, mask);
   nmiBlocked_ = false;
-  setCode(segment, rpl);
   if (outward) dropSegments(st, rpl);
+  setCode(segment, rpl);
   const std::uint64_t stackBits = stackMask();
   if (stackBits == 0xffff && size == 2)
     st.gpr[kRsp] = (rsp & ~stackBits) | (sp & stackBits);

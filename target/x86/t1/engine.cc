@@ -65,7 +65,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
   for (Native* known = block.native; known != nullptr; known = known->next) {
     if (known->rip == rip) return known;
   }
-  if (!block.cached || (block.mode & kModeSize) != 2) return nullptr;
+  if (!block.cached || !isFlatCode(block.mode)) return nullptr;
   if (block.runs < warm_) {
     ++block.runs;
     return nullptr;
@@ -90,7 +90,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
 
 Fallback Engine::whyNot(const Block& block, const Native* native) const {
   if (native != nullptr) return Fallback::kMasks;
-  if ((block.mode & kModeSize) != 2) return Fallback::kMode;
+  if (!isFlatCode(block.mode)) return (block.mode & kModeSize) == 1 ? Fallback::kSegments : Fallback::kMode;
   return block.cached ? Fallback::kCold : Fallback::kAlone;
 }
 
@@ -242,7 +242,7 @@ Engine::Resume Engine::goOn() {
       cpu.waitsForStartup_ || cpu.halted() || (cpu.st.system & kTf) != 0 ||
       (cpu.interruptWaits_ && (cpu.st.system & kIf) != 0))
     return {};
-  if (!cpu.st.mode64()) return {};
+  if (!isFlatCode(cpu.mode_)) return {};
   cpu.st.system &= ~kRf;
   selectSpace();
   const std::uint64_t rip = cpu.st.gpr[kRipRegister];

@@ -37,9 +37,10 @@ struct Site {
 
 // Why an instruction in translated code is T0's; counted as it is translated.
 enum class Reason : std::uint8_t { kControl, kSystem, kOther, kCount };
-// Why T0 ran a block; counted as it runs. kCold: not often enough yet. kMode: not 64-bit code. kMasks: the guest wants
-// exceptions of the x87 unit or of SIMD. kAlone: decoded for one time, as device memory is.
-enum class Fallback : std::uint8_t { kCold, kMode, kMasks, kAlone, kCount };
+// Why T0 ran a block; counted as it runs. kCold: not often enough yet. kMode: 16-bit code. kSegments: 32-bit code whose
+// segments are not flat. kMasks: the guest wants exceptions of the x87 unit or of SIMD. kAlone: decoded for one time,
+// as device memory is.
+enum class Fallback : std::uint8_t { kCold, kMode, kSegments, kMasks, kAlone, kCount };
 
 struct Statistics {
   std::uint64_t cacheUsed = 0, cacheSize = 0;  // bytes; in report()

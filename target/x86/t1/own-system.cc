@@ -20,11 +20,11 @@ bool Translator::endsInSti(const Block& block) {
 bool Translator::system(const Insn& insn) {
   const Pattern& p = rows()[insn.row].pattern;
   const bool kernel = (block_.mode & kModeCpl0) != 0;
-  if (p.map == 0 && p.opcode == 0x9c && insn.operandBytes() == 8) {
+  if (p.map == 0 && p.opcode == 0x9c && isNatural(insn)) {
     pushFlags();
     return true;
   }
-  if (p.map == 0 && p.opcode == 0x9d && insn.operandBytes() == 8) {
+  if (p.map == 0 && p.opcode == 0x9d && isNatural(insn)) {
     popFlags();
     return true;
   }
@@ -113,8 +113,7 @@ void Translator::enableInterrupts(const Insn& insn) {
 
 void Translator::pushFlags() {
   saveFlags();
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
-  probe({8, true});
+  probePush();
   e_.op(kOpMovzxWord, kTemp1, at(offsetof(State, arith)), false);
   e_.op(kOpMovLoad, kTemp2, kTemp1, false);
   e_.shift(5, kTemp1, 8, false);
@@ -124,8 +123,8 @@ void Translator::pushFlags() {
   e_.op(0x0b, kTemp1, kTemp2, false);  // or
   e_.op(0x0b, kTemp1, at(kSystemFlags));
   e_.arith(4, kTemp1, static_cast<std::int32_t>(~(kRf | kVm)));
-  e_.store(Mem::at(kTemp0), kTemp1);
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+  storeWord(Mem::at(kTemp0), kTemp1);
+  claimWord();
 }
 
 // Where nothing changes but arithmetic flags, the direction and, for a kernel, the interrupt flag. One that waits for
@@ -135,9 +134,9 @@ void Translator::popFlags() {
   constexpr std::uint64_t kKeep = kTf | kIopl | kNt | kRf | kVm | kAc | kVif | kVip;
   const std::uint64_t change = kDf | kId | (kernel ? kIf : 0);
   saveFlags();
-  e_.move(kTemp0, kHostRsp);
-  probe({8, false});
-  e_.load(kTemp1, Mem::at(kTemp0));
+  moveWord(kTemp0, kHostRsp);
+  probe({word_, false});
+  loadWord(kTemp1, Mem::at(kTemp0));
   e_.load(kTemp2, at(kSystemFlags));
   e_.move(kTemp0, kTemp2);
   e_.op(kOpXor, kTemp0, kTemp1);
@@ -159,7 +158,7 @@ void Translator::popFlags() {
   e_.op(0x0b, kTemp2, kTemp1, false);
   e_.bytes({0x66, 0x65, 0x44, 0x89});
   e_.modrm(kTemp2, at(offsetof(State, arith)));
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, 8));
+  moveStack(static_cast<std::int32_t>(word_));
   flags_ = Flags::kState;
 }
 

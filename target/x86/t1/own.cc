@@ -7,44 +7,51 @@ namespace rhea::x86::t1 {
 bool Translator::own(const Insn& insn) {
   const Row& row = rows()[insn.row];
   const Pattern& p = row.pattern;
+  if (!wide_ && insn.memory() && !isReachable(insn, factsOf(insn))) return false;
   if (p.map == 1 && (p.opcode & 0xf0) == 0x80 && canonicalTarget(insn)) {
     jumpConditional(insn, p.opcode & 0xf);
     return true;
   }
   if (system(insn)) return true;
   if (p.map != 0) return false;
-  const bool wide = insn.operandBytes() == 8;
+  const bool natural = isNatural(insn);
   switch (p.opcode) {
+    case 0xa0:
+    case 0xa1:
+    case 0xa2:
+    case 0xa3:
+      moveOffset(insn);
+      return true;
     case 0xd9:
       if (p.mod != 1 || p.reg != 5 || !native_->x87) return false;
       loadControlWord(insn);
       return true;
     case 0x50:
-      if (wide) push(insn.rm / 8);
-      return wide;
+      if (natural) push(insn.rm / 8);
+      return natural;
     case 0x58:
-      if (wide) pop(insn.rm / 8);
-      return wide;
+      if (natural) pop(insn.rm / 8);
+      return natural;
     case 0x68:
     case 0x6a:
-      if (wide) pushConstant(insn.imm);
-      return wide;
+      if (natural) pushConstant(insn.imm);
+      return natural;
     case 0x8d:
       if (insn.operandBytes() == 2) return false;
       leaCopy(insn);
       return true;
     case 0xc9:
-      if (wide) leave();
-      return wide;
+      if (natural) leave();
+      return natural;
     case 0xc2:
-      returnNear(static_cast<std::uint32_t>(insn.imm));
-      return true;
+      if (natural) returnNear(static_cast<std::uint32_t>(insn.imm));
+      return natural;
     case 0xc3:
-      returnNear(0);
-      return true;
+      if (natural) returnNear(0);
+      return natural;
     case 0xe2:
     case 0xe3:
-      if (insn.addressBytes() != 8 || !canonicalTarget(insn)) return false;
+      if (insn.addressBytes() != word_ || !canonicalTarget(insn)) return false;
       jumpCounter(insn, p.opcode);
       return true;
     case 0xe8:
@@ -55,10 +62,10 @@ bool Translator::own(const Insn& insn) {
     case 0xeb:
       if (!canonicalTarget(insn)) return false;
       saveFlags();
-      jumpDirect(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+      jumpDirect(targetOf(insn));
       return true;
     case 0xff:
-      if (p.reg == 6 && wide && insn.memory()) {
+      if (p.reg == 6 && natural && insn.memory()) {
         pushMemory(insn);
         return true;
       }
@@ -75,6 +82,20 @@ bool Translator::own(const Insn& insn) {
       jumpConditional(insn, p.opcode & 0xf);
       return true;
   }
+}
+
+// Between the accumulator and memory at an address that is part of the instruction.
+void Translator::moveOffset(const Insn& insn) {
+  const bool store = (rows()[insn.row].pattern.opcode & 2) != 0;
+  const unsigned bytes = insn.operandBytes();
+  saveFlags();
+  const auto offset = static_cast<std::uint64_t>(insn.imm);
+  e_.constant(kTemp0, insn.addressBytes() == 4 ? offset & 0xffffffff : offset);
+  if (insn.segment() >= kFs) addSegment(insn, kTemp0);
+  probe({bytes, store});
+  if (bytes == 2) e_.byte(0x66);
+  const unsigned opcode = store ? kOpMovStore : kOpMovLoad;
+  e_.op(bytes == 1 ? opcode - 1 : opcode, kHostRax, Mem::at(kTemp0), bytes == 8);
 }
 
 void Translator::leaCopy(const Insn& insn) {
@@ -98,53 +119,55 @@ void Translator::leaCopy(const Insn& insn) {
   if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
 }
 
+void Translator::probePush() {
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -static_cast<std::int32_t>(word_)), wide_);
+  probe({word_, true});
+}
+
 void Translator::push(std::uint8_t guest) {
   saveFlags();
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
-  probe({8, true});
-  e_.store(Mem::at(kTemp0), guestIn(guest, kTemp1));
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+  probePush();
+  storeWord(Mem::at(kTemp0), guestIn(guest, kTemp1));
+  claimWord();
 }
 
 void Translator::pushMemory(const Insn& insn) {
   saveFlags();
   loadAddress(insn);
-  probe({8, false});
-  e_.load(kTemp1, Mem::at(kTemp0));
+  probe({word_, false});
+  loadWord(kTemp1, Mem::at(kTemp0));
   const Mem kept = Mem::state(area(&cpu_.area.target));
   e_.store(kept, kTemp1);
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
-  probe({8, true});
+  probePush();
   e_.load(kTemp1, kept);
-  e_.store(Mem::at(kTemp0), kTemp1);
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+  storeWord(Mem::at(kTemp0), kTemp1);
+  claimWord();
 }
 
 void Translator::pushConstant(std::int64_t value) {
   saveFlags();
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
-  probe({8, true});
-  e_.op(0xc7, 0, Mem::at(kTemp0));
+  probePush();
+  e_.op(0xc7, 0, Mem::at(kTemp0), wide_);
   e_.dword(static_cast<std::uint32_t>(value));
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+  claimWord();
 }
 
 void Translator::pop(std::uint8_t guest) {
   saveFlags();
-  e_.move(kTemp0, kHostRsp);
-  probe({8, false});
+  moveWord(kTemp0, kHostRsp);
+  probe({word_, false});
   const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
-  e_.load(to, Mem::at(kTemp0));
+  loadWord(to, Mem::at(kTemp0));
   if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
-  if (guest != kRsp) e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, 8));
+  if (guest != kRsp) moveStack(static_cast<std::int32_t>(word_));
 }
 
 void Translator::leave() {
   saveFlags();
-  e_.move(kTemp0, kHostRbp);
-  probe({8, false});
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRbp, 8));
-  e_.load(kHostRbp, Mem::at(kTemp0));
+  moveWord(kTemp0, kHostRbp);
+  probe({word_, false});
+  e_.op(kOpLea, kHostRsp, Mem::at(kHostRbp, static_cast<std::int32_t>(word_)), wide_);
+  loadWord(kHostRbp, Mem::at(kTemp0));
 }
 
 // A quotient that may not fit is T0's, which raises the exception.
@@ -208,7 +231,7 @@ void Translator::jumpConditional(const Insn& insn, unsigned condition) {
 }
 
 void Translator::jumpEither(const Insn& insn, unsigned condition) {
-  const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
+  const std::uint64_t target = targetOf(insn);
   const std::uint32_t taken = e_.jumpIf(condition);
   if (isLinked(target)) linkTo(taken, target);
   jumpDirect(nextRip(insn));
@@ -220,27 +243,25 @@ void Translator::jumpEither(const Insn& insn, unsigned condition) {
 // loop and jrcxz, whose counter is RCX: the host's own, over a short distance.
 void Translator::jumpCounter(const Insn& insn, unsigned opcode) {
   saveFlags();
-  if (opcode == 0xe2) e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1));
-  e_.op(kOpTest, kHostRcx, kHostRcx);
+  if (opcode == 0xe2) e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1), wide_);
+  e_.op(kOpTest, kHostRcx, kHostRcx, wide_);
   flags_ = Flags::kState;
   jumpEither(insn, opcode == 0xe2 ? 5 : 4);
 }
 
 void Translator::call(const Insn& insn) {
-  const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
   saveFlags();
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
-  probe({8, true});
+  probePush();
   const std::uint64_t back = nextRip(insn);
-  if (static_cast<std::int64_t>(back) == static_cast<std::int32_t>(back)) {
-    e_.op(0xc7, 0, Mem::at(kTemp0));
+  if (!wide_ || static_cast<std::int64_t>(back) == static_cast<std::int32_t>(back)) {
+    e_.op(0xc7, 0, Mem::at(kTemp0), wide_);
     e_.dword(static_cast<std::uint32_t>(back));
   } else {
     e_.constant(kTemp1, back);
     e_.store(Mem::at(kTemp0), kTemp1);
   }
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
-  jumpDirect(target);
+  claimWord();
+  jumpDirect(targetOf(insn));
 }
 
 void Translator::lookUpTarget() {
@@ -261,39 +282,38 @@ void Translator::jumpToSlot() {
 // A target that is not in the table is looked up after T0 has executed the instruction, so nothing may have changed
 // before the comparison.
 void Translator::jumpIndirect(const Insn& insn, bool call) {
-  if (insn.operandBytes() != 8) return stepped(Reason::kControl);
+  if (!isNatural(insn)) return stepped(Reason::kControl);
   saveFlags();
   const Mem kept = Mem::state(area(&cpu_.area.target));
   if (insn.memory()) {
     loadAddress(insn);
-    probe({8, false});
-    e_.load(kTemp1, Mem::at(kTemp0));
+    probe({word_, false});
+    loadWord(kTemp1, Mem::at(kTemp0));
   } else {
     const std::uint8_t from = guestIn(insn.rm / 8, kTemp1);
-    e_.move(kTemp1, from);
+    moveWord(kTemp1, from);
   }
   if (call) {
     e_.store(kept, kTemp1);
-    e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -8));
-    probe({8, true});
+    probePush();
     e_.load(kTemp1, kept);
   }
   lookUpTarget();
   if (call) {
     e_.constant(kTemp1, nextRip(insn));
-    e_.store(Mem::at(kTemp0), kTemp1);
-    e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -8));
+    storeWord(Mem::at(kTemp0), kTemp1);
+    claimWord();
   }
   jumpToSlot();
 }
 
 void Translator::returnNear(std::uint32_t drop) {
   saveFlags();
-  e_.move(kTemp0, kHostRsp);
-  probe({8, false});
-  e_.load(kTemp1, Mem::at(kTemp0));
+  moveWord(kTemp0, kHostRsp);
+  probe({word_, false});
+  loadWord(kTemp1, Mem::at(kTemp0));
   lookUpTarget();
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, static_cast<std::int32_t>(8 + drop)));
+  moveStack(static_cast<std::int32_t>(word_ + drop));
   jumpToSlot();
 }
 

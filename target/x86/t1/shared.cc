@@ -14,9 +14,7 @@ bool isOneByte(const Insn& insn, unsigned opcode, unsigned mask) {
   const Pattern& p = rows()[insn.row].pattern;
   return insn.length != 0 && p.map == 0 && (p.opcode & mask) == opcode;
 }
-bool isStack(const Insn& insn, unsigned opcode) {
-  return isOneByte(insn, opcode, 0xf8) && insn.operandBytes() == 8 && insn.rm / 8U != kRsp;
-}
+bool isStack(const Insn& insn, unsigned opcode) { return isOneByte(insn, opcode, 0xf8) && insn.rm / 8U != kRsp; }
 
 }  // namespace
 
@@ -29,17 +27,19 @@ unsigned Translator::shared() {
 
 unsigned Translator::pushes() {
   unsigned count = 0;
-  while (index_ + count < block_.count && isStack(block_.insns[index_ + count], 0x50)) ++count;
+  while (index_ + count < block_.count && isStack(block_.insns[index_ + count], 0x50) &&
+         isNatural(block_.insns[index_ + count]))
+    ++count;
   if (count < 2) return 0;
-  const auto bytes = static_cast<std::int32_t>(count * 8);
+  const auto bytes = static_cast<std::int32_t>(count * word_);
   saveFlags();
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -bytes));
-  probe({count * 8, true}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -bytes), wide_);
+  probe({count * word_, true}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
   for (unsigned n = 0; n < count; ++n) {
     const auto guest = static_cast<std::uint8_t>(block_.insns[index_ + n].rm / 8);
-    e_.store(Mem::at(kTemp0, bytes - 8 - static_cast<std::int32_t>(n * 8)), guestIn(guest, kTemp1));
+    storeWord(Mem::at(kTemp0, bytes - static_cast<std::int32_t>((n + 1) * word_)), guestIn(guest, kTemp1));
   }
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, -bytes));
+  moveStack(-bytes);
   shared_.push_back({index_, count, e_.here(), flags_});
   return count;
 }
@@ -47,33 +47,36 @@ unsigned Translator::pushes() {
 // With the return behind them.
 unsigned Translator::pops() {
   unsigned count = 0;
-  while (index_ + count < block_.count && isStack(block_.insns[index_ + count], 0x58)) ++count;
+  while (index_ + count < block_.count && isStack(block_.insns[index_ + count], 0x58) &&
+         isNatural(block_.insns[index_ + count]))
+    ++count;
   const Insn* const behind = index_ + count < block_.count ? &block_.insns[index_ + count] : nullptr;
-  const bool returns = count != 0 && behind != nullptr && isOneByte(*behind, 0xc2, 0xfe);
+  const bool returns = count != 0 && behind != nullptr && isOneByte(*behind, 0xc2, 0xfe) && isNatural(*behind);
   if (count + (returns ? 1 : 0) < 2) return 0;
-  const auto bytes = static_cast<std::int32_t>(count * 8);
+  const auto bytes = static_cast<std::int32_t>(count * word_);
   const unsigned first = index_;
   saveFlags();
-  e_.move(kTemp0, kHostRsp);
-  probe({count * 8 + (returns ? 8 : 0), false}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  moveWord(kTemp0, kHostRsp);
+  probe({count * word_ + (returns ? word_ : 0), false},
+        {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
   shared_.push_back({first, count + (returns ? 1 : 0), 0, Flags::kState});
   for (unsigned n = 0; n < count; ++n) {
     const auto guest = static_cast<std::uint8_t>(block_.insns[first + n].rm / 8);
     const std::uint8_t to = isDisplaced(guest) ? kTemp1 : guest;
-    e_.load(to, Mem::at(kTemp0, static_cast<std::int32_t>(n * 8)));
+    loadWord(to, Mem::at(kTemp0, static_cast<std::int32_t>(n * word_)));
     if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
   }
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, bytes));
+  moveStack(bytes);
   if (!returns) {
     shared_.back().back = e_.here();
     return count;
   }
   // Its target may be unknown: then T0 executes the return, behind the pops.
   index_ = first + count;
-  e_.load(kTemp1, Mem::at(kTemp0, bytes));
+  loadWord(kTemp1, Mem::at(kTemp0, bytes));
   lookUpTarget();
   const auto drop = isOneByte(*behind, 0xc2, 0xff) ? static_cast<std::int32_t>(behind->imm) : 0;
-  e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, 8 + drop));
+  moveStack(static_cast<std::int32_t>(word_) + drop);
   jumpToSlot();
   resumeHere();
   index_ = first;
@@ -107,7 +110,7 @@ Translator::Range Translator::neighbourhood() const {
     const Facts& facts = facts_[n];
     if (!staysInRegisters(n)) break;
     if (facts.memory != Facts::kNone) {
-      if (insn.base != base || insn.index < 16 || insn.addressBytes() != 8 || insn.segment() >= kFs ||
+      if (insn.base != base || insn.index < 16 || insn.addressBytes() != word_ || insn.segment() >= kFs ||
           facts.align != 0 || facts.memoryBytes == 0)
         break;
       if (insn.disp > INT32_MAX - kWidest) break;
@@ -135,9 +138,9 @@ unsigned Translator::neighbours() {
   saveFlags();
   const std::uint8_t base = guestIn(insn.base, kTemp0);
   if (range.low == 0)
-    e_.move(kTemp0, base);
+    moveWord(kTemp0, base);
   else
-    e_.op(kOpLea, kTemp0, Mem::at(base, range.low));
+    e_.op(kOpLea, kTemp0, Mem::at(base, range.low), wide_);
   probe({static_cast<unsigned>(range.high - range.low), range.write},
         {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
   shared_.push_back({first, range.count, 0, Flags::kState});

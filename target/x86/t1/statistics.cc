@@ -35,11 +35,11 @@ std::string Statistics::describe() const {
       "links patched       {}\n"
       "fast path missed    {}\n"
       "left to T0          control {}, system {}, other {}\n"
-      "blocks run by T0    cold {}, mode {}, exceptions unmasked {}, alone {}\n"
+      "blocks run by T0    cold {}, mode {}, segments {}, exceptions unmasked {}, alone {}\n"
       "instructions alone  {}\n",
       cacheUsed >> 10, cacheSize >> 10, blocks, guestBytes, hostBytes, instructions, flushes, full, entries, links,
       misses, left(Reason::kControl), left(Reason::kSystem), left(Reason::kOther), fell(Fallback::kCold),
-      fell(Fallback::kMode), fell(Fallback::kMasks), fell(Fallback::kAlone), singles);
+      fell(Fallback::kMode), fell(Fallback::kSegments), fell(Fallback::kMasks), fell(Fallback::kAlone), singles);
   std::vector<std::pair<std::uint64_t, std::size_t>> most;
   for (std::size_t n = 0; n < byRow.size(); ++n) {
     if (byRow[n] != 0) most.emplace_back(byRow[n], n);

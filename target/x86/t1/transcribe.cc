@@ -19,6 +19,12 @@ bool doesNothing(const Row& row) {
   return p.map == 0 && p.opcode == 0xdb && p.reg == 4 && (p.rm == 0 || p.rm == 1 || p.rm == 4);
 }
 
+// inc and dec of one byte, which are prefixes in 64-bit code.
+bool isShortCount(const Row& row) {
+  const Pattern& p = row.pattern;
+  return p.map == 0 && (p.opcode == 0x40 || p.opcode == 0x48) && p.mode < 0;
+}
+
 class Transcriber {
  public:
   Transcriber(const Insn& insn, const Place& place, std::span<std::uint8_t> to)
@@ -48,6 +54,13 @@ class Transcriber {
     hasModrm_ = p.hasModrm;
     reg_.number = static_cast<std::uint8_t>(p.reg >= 0 ? p.reg : i_.reg & 7);
     rm_.number = i_.rm & 7;
+    inOpcode_ = p.opcodeCount == 8;
+    if (isShortCount(row_)) {
+      opcode_ = 0xff;
+      hasModrm_ = true;
+      inOpcode_ = false;
+      reg_.number = p.opcode >= 0x48 ? 1 : 0;
+    }
   }
 
   Field gpr(std::uint8_t at, const Operand& o) const {
@@ -83,7 +96,7 @@ class Transcriber {
     }
   }
 
-  bool usesRm() const { return (hasModrm_ && !i_.memory()) || row_.pattern.opcodeCount == 8; }
+  bool usesRm() const { return (hasModrm_ && !i_.memory()) || inOpcode_; }
   // REX or VEX bits: W 8, R 4, X 2, B 1.
   unsigned extension() const {
     unsigned bits = i_.w() ? 8 : 0;
@@ -133,7 +146,7 @@ class Transcriber {
       if (map_ == 2) byte(0x38);
       if (map_ == 3) byte(0x3a);
     }
-    byte(opcode_ + (row_.pattern.opcodeCount == 8 ? code(rm_) : 0U));
+    byte(opcode_ + (inOpcode_ ? code(rm_) : 0U));
     if (hasModrm_) {
       if (i_.memory())
         memory();
@@ -196,6 +209,7 @@ class Transcriber {
   unsigned map_ = 0;
   unsigned opcode_ = 0;
   bool hasModrm_ = false;
+  bool inOpcode_ = false;  // a register's number is part of the opcode
 };
 
 // Instructions of class copy that the translator has its own ways with: a division faults by design, fldcw may unmask
@@ -213,6 +227,7 @@ bool isLeftOut(const Row& row) {
 bool describe(const Insn& insn, Facts& to) {
   const Row& row = rows()[insn.row];
   if (!row.is(kCopy) || isLeftOut(row)) return false;
+  if (row.pattern.mode < 0 && !isShortCount(row)) return false;
   to = factsOf(insn);
   return true;
 }

@@ -2,7 +2,7 @@
 // address in a host register, its general registers by those that hold them. Vector, MMX and x87 registers keep their
 // numbers. Pure functions: where the guest's registers and memory are is the translator's business.
 //
-// 64-bit code only.
+// The guest's code is 64-bit or 32-bit code, the host's is 64-bit code.
 #pragma once
 
 #include "target/x86/t1/facts.h"

@@ -22,6 +22,8 @@ Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Na
       cpu_(engine.cpu_),
       block_(block),
       rip_(rip),
+      wide_((block.mode & kModeSize) == 2),
+      word_(wide_ ? 8 : 4),
       start_(engine.cache_->used()),
       e_(engine.cache_->rest(), static_cast<std::uint32_t>(engine.cache_->used())),
       follower_(follower) {}
@@ -34,7 +36,7 @@ Native* Translator::translate() {
   for (unsigned n = 0; n < block_.count; ++n) {
     const Insn& insn = block_.insns[n];
     if (!ordinary(insn)) continue;
-    copies_[n] = hostRows().has(insn.row) && describe(insn, facts_[n]);
+    copies_[n] = hostRows().has(insn.row) && describe(insn, facts_[n]) && isReachable(insn, facts_[n]);
     if (copies_[n] && facts_[n].mayFault && !facts_[n].x87 && !facts_[n].vector && facts_[n].align == 0)
       copies_[n] = false;
     if (copies_[n] && facts_[n].vector) native_->vector = true;
@@ -108,6 +110,30 @@ void Translator::prologue() {
     e_.modrm(5, Mem::state(area(&cpu_.area.budget)));
     e_.byte(block_.count);
     cold_.push_back({Cold::kCount, e_.jumpIf(0xc), 0, rip_});
+  }
+}
+
+// What 32-bit code has of its own: 16-bit addresses, segments that are not flat, and VEX.W, which means nothing there
+// for general registers.
+bool Translator::isReachable(const Insn& insn, const Facts& facts) const {
+  if (wide_) return true;
+  const Row& row = rows()[insn.row];
+  if (insn.w()) {
+    bool depends = (facts.reads | facts.writes) != 0;
+    for (unsigned n = 0; n < row.operandCount; ++n) depends |= row.operands[n].size == OperandSize::kNatural;
+    if (depends) return false;
+  }
+  if (!insn.memory()) return true;
+  if (insn.addressBytes() == 2) return false;
+  switch (insn.segment()) {
+    case kCs:
+      return facts.memory == Facts::kNone || facts.memory == Facts::kRead;
+    case kFs:
+      return (block_.mode & kModeFs) != 0;
+    case kGs:
+      return (block_.mode & kModeGs) != 0;
+    default:
+      return true;
   }
 }
 
@@ -203,10 +229,20 @@ void Translator::loadAddress(const Insn& insn, std::uint8_t to, bool segment) {
     else
       e_.op(kOpLea, to, mem, insn.addressBytes() == 8);
   }
-  if (segment && insn.segment() >= kFs)
-    e_.op(kOpAdd, to,
-          Mem::state(static_cast<std::int32_t>(offsetof(State, segments) + insn.segment() * sizeof(Segment) +
-                                               offsetof(Segment, base))));
+  if (segment && insn.segment() >= kFs) addSegment(insn, to);
+}
+
+// In 32-bit code the operand must not reach over the segment's end, which is at 4 GiB; its linear address may.
+void Translator::addSegment(const Insn& insn, std::uint8_t to) {
+  const unsigned bytes = copies_[index_] ? facts_[index_].memoryBytes : insn.operandBytes();
+  if (!wide_ && bytes > 1) {
+    e_.arith(7, to, -static_cast<std::int32_t>(bytes), false);
+    coldStep(e_.jumpIf(7));
+  }
+  e_.op(kOpAdd, to,
+        Mem::state(static_cast<std::int32_t>(offsetof(State, segments) + insn.segment() * sizeof(Segment) +
+                                             offsetof(Segment, base))),
+        wide_);
 }
 
 void Translator::probe(const Access& access) {

@@ -70,7 +70,19 @@ class Translator {
   // --- own instructions
   // Into `to`; the register after it in the temporaries' order is used, too. `segment`: with its base.
   void loadAddress(const Insn& insn, std::uint8_t to = kTemp0, bool segment = true);
+  void addSegment(const Insn& insn, std::uint8_t to);
   void leaCopy(const Insn& insn);
+  void moveOffset(const Insn& insn);
+  // The stack grows down by one word to kTemp0, which is probed; it has grown only with claimWord().
+  void probePush();
+  void claimWord() { moveStack(-static_cast<std::int32_t>(word_)); }
+  void moveStack(std::int32_t bytes) { e_.op(kOpLea, kHostRsp, Mem::at(kHostRsp, bytes), wide_); }
+  void loadWord(std::uint8_t to, const Mem& from) { e_.op(kOpMovLoad, to, from, wide_); }
+  void storeWord(const Mem& to, std::uint8_t from) { e_.op(kOpMovStore, from, to, wide_); }
+  // Cut to an address's width.
+  void moveWord(std::uint8_t to, std::uint8_t from) {
+    if (to != from || !wide_) e_.op(kOpMovLoad, to, from, wide_);
+  }
   void push(std::uint8_t guest);
   void pushMemory(const Insn& insn);
   void pushFlags();
@@ -113,9 +125,16 @@ class Translator {
   void coldStep(std::uint32_t jump) { cold_.push_back({Cold::kStep, jump, stepSite(), 0}); }
   std::uint64_t ripOf(const Insn& insn) const { return rip_ + insn.end - insn.length; }
   std::uint64_t nextRip(const Insn& insn) const { return rip_ + insn.end; }
+  // Whether it works on the whole width of addresses and of the stack, as it does without prefixes.
+  bool isNatural(const Insn& insn) const { return insn.operandBytes() == word_; }
+  bool isReachable(const Insn& insn, const Facts& facts) const;
+  std::uint64_t targetOf(const Insn& insn) const {
+    const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
+    return wide_ ? target : target & 0xffffffff;
+  }
   // A direct jump to anywhere else is T0's, which raises #GP at the jump.
   bool canonicalTarget(const Insn& insn) const {
-    return cpu_.canonical(nextRip(insn) + static_cast<std::uint64_t>(insn.imm));
+    return wide_ ? cpu_.canonical(targetOf(insn)) : insn.operandBytes() == 4;
   }
   std::int32_t area(const void* member) const { return engine_.areaOffset(member); }
 
@@ -123,6 +142,8 @@ class Translator {
   Cpu& cpu_;
   Block& block_;
   const std::uint64_t rip_;
+  const bool wide_;      // 64-bit code, else 32-bit
+  const unsigned word_;  // bytes of an address and of what push stores: 8 or 4
   const std::size_t start_;
   Emitter e_;
   const Native* follower_;
