@@ -19,6 +19,10 @@ class RandomProgram {
   // end of the data page.
   static RandomProgram neighbours(Random& random, std::size_t length);
 
+  // Flags that are read behind accesses to memory, `length` instructions; an address that moves goes over the end of
+  // the data page in one of the later rounds.
+  static RandomProgram flagsAroundMemory(Random& random, std::size_t length);
+
   // The state that it starts from.
   const Trial& start() const { return start_; }
   // Bytes for kCodeAt: the loop, then int3.

@@ -93,6 +93,7 @@ void Translator::readTimeStamp(bool number) {
   e_.op(kOpMovLoad, kHostRax, kHostRax, false);
   if (number) e_.op(kOpMovLoad, kHostRcx, at(offsetof(State, msr) + offsetof(Msrs, tscAux)), false);
   flags_ = Flags::kState;
+  recipe_ = {};
 }
 
 // One that waits already is taken behind the next instruction, which T0 sees to.
@@ -160,6 +161,7 @@ void Translator::popFlags() {
   e_.modrm(kTemp2, at(offsetof(State, arith)));
   moveStack(static_cast<std::int32_t>(word_));
   flags_ = Flags::kState;
+  recipe_ = {};
 }
 
 }  // namespace rhea::x86::t1

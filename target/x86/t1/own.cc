@@ -88,11 +88,12 @@ bool Translator::own(const Insn& insn) {
 void Translator::moveOffset(const Insn& insn) {
   const bool store = (rows()[insn.row].pattern.opcode & 2) != 0;
   const unsigned bytes = insn.operandBytes();
-  saveFlags();
+  keepFlags();
   const auto offset = static_cast<std::uint64_t>(insn.imm);
   e_.constant(kTemp0, insn.addressBytes() == 4 ? offset & 0xffffffff : offset);
   if (insn.segment() >= kFs) addSegment(insn, kTemp0);
   probe({bytes, store});
+  if (!store) changes(1U << kRax);
   if (bytes == 2) e_.byte(0x66);
   const unsigned opcode = store ? kOpMovStore : kOpMovLoad;
   e_.op(bytes == 1 ? opcode - 1 : opcode, kHostRax, Mem::at(kTemp0), bytes == 8);
@@ -101,6 +102,7 @@ void Translator::moveOffset(const Insn& insn) {
 void Translator::leaCopy(const Insn& insn) {
   const auto guest = static_cast<std::uint8_t>(insn.reg / 8);
   const bool wide = insn.operandBytes() == 8 && insn.addressBytes() == 8;
+  changes(1U << guest);
   const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
   if (insn.base == kRipRegister || (insn.base >= 16 && insn.index >= 16)) {
     std::uint64_t address = static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
@@ -122,17 +124,18 @@ void Translator::leaCopy(const Insn& insn) {
 void Translator::probePush() {
   e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -static_cast<std::int32_t>(word_)), wide_);
   probe({word_, true});
+  changes(1U << kRsp);
 }
 
 void Translator::push(std::uint8_t guest) {
-  saveFlags();
+  keepFlags();
   probePush();
   storeWord(Mem::at(kTemp0), guestIn(guest, kTemp1));
   claimWord();
 }
 
 void Translator::pushMemory(const Insn& insn) {
-  saveFlags();
+  keepFlags();
   loadAddress(insn);
   probe({word_, false});
   loadWord(kTemp1, Mem::at(kTemp0));
@@ -145,7 +148,7 @@ void Translator::pushMemory(const Insn& insn) {
 }
 
 void Translator::pushConstant(std::int64_t value) {
-  saveFlags();
+  keepFlags();
   probePush();
   e_.op(0xc7, 0, Mem::at(kTemp0), wide_);
   e_.dword(static_cast<std::uint32_t>(value));
@@ -153,9 +156,10 @@ void Translator::pushConstant(std::int64_t value) {
 }
 
 void Translator::pop(std::uint8_t guest) {
-  saveFlags();
+  keepFlags();
   moveWord(kTemp0, kHostRsp);
   probe({word_, false});
+  changes(1U << guest | 1U << kRsp);
   const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
   loadWord(to, Mem::at(kTemp0));
   if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
@@ -163,16 +167,17 @@ void Translator::pop(std::uint8_t guest) {
 }
 
 void Translator::leave() {
-  saveFlags();
+  keepFlags();
   moveWord(kTemp0, kHostRbp);
   probe({word_, false});
+  changes(1U << kRbp | 1U << kRsp);
   e_.op(kOpLea, kHostRsp, Mem::at(kHostRbp, static_cast<std::int32_t>(word_)), wide_);
   loadWord(kHostRbp, Mem::at(kTemp0));
 }
 
 // A quotient that may not fit is T0's, which raises the exception.
 void Translator::divide(const Insn& insn, bool isSigned) {
-  saveFlags();
+  keepFlags();
   const bool wide = insn.operandBytes() == 8;
   std::uint8_t by = kTemp1;
   if (insn.memory()) {
@@ -198,6 +203,7 @@ void Translator::divide(const Insn& insn, bool isSigned) {
   e_.op(0x39, kHostRax, kHostRax, false);  // as the interpreter does: a division may leave the flags
   e_.op(0xf7, isSigned ? 7 : 6, by, wide);
   flags_ = Flags::kHost;
+  recipe_ = {};
 }
 
 // A block that begins at a page's very end may reach into the next one, whose place can change: it is looked up.
@@ -246,6 +252,7 @@ void Translator::jumpCounter(const Insn& insn, unsigned opcode) {
   if (opcode == 0xe2) e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1), wide_);
   e_.op(kOpTest, kHostRcx, kHostRcx, wide_);
   flags_ = Flags::kState;
+  recipe_ = {};
   jumpEither(insn, opcode == 0xe2 ? 5 : 4);
 }
 

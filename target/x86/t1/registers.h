@@ -21,14 +21,14 @@ constexpr std::size_t jumpSlot(std::uint64_t rip) {
   return (static_cast<std::uint32_t>(rip) * kHashFactor >> kHashShift & (Area::kJumpSlots - 1) << 4) >> 4;
 }
 
-// The six flags into State::arith; needs kTemp0, leaves the flags.
-inline void emitFlagsToState(Emitter& e) {
-  e.move(kTemp0, kHostRax);
+// The six flags into State::arith; leaves the flags.
+inline void emitFlagsToState(Emitter& e, std::uint8_t temporary = kTemp0) {
+  e.move(temporary, kHostRax);
   e.byte(0x9f);                 // lahf
   e.bytes({0x0f, 0x90, 0xc0});  // seto al
   e.bytes({0x66, 0x65, 0x89});
   e.modrm(kHostRax, Mem::state(offsetof(State, arith)));
-  e.move(kHostRax, kTemp0);
+  e.move(kHostRax, temporary);
 }
 
 // ... and back. RAX is lost.

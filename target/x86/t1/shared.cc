@@ -32,16 +32,26 @@ unsigned Translator::pushes() {
     ++count;
   if (count < 2) return 0;
   const auto bytes = static_cast<std::int32_t>(count * word_);
-  saveFlags();
+  keepFlags();
   e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -bytes), wide_);
   probe({count * word_, true}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  shared_.push_back({index_, count, flags_, recipe_});
+  changes(1U << kRsp);
   for (unsigned n = 0; n < count; ++n) {
     const auto guest = static_cast<std::uint8_t>(block_.insns[index_ + n].rm / 8);
     storeWord(Mem::at(kTemp0, bytes - static_cast<std::int32_t>((n + 1) * word_)), guestIn(guest, kTemp1));
   }
   moveStack(-bytes);
-  shared_.push_back({index_, count, e_.here(), flags_});
+  shared_.back().back = e_.here();
+  shared_.back().flags = flags_;
   return count;
+}
+
+// Registers that pops from `first` on change.
+unsigned Translator::popped(unsigned first, unsigned count) const {
+  unsigned registers = 0;
+  for (unsigned n = 0; n < count; ++n) registers |= 1U << (block_.insns[first + n].rm / 8);
+  return registers;
 }
 
 // With the return behind them.
@@ -55,11 +65,12 @@ unsigned Translator::pops() {
   if (count + (returns ? 1 : 0) < 2) return 0;
   const auto bytes = static_cast<std::int32_t>(count * word_);
   const unsigned first = index_;
-  saveFlags();
+  returns ? saveFlags() : keepFlags();
   moveWord(kTemp0, kHostRsp);
   probe({count * word_ + (returns ? word_ : 0), false},
         {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
-  shared_.push_back({first, count + (returns ? 1 : 0), 0, Flags::kState});
+  shared_.push_back({first, count + (returns ? 1 : 0), flags_, recipe_});
+  changes(popped(first, count) | 1U << kRsp);
   for (unsigned n = 0; n < count; ++n) {
     const auto guest = static_cast<std::uint8_t>(block_.insns[first + n].rm / 8);
     const std::uint8_t to = isDisplaced(guest) ? kTemp1 : guest;
@@ -69,6 +80,7 @@ unsigned Translator::pops() {
   moveStack(bytes);
   if (!returns) {
     shared_.back().back = e_.here();
+    shared_.back().flags = flags_;
     return count;
   }
   // Its target may be unknown: then T0 executes the return, behind the pops.
@@ -135,7 +147,7 @@ unsigned Translator::neighbours() {
   const Range range = neighbourhood();
   if (range.count == 0) return 0;
   const unsigned first = index_;
-  saveFlags();
+  keepFlags();
   const std::uint8_t base = guestIn(insn.base, kTemp0);
   if (range.low == 0)
     moveWord(kTemp0, base);
@@ -143,7 +155,7 @@ unsigned Translator::neighbours() {
     e_.op(kOpLea, kTemp0, Mem::at(base, range.low), wide_);
   probe({static_cast<unsigned>(range.high - range.low), range.write},
         {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
-  shared_.push_back({first, range.count, 0, Flags::kState});
+  shared_.push_back({first, range.count, flags_, recipe_});
   const std::size_t mine = shared_.size() - 1;
   sharedFrom_ = range.low;
   for (unsigned n = 0; n < range.count; ++n) {

@@ -181,20 +181,7 @@ void Translator::stepped(Reason reason) {
   e_.constant(kTemp0, site);
   e_.jumpTo(engine_.gates_.step);
   flags_ = Flags::kBoth;
-}
-
-void Translator::saveFlags() {
-  if (flags_ != Flags::kHost) return;
-  emitFlagsToState(e_);
-  flags_ = Flags::kBoth;
-}
-
-void Translator::needFlags(std::uint8_t temporary) {
-  if (flags_ != Flags::kState) return;
-  e_.move(temporary, kHostRax);
-  emitFlagsFromState(e_);
-  e_.move(kHostRax, temporary);
-  flags_ = Flags::kBoth;
+  recipe_ = {};
 }
 
 // The host register with the guest register's value: its own, or the temporary after a load.
@@ -246,7 +233,7 @@ void Translator::addSegment(const Insn& insn, std::uint8_t to) {
 }
 
 void Translator::probe(const Access& access) {
-  probe(access, {access.write ? Cold::kMissWrite : Cold::kMissRead, 0, stepSite(), 0});
+  probe(access, {access.write ? Cold::kMissWrite : Cold::kMissRead, 0, stepSite(), 0, coldRecipe()});
 }
 
 void Translator::probe(const Access& access, const Cold& miss) {
@@ -267,30 +254,8 @@ void Translator::probe(const Access& access, const Cold& miss) {
   e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
   const std::uint32_t missed = e_.jumpIf(5);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
-  cold_.push_back({miss.kind, missed, miss.site, e_.here()});
-  flags_ = Flags::kState;
-}
-
-// Whether the guest's flags must be in the host's before a copy: because it reads them, or because it may leave some of
-// them as they were and somebody could see those.
-bool Translator::needsFlags(const Insn& insn, const Facts& facts) const {
-  const std::uint64_t read = rows()[insn.row].flagsRead & kArithmeticFlags;
-  if (read != 0) return true;
-  std::uint64_t kept = facts.flagsRead & kArithmeticFlags;
-  if (facts.flagsWritten != 0) kept |= kArithmeticFlags & ~std::uint64_t{facts.flagsWritten};
-  return kept != 0 && !areLostBehind(kept);
-}
-
-// Whether what follows overwrites these flags before it reads them, faults or leaves the block.
-bool Translator::areLostBehind(std::uint64_t flags) const {
-  for (unsigned n = index_ + 1; n < block_.count && copies_[n]; ++n) {
-    const Facts& facts = facts_[n];
-    const bool shortLea = facts.addressOnly && block_.insns[n].operandBytes() == 2;  // is T0's
-    if (facts.memory != Facts::kNone || shortLea || (facts.flagsRead & flags) != 0) return false;
-    flags &= ~std::uint64_t{facts.flagsWritten};
-    if (flags == 0) return true;
-  }
-  return false;
+  cold_.push_back({miss.kind, missed, miss.site, e_.here(), miss.recipe});
+  loseFlags();
 }
 
 void Translator::copied(const Insn& insn, const Facts& facts) {
@@ -303,7 +268,7 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     if (sharedFrom_) {
       place.disp = insn.disp - *sharedFrom_;
     } else {
-      saveFlags();
+      keepFlags();
       loadAddress(insn);
       probe({facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
     }
@@ -317,6 +282,8 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
   const unsigned displaced = (facts.reads | facts.writes) & (1U << 10 | 1U << 11 | 1U << 15);
   if (static_cast<std::size_t>(std::popcount(displaced)) > count) return stepped(Reason::kOther);
   if (needs) needFlags(taken ? kTemp1 : kTemp0);
+  const Recipe left = recipeOf(insn, facts, recipe_);
+  if (needs || facts.flagsWritten == 0) changes(facts.writes);
   for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
     if ((displaced >> guest & 1) == 0) continue;
     place.map[guest] = free[used++];
@@ -332,20 +299,24 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
   for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
     if ((facts.writes >> guest & 1) != 0) e_.store(Mem::state(gprOffset(guest)), place.map[guest]);
   }
-  if (facts.flagsWritten != 0) flags_ = Flags::kHost;
+  if (facts.flagsWritten != 0) {
+    flags_ = Flags::kHost;
+    recipe_ = left;
+  }
   if (facts.x87) noteX87(insn);
 }
 
-// The flags are in the state, from before the probe. Behind it they are where the hot code has them.
+// The flags are where they were before the probe. Behind it they are where the hot code has them.
 void Translator::singly(const Shared& shared) {
-  flags_ = Flags::kState;
+  flags_ = shared.flagsBefore;
+  recipe_ = shared.recipe;
   for (unsigned n = 0; n < shared.count; ++n) {
     index_ = shared.first + n;
     instruction(index_);
   }
   if (shared.back == 0) return;
-  if (shared.flags != Flags::kHost) saveFlags();
-  if (shared.flags != Flags::kState) needFlags();
+  if (shared.flags == Flags::kState || shared.flags == Flags::kBoth) saveFlags();
+  if (shared.flags == Flags::kHost || shared.flags == Flags::kBoth) needFlags();
   e_.jumpTo(shared.back);
 }
 
@@ -358,11 +329,13 @@ void Translator::coldCode() {
     std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
     switch (cold.kind) {
       case Cold::kStep:
+        repeatCold(cold.recipe);
         e_.constant(kTemp0, cold.site);
         e_.jumpTo(engine_.gates_.step);
         break;
       case Cold::kMissRead:
       case Cold::kMissWrite: {
+        repeatCold(cold.recipe);
         const std::uint32_t self = e_.here();
         e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip - 7]: this
         e_.dword(static_cast<std::uint32_t>(-7));

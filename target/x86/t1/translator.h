@@ -2,6 +2,7 @@
 #pragma once
 
 #include "target/x86/t1/engine.h"
+#include "target/x86/t1/recipe.h"
 #include "target/x86/t1/registers.h"
 #include "target/x86/t1/transcribe.h"
 
@@ -30,13 +31,18 @@ class Translator {
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
     std::uint64_t rip = 0;  // misses: the place behind the probe
+    std::size_t recipe = kNoRecipe;
   };
-  // Where the guest's flags are. kBoth: in the host's register and in the state.
-  enum class Flags : std::uint8_t { kState, kHost, kBoth };
+  static constexpr std::size_t kNoRecipe = SIZE_MAX;
+  // Where the guest's flags are. kBoth: in the host's register and in the state. kRepeatable: nowhere, but recipe_
+  // brings them back. Whatever is said here, a recipe that there is holds.
+  enum class Flags : std::uint8_t { kState, kHost, kBoth, kRepeatable };
   // Instructions under one probe, which are translated once more behind the hot code, each with a probe of its own: for
   // when the shared one misses.
   struct Shared {
     unsigned first = 0, count = 0;
+    Flags flagsBefore = Flags::kState;
+    Recipe recipe;           // before
     std::uint32_t back = 0;  // 0: control does not come back
     Flags flags = Flags::kState;
   };
@@ -58,6 +64,7 @@ class Translator {
   unsigned shared();
   unsigned pushes();
   unsigned pops();
+  unsigned popped(unsigned first, unsigned count) const;
   unsigned neighbours();
   struct Range {
     std::int32_t low = 0, high = 0;
@@ -104,12 +111,19 @@ class Translator {
   void jumpIndirect(const Insn& insn, bool call);
   void returnNear(std::uint32_t drop);
 
-  // The address in kTemp0 becomes a host address; uses all temporaries and the flags, which must be in the state. A
-  // miss is a step of the present instruction.
+  // The address in kTemp0 becomes a host address, after keepFlags(); uses all temporaries and the flags. A miss is a
+  // step of the present instruction.
   void probe(const Access& access);
   void probe(const Access& access, const Cold& miss);
+  // --- flags.cc
   void saveFlags();
+  void keepFlags();
   void needFlags(std::uint8_t temporary = kTemp0);
+  void loseFlags();
+  void repeatFlags();
+  void repeatCold(std::size_t recipe);
+  std::size_t coldRecipe();
+  void changes(unsigned registers);
   bool needsFlags(const Insn& insn, const Facts& facts) const;
   bool areLostBehind(std::uint64_t flags) const;
   // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
@@ -122,7 +136,7 @@ class Translator {
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
   std::uint32_t newSite(unsigned index);
   std::uint32_t stepSite();
-  void coldStep(std::uint32_t jump) { cold_.push_back({Cold::kStep, jump, stepSite(), 0}); }
+  void coldStep(std::uint32_t jump) { cold_.push_back({Cold::kStep, jump, stepSite(), 0, coldRecipe()}); }
   std::uint64_t ripOf(const Insn& insn) const { return rip_ + insn.end - insn.length; }
   std::uint64_t nextRip(const Insn& insn) const { return rip_ + insn.end; }
   // Whether it works on the whole width of addresses and of the stack, as it does without prefixes.
@@ -151,6 +165,8 @@ class Translator {
   std::vector<Cold> cold_;
   std::vector<std::uint32_t> unresolved_;  // sites of the present instruction, which go on behind it
   Flags flags_ = Flags::kState;
+  Recipe recipe_;
+  std::vector<Recipe> recipes_;  // of cold code
   std::vector<Shared> shared_;
   std::optional<std::int32_t> sharedFrom_;  // kTemp0 is the host address of this displacement from the operands' base
   unsigned index_ = 0;
