@@ -17,6 +17,7 @@ constexpr TraceLog::Named kKnown[] = {
     {"exec", TraceLog::kExec, "each block before it runs; blocks do not go on to one another by themselves then"},
     {"cpu", TraceLog::kCpu, "the registers before each block"},
     {"nochain", TraceLog::kNoChain, "nothing by itself: blocks do not go on to one another by themselves"},
+    {"turns", TraceLog::kTurns, "with -icount: after each turn of a vCPU the time and a sum over its state"},
     {"int", TraceLog::kInterrupts, "each interrupt and exception, as it is delivered"},
     {"cpu_reset", TraceLog::kReset, "the registers before a CPU is reset"},
     {"unimp", TraceLog::kUnimplemented, "ports and registers of the guest's that nothing answers, each once"},

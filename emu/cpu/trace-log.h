@@ -22,6 +22,7 @@ class TraceLog {
     kExec = 1U << 5,
     kCpu = 1U << 6,
     kNoChain = 1U << 7,
+    kTurns = 1U << 8,
     // Every block is to be seen: none goes on to the next by itself.
     kEachBlock = kExec | kCpu | kNoChain,
   };

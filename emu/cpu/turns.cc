@@ -7,7 +7,24 @@ namespace rhea::cpu {
 using object::kNoTime;
 using object::VirtualTime;
 
-Turns::Turns(object::VirtualClock& clock, unsigned shift, bool sleeps) : clock_(clock), shift_(shift), sleeps_(sleeps) {
+namespace {
+
+// FNV-1a over 64-bit words: two runs that part are told apart, nothing more.
+std::uint64_t sumOf(std::span<const std::byte> bytes) {
+  std::uint64_t sum = 0xcbf29ce484222325;
+  for (std::size_t at = 0; at < bytes.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, &bytes[at], std::min<std::size_t>(8, bytes.size() - at));
+    sum = (sum ^ word) * 0x100000001b3;
+    sum ^= sum >> 29;
+  }
+  return sum;
+}
+
+}  // namespace
+
+Turns::Turns(object::VirtualClock& clock, unsigned shift, bool sleeps, TraceLog& trace)
+    : clock_(clock), shift_(shift), sleeps_(sleeps), trace_(trace) {
   clock_.follow(*this);
 }
 
@@ -29,13 +46,27 @@ void Turns::goTo(VirtualTime now) {
 
 void Turns::set(VirtualTime now) { goTo(now); }
 
-// The turn that runs ends at its vCPU's next edge, and the one after it is as long as it may be.
+// A timer that the running vCPU arms ends its turn at the timer's moment, or behind the block that arms it. Who is not
+// on that thread comes from outside: the turn ends at the vCPU's next edge, and the one after it is as long as it may
+// be.
 void Turns::armed(VirtualTime at) {
   Vcpu* const present = present_.load(std::memory_order_acquire);
-  if (present == nullptr)
-    bell_.ring();
-  else if (at < turnEnd_.load(std::memory_order_relaxed))
-    present->post(cpu::kTurn);
+  if (present == nullptr) return bell_.ring();
+  const VirtualTime end = turnEnd_.load(std::memory_order_relaxed);
+  if (at >= end) return;
+  if (present->hostThread() != ::gettid()) return present->post(cpu::kTurn);
+  const VirtualTime until = std::max<VirtualTime>(at - time(), 0);
+  const std::uint64_t left = (static_cast<std::uint64_t>(until) + (std::uint64_t{1} << shift_) - 1) >> shift_;
+  const std::uint64_t cut = present->left() - std::min(left, present->left());
+  present->shorten(cut);
+  turnEnd_.store(end - static_cast<VirtualTime>(cut << shift_), std::memory_order_release);
+}
+
+void Turns::trace(const Vcpu& vcpu, VirtualTime from) const {
+  migrate::StateWriter state;
+  vcpu.save(state);
+  trace_.write(fmt::format("Turn of CPU {}: {} to {} ns, at {:#x}, state {:016x}\n", vcpu.index(), from, time(),
+                           vcpu.programCounter(), sumOf(state.bytes())));
 }
 
 bool Turns::workOfAll() {
@@ -87,10 +118,13 @@ bool Turns::rotate() {
     // Who is on this thread says whose local APIC is at its address: one of them at a time. The others' threads are
     // told by negative numbers.
     vcpu.setHostThread(thread);
-    const std::uint64_t executed = vcpu.runFor(most);
+    vcpu.runFor(most);
     if (vcpus_.size() > 1) vcpu.setHostThread(-thread);
-    goTo(now + static_cast<VirtualTime>(executed << shift_));
-    any = any || executed != 0;
+    goTo(time());
+    if (time() == now) continue;
+    any = true;
+    if (trace_.wants(TraceLog::kTurns)) [[unlikely]]
+      trace(vcpu, now);
   }
   clock_.fireDue(turnEnd_.load(std::memory_order_relaxed));
   return any;

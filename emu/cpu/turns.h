@@ -6,6 +6,7 @@
 // time has passed on the host. What comes from outside meanwhile is taken in when it comes.
 #pragma once
 
+#include "emu/cpu/trace-log.h"
 #include "emu/cpu/vcpu.h"
 #include "emu/object/virtual-clock.h"
 
@@ -18,7 +19,7 @@ class Turns final : public object::VirtualClock::Source {
   static constexpr std::uint64_t kAlone = 1'000'000'000;  // where there is one
 
   // An instruction takes 2^shift ns.
-  Turns(object::VirtualClock& clock, unsigned shift, bool sleeps);
+  Turns(object::VirtualClock& clock, unsigned shift, bool sleeps, TraceLog& trace);
 
   // Before the thread begins.
   void add(Vcpu& vcpu);
@@ -48,10 +49,12 @@ class Turns final : public object::VirtualClock::Source {
   bool rotate();
   void idle();
   void goTo(object::VirtualTime now);
+  void trace(const Vcpu& vcpu, object::VirtualTime from) const;
 
   object::VirtualClock& clock_;
   const unsigned shift_;
   const bool sleeps_;
+  TraceLog& trace_;
   std::vector<Vcpu*> vcpus_;
   Bell bell_;
   std::size_t next_ = 0;

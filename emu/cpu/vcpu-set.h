@@ -21,7 +21,9 @@ class VcpuSet final : public object::RunState::Observer {
   VcpuSet& operator=(const VcpuSet&) = delete;
 
   // Before the first add(): -icount.
-  void takeTurns(unsigned shift, bool sleeps) { turns_ = std::make_unique<Turns>(clock_, shift, sleeps); }
+  void takeTurns(unsigned shift, bool sleeps, TraceLog& trace) {
+    turns_ = std::make_unique<Turns>(clock_, shift, sleeps, trace);
+  }
   // Null without -icount.
   Turns* turns() { return turns_.get(); }
   // Before start(), in the order of their indices.

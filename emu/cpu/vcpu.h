@@ -102,8 +102,10 @@ class Vcpu {
   virtual void run() = 0;
   virtual void reset() = 0;
   // Under -icount: executes `most` instructions at the most, fewer where the guest is halted, or kPause, kEnd or kTurn
-  // is requested. 0: there is nothing to execute.
-  virtual std::uint64_t runFor(std::uint64_t most) = 0;
+  // is requested.
+  virtual void runFor(std::uint64_t most) = 0;
+  // On its thread, in the middle of an instruction: as many fewer, of those that are left().
+  virtual void shorten(std::uint64_t by) = 0;
   // Any thread: what is left of those while it runs; the instructions of the block that is executed are taken off.
   virtual std::uint64_t left() const = 0;
   // Registers as `info registers` prints them, and one by one.

@@ -198,7 +198,7 @@ Result<void> Pc::makeCpus() {
     RHEA_TRY(perfMap_, cpu::PerfMap::create());
   }
   vcpus_ = std::make_unique<cpu::VcpuSet>(around_.runState, clock_);
-  if (options_.count) vcpus_->takeTurns(options_.count->shift, options_.count->sleeps);
+  if (options_.count) vcpus_->takeTurns(options_.count->shift, options_.count->sleeps, around_.trace);
   const object::Class* type = around_.tree.classes().find(CpuObject::typeNameOf(model_.name));
   if (type == nullptr) type = around_.tree.classes().find("x86_64-cpu");  // a version of a model: no class of its own
   for (unsigned n = 0; n < options_.cpus; ++n) {

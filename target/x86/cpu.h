@@ -374,7 +374,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   // --- cpu::Vcpu
   void run() override;
-  std::uint64_t runFor(std::uint64_t most) override;
+  void runFor(std::uint64_t most) override;
+  void shorten(std::uint64_t by) override { spend(static_cast<std::int64_t>(by)); }
   std::uint64_t left() const override;
   void reset() override;
   void init();

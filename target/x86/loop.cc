@@ -408,7 +408,7 @@ void Cpu::runCounted() {
   }
 }
 
-std::uint64_t Cpu::runFor(std::uint64_t most) {
+void Cpu::runFor(std::uint64_t most) {
   if (engine_ != nullptr) engine_->bind();
   std::atomic_ref(area.budget).store(static_cast<std::int64_t>(most), std::memory_order_relaxed);
   for (;;) {
@@ -426,7 +426,6 @@ std::uint64_t Cpu::runFor(std::uint64_t most) {
       runCounted();
     }
   }
-  return most - left();
 }
 
 void Cpu::step() {

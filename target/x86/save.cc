@@ -10,7 +10,6 @@ namespace {
 template <class S, class Each>
 Result<void> eachField(S& st, Each each) {
   RHEA_CHECK(each("gpr", st.gpr));
-  RHEA_CHECK(each("arithmetic-flags", st.arith));
   RHEA_CHECK(each("system-flags", st.system));
   RHEA_CHECK(each("cpl", st.cpl));
   constexpr const char* kNames[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
@@ -89,6 +88,8 @@ void Cpu::save(migrate::StateWriter& to) const {
       to.put(name, value);
     return success();
   }));
+  // As RFLAGS has them: State::arith has bits between them that say nothing.
+  to.put("arithmetic-flags", st.arithmeticFlags());
   to.put("halted", halted());
   to.put("waits-for-startup", waitsForStartup_);
   to.put("shut-down", shutDown_);
@@ -108,6 +109,9 @@ Result<void> Cpu::load(migrate::StateReader& from) {
     else
       return from.get(name, value);
   }));
+  std::uint64_t arithmetic = 0;
+  RHEA_CHECK(from.get("arithmetic-flags", arithmetic));
+  loaded.setArithmetic(arithmetic);
   // What the interpreter relies on without looking again.
   loaded.gpr[kZeroRegister] = 0;
   if (loaded.cpl > 3) return Error(fmt::format("vCPU {}: cpl is {}, expected 0 to 3", index(), loaded.cpl));

@@ -2,6 +2,8 @@
 // same disk in every run, whatever the host does meanwhile.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "emu/base/files.h"
 #include "tests/lib/command.h"
 #include "tests/lib/guest-machine.h"
@@ -80,6 +82,51 @@ TEST_F(CountedGuest, LinuxLeavesTheSameMemoryAndDiskInEachRun) {
     EXPECT_EQ(first.disk, second.disk) << vcpus << " vCPUs";
     EXPECT_NE(first.disk, hashOf(guest.folder + "/disk.ext4")) << "the guest did not write";
   }
+}
+
+// The interpreter and the translator, turn by turn: the same instruction count, the same sum over all of the vCPU's
+// state. The first line that differs says when they parted.
+class TwoEngines : public CountedGuest {
+ protected:
+  void run(const std::vector<std::string>& options, const std::string& disk, unsigned mebibytes) {
+    std::array<std::vector<std::string>, 2> turns;
+    std::array<End, 2> ends;
+    for (std::size_t n = 0; n < 2; ++n) {
+      const std::string log = folder_.file(fmt::format("turns{}", n));
+      std::vector<std::string> all = {"-accel", n == 0 ? "interp" : "tcg", "-d", "turns", "-D", log};
+      all.insert(all.end(), options.begin(), options.end());
+      ends[n] = runToEnd(all, disk, mebibytes);
+      std::ifstream lines(log);
+      for (std::string line; std::getline(lines, line);) turns[n].push_back(line);
+    }
+    ASSERT_GT(turns[0].size(), 10U);
+    const auto [interpreted, translated] = std::ranges::mismatch(turns[0], turns[1]);
+    if (interpreted != turns[0].end() && translated != turns[1].end()) {
+      ADD_FAILURE() << "they part in turn " << interpreted - turns[0].begin() << " of " << turns[0].size() << ":\n"
+                    << *interpreted << '\n'
+                    << *translated;
+    }
+    EXPECT_EQ(turns[0].size(), turns[1].size());
+    EXPECT_EQ(ends[0].memory, ends[1].memory);
+    EXPECT_EQ(ends[0].disk, ends[1].disk);
+    EXPECT_EQ(ends[0].console, ends[1].console);
+  }
+};
+
+TEST_F(TwoEngines, TakeTheBuiltInGuestThroughTheSameStates) {
+  run({"-icount", "shift=3,sleep=off", "-kernel", builtInGuest(), "-append", "rounds=3"},
+      folder_.makeFile("new-disk", 8 << 20), 64);
+}
+
+TEST_F(TwoEngines, TakeLinuxThroughTheSameStates) {
+  const LinuxGuest guest;
+  if (guest.folder.empty()) {
+    if (std::getenv("RHEA_NEEDS_GUEST") != nullptr) FAIL() << guest.why;
+    GTEST_SKIP() << guest.why;
+  }
+  run({"-icount", "shift=1,sleep=off", "-smp", "2", "-kernel", guest.folder + "/vmlinuz", "-initrd",
+       guest.folder + "/initrd", "-append", "console=ttyS0 quiet work-and-off"},
+      guest.folder + "/disk.ext4", 256);
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ class SilentVcpu final : public cpu::Vcpu {
   std::uint8_t startedAt() const { return startVector(); }
   void run() override {}
   void reset() override {}
-  std::uint64_t runFor(std::uint64_t) override { return 0; }
+  void runFor(std::uint64_t) override {}
+  void shorten(std::uint64_t) override {}
   std::uint64_t left() const override { return 0; }
   std::string describe() const override { return {}; }
   std::vector<cpu::RegisterValue> registers() const override { return {}; }

@@ -16,7 +16,7 @@ class Counter final : public Vcpu {
  public:
   Counter(unsigned index, std::string& order) : Vcpu(index, pendingWord_), order_(order) {}
 
-  std::uint64_t runFor(std::uint64_t most) override {
+  void runFor(std::uint64_t most) override {
     if (asked(kInterrupt)) {
       take(kInterrupt);
       asleep = false;
@@ -30,8 +30,8 @@ class Counter final : public Vcpu {
       if (executed == last) post(kEnd);
     }
     if (executed != before) order_ += static_cast<char>('a' + index());
-    return executed - before;
   }
+  void shorten(std::uint64_t by) override { left_ -= by; }
   std::uint64_t left() const override { return left_; }
   void halt() { asleep = true; }
 
@@ -61,7 +61,8 @@ void runOut(Turns& turns) {
 
 TEST(Turns, TimeIsWhatWasExecutedAndATimerFiresAtItsMoment) {
   VirtualClock clock;
-  Turns turns(clock, 3, false);
+  TraceLog trace;
+  Turns turns(clock, 3, false, trace);
   std::string order;
   Counter cpu(0, order);
   turns.add(cpu);
@@ -83,7 +84,8 @@ TEST(Turns, VcpusFollowOneAnotherInTheSameOrderEachTime) {
   std::string first;
   for (int time = 0; time < 3; ++time) {
     VirtualClock clock;
-    Turns turns(clock, 0, false);
+    TraceLog trace;
+    Turns turns(clock, 0, false, trace);
     std::string order;
     Counter a(0, order), b(1, order);
     turns.add(a);
@@ -104,7 +106,8 @@ TEST(Turns, VcpusFollowOneAnotherInTheSameOrderEachTime) {
 
 TEST(Turns, WhereAllAreHaltedTimeGoesOnToTheNextTimer) {
   VirtualClock clock;
-  Turns turns(clock, 0, false);
+  TraceLog trace;
+  Turns turns(clock, 0, false, trace);
   std::string order;
   Counter cpu(0, order);
   turns.add(cpu);
@@ -122,7 +125,8 @@ TEST(Turns, WhereAllAreHaltedTimeGoesOnToTheNextTimer) {
 
 TEST(Turns, PausedVcpusDoWorkAndTimeStands) {
   VirtualClock clock;
-  Turns turns(clock, 0, false);
+  TraceLog trace;
+  Turns turns(clock, 0, false, trace);
   std::string order;
   Counter cpu(0, order);
   turns.add(cpu);

@@ -72,7 +72,9 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
   }
   // sti holds interrupts back for one instruction: the block behind it is entered without a look at the requests.
   const Native* follower = nullptr;
-  if (!cpu_.eachBlock_ && Translator::endsInSti(block) && (block.physical & 0xfff) + block.bytes < 0x1000) {
+  // Under -icount T0 does it, so that both engines make the same blocks.
+  if (!cpu_.eachBlock_ && !cpu_.counts() && Translator::endsInSti(block) &&
+      (block.physical & 0xfff) + block.bytes < 0x1000) {
     Block* const next = cpu_.blocks_->find(block.physical + block.bytes, block.mode);
     if (next != nullptr && !next->crosses() && !Translator::endsInSti(*next)) {
       next->runs = warm_;
@@ -123,8 +125,10 @@ void Engine::fillJump(const Native& to) {
 void Engine::link(std::uint32_t site, const Native& to) {
   if (cpu_.eachBlock_) return;
   const Site& from = sites_[site];
-  // Who goes forward within the page need not look at requests and versions: each way back does.
-  const std::uint32_t entry = to.rip > from.native->rip ? to.checked : to.entry;
+  // Who goes forward within the page need not look at requests and versions: each way back does. Under -icount each
+  // block looks, as the interpreter does, so that both take interrupts at the same instruction.
+  const bool looks = to.rip <= from.native->rip || cpu_.counts();
+  const std::uint32_t entry = looks ? to.entry : to.checked;
   const std::uint32_t distance = entry - (from.where + 4);
   std::memcpy(cache_->writable(from.where), &distance, 4);
   ++statistics_.links;
