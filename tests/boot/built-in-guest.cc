@@ -11,11 +11,6 @@
 namespace rhea::test {
 namespace {
 
-bool translates(GuestMachine& machine) {
-  const json::Value reply = machine.qmp().execute("x-query-jit");
-  return reply.find("return").has_value();
-}
-
 class BuiltInGuest : public ::testing::Test {
  protected:
   std::vector<std::string> options(const std::string& drive = "") const {
@@ -53,7 +48,7 @@ TEST_F(BuiltInGuest, IsTranslatedAndTheMonitorTellsHowMuch) {
   machine.await("round 1:");
   const json::Value status = machine.qmp().returned("query-status");
   EXPECT_FALSE(status.find("singlestep")->asBool());
-  if (!translates(machine)) GTEST_SKIP() << "this build does not translate";
+  if (!machine.translates()) GTEST_SKIP() << "this build does not translate";
   const json::Value jit = machine.qmp().returned("x-query-jit");
   const std::string text(jit.find("human-readable-text")->asString());
   EXPECT_NE(text.find("CPU#0\n"), std::string::npos) << text;
@@ -81,7 +76,7 @@ TEST_F(BuiltInGuest, IsSeenBlockByBlockInTheLogOfGuestCode) {
   machine.await("round 1:");
   const std::string code = *readFile(folder_.file("code"));
   EXPECT_NE(code.find("IN: CPU 0, cpl 0"), std::string::npos);
-  EXPECT_EQ(code.find("OUT: CPU 0, of 0x") != std::string::npos, translates(machine));
+  EXPECT_EQ(code.find("OUT: CPU 0, of 0x") != std::string::npos, machine.translates());
   EXPECT_EQ(code.find("Trace 0"), std::string::npos);
   const auto human = [&machine](const std::string& line) {
     return machine.qmp().returned("human-monitor-command", R"({"command-line": ")" + line + R"("})");

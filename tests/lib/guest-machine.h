@@ -27,6 +27,8 @@ class GuestMachine {
   // A command for the shell of the Linux guest: what it printed, without the end of line. An exception with that where
   // its status is not 0.
   std::string shell(const std::string& command, double seconds = 60);
+  // Whether this build translates guest code; one with sanitizers does not.
+  bool translates() { return qmp().execute("x-query-jit").find("return").has_value(); }
   // Everything that the console has said so far.
   const std::string& transcript() const { return transcript_; }
 
