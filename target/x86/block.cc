@@ -83,6 +83,7 @@ Block* BlockCache::add(std::span<const Insn> insns, std::uint64_t physical, std:
   end.exec = &execEndOfBlock;
   end.end = static_cast<std::uint8_t>(bytes);
   block->mode = mode;
+  block->generation = static_cast<std::uint8_t>(now_);
   block->physical = physical;
   block->bytes = static_cast<std::uint16_t>(bytes);
   block->count = static_cast<std::uint16_t>(insns.size() - 1);
@@ -160,21 +161,38 @@ Block* BlockCache::single(std::span<const std::uint8_t> bytes, std::uint32_t mod
 
 void* BlockCache::allocate(std::size_t size) {
   size = (size + 15) & ~std::size_t{15};
-  if (used_ + size > kChunk) {
-    chunks_.push_back(std::make_unique<std::byte[]>(kChunk));
+  Arena& arena = arenas_[now_];
+  if (arena.used + size > kChunk) {
+    arena.chunks.push_back(std::make_unique_for_overwrite<std::byte[]>(kChunk));
     memory_ += kChunk;
-    used_ = 0;
+    arena.used = 0;
   }
-  std::byte* place = chunks_.back().get() + used_;
-  used_ += size;
+  std::byte* place = arena.chunks.back().get() + arena.used;
+  arena.used += size;
   return place;
+}
+
+void BlockCache::turn(unsigned generation) {
+  for (Block*& first : buckets_) {
+    for (Block** place = &first; *place != nullptr;) {
+      if ((*place)->generation == generation)
+        *place = (*place)->next;
+      else
+        place = &(*place)->next;
+    }
+  }
+  Arena& arena = arenas_[generation];
+  memory_ -= arena.chunks.size() * kChunk;
+  arena = {};
+  now_ = generation;
+  ++generation_;
 }
 
 void BlockCache::clear() {
   std::fill(buckets_.begin(), buckets_.end(), nullptr);
   ++generation_;
-  chunks_.clear();
-  used_ = kChunk;
+  for (Arena& arena : arenas_) arena = {};
+  now_ = 0;
   memory_ = 0;
 }
 

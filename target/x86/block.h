@@ -2,6 +2,8 @@
 //
 // A block is stale when its page's code version (RamBlock) differs from the one it was decoded under; whoever enters a
 // block compares. Stale blocks stay where they are until the whole cache is emptied, so links to them are harmless.
+// Where code is translated, blocks have no links, and generations of them are dropped with the translator's
+// (target/x86/t1/generations.cc).
 //
 // An instruction that ends a block calls the first one of the next block itself (leave<>, a tail call), as long as that
 // block is known and nobody asks for anything: each such instruction has a jump of its own for the branch predictor.
@@ -30,6 +32,7 @@ struct Block {
   Insn* insns = nullptr;
   t1::Native* native = nullptr;  // translations, by virtual address
   std::uint16_t runs = 0;        // before it was translated
+  std::uint8_t generation = 0;
 
   // Of one instruction that reaches into the next page: that page's bytes. Such a block is never linked to.
   const std::atomic<std::uint32_t>* secondVersion = nullptr;
@@ -47,6 +50,7 @@ class BlockCache {
  public:
   static constexpr unsigned kMostInsns = 32;  // of a block
   static constexpr std::size_t kMostMemory = std::size_t{96} << 20;
+  static constexpr unsigned kGenerations = 8;
 
   BlockCache(Cpu& cpu, const Model& model, bool oneInsn)
       : cpu_(cpu), rows_(model), buckets_(kBuckets), most_(oneInsn ? 1 : kMostInsns) {}
@@ -63,13 +67,17 @@ class BlockCache {
   void clear();
   // Grown beyond its limit: to be cleared at the next opportunity.
   bool full() const { return memory_ > kMostMemory; }
+  // The present generation has as much as it may: the next one's turn. All of them never make it full().
+  bool generationFull() const { return arenas_[now_].chunks.size() * kChunk >= kMostMemory / kGenerations - kChunk; }
+  // Only between blocks, and without links: drops this generation's blocks and adds new ones to it from now on.
+  void turn(unsigned generation);
   std::uint64_t decoded() const { return decoded_; }
   // Counts how often it was emptied: pointers from before are gone.
   unsigned generation() const { return generation_; }
 
  private:
   static constexpr std::size_t kBuckets = std::size_t{1} << 16;
-  static constexpr std::size_t kChunk = std::size_t{1} << 20;
+  static constexpr std::size_t kChunk = std::size_t{256} << 10;
   static std::size_t bucketOf(std::uint64_t physical, std::uint32_t mode) {
     return ((physical ^ (physical >> 15)) * 5 + mode * 7) & (kBuckets - 1);
   }
@@ -83,9 +91,13 @@ class BlockCache {
   RowSet rows_;
   std::vector<Block*> buckets_;
   const unsigned most_;  // instructions of a block
-  std::vector<std::unique_ptr<std::byte[]>> chunks_;
-  std::size_t used_ = kChunk;
-  std::size_t memory_ = 0;
+  struct Arena {
+    std::vector<std::unique_ptr<std::byte[]>> chunks;
+    std::size_t used = kChunk;
+  };
+  std::array<Arena, kGenerations> arenas_;
+  unsigned now_ = 0;
+  std::size_t memory_ = 0;  // of all
   std::uint64_t decoded_ = 0;
   unsigned generation_ = 0;
   Block single_;

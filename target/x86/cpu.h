@@ -533,6 +533,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   void resetCommon();
   void clearBlocks();
+  void dropBlocks(unsigned generation);  // of the translator's
   std::uint64_t* plainMsr(std::uint32_t index);
   void logUnknownMsr(std::uint32_t index, bool write);
 

@@ -108,6 +108,12 @@ void Cpu::clearBlocks() {
   dropGlobalJumps();
 }
 
+void Cpu::dropBlocks(unsigned generation) {
+  blocks_->turn(generation);
+  for (const auto& space : spaces_) dropJumps(*space);
+  dropGlobalJumps();
+}
+
 Block* Cpu::lookUp() {
   if (Block* known = knownBlock()) return known;
   const std::uint64_t linear = linearRip();

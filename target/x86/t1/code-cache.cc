@@ -22,6 +22,43 @@ Result<std::unique_ptr<CodeCache>> CodeCache::make(std::size_t size) {
       new CodeCache(size, static_cast<std::uint8_t*>(write), static_cast<std::uint8_t*>(execute)));
 }
 
+namespace {
+
+// A smaller one would hold a few blocks.
+constexpr std::size_t kLeastGeneration = std::size_t{256} << 10;
+constexpr std::size_t kMostFar = std::size_t{256} << 10;
+
+}  // namespace
+
+void CodeCache::divide() {
+  start_ = used_;
+  generations_ = static_cast<unsigned>(std::clamp<std::size_t>(size_ / kLeastGeneration, 1, kMostGenerations));
+  each_ = ((size_ - start_) / generations_) & ~std::size_t{63};
+  farPiece_ = std::clamp(each_ / 8, kMostOfBlock, kMostFar) & ~std::size_t{15};
+  enter(0);
+}
+
+void CodeCache::enter(unsigned generation) {
+  filled_[now_] = used_ - startOf(now_);
+  now_ = generation;
+  filled_[now_] = 0;
+  used_ = startOf(now_);
+  end_ = used_ + each_;
+  far_ = farEnd_ = 0;
+}
+
+void CodeCache::giveUpAll() {
+  enter(0);
+  filled_.fill(0);
+}
+
+std::size_t CodeCache::used() const {
+  std::size_t bytes = used_;
+  if (each_ != 0) bytes += start_ - startOf(now_);
+  for (unsigned n = 0; n < generations_; ++n) bytes += n == now_ ? 0 : filled_[n];
+  return bytes;
+}
+
 CodeCache::~CodeCache() {
   ::munmap(write_, size_);
   ::munmap(execute_, size_);

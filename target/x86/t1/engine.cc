@@ -51,14 +51,6 @@ std::int32_t Engine::areaOffset(const void* member) const {
                                    reinterpret_cast<const std::uint8_t*>(&cpu_.st));
 }
 
-void Engine::clear() {
-  cache_->giveUp(codeStart_);
-  natives_.clear();
-  sites_.clear();
-  cpu_.area.jumps.fill({});
-  ++statistics_.flushes;
-}
-
 Native* Engine::native(Block& block) { return translated(block, cpu_.st.gpr[kRipRegister]); }
 
 Native* Engine::translated(Block& block, std::uint64_t rip) {
@@ -81,6 +73,9 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
       follower = translated(*next, rip + block.bytes);
     }
   }
+  // Both are dropped together.
+  if (follower != nullptr && cache_->generationOf(follower->entry) != cache_->now())
+    follower = Translator(*this, *follower->block, follower->rip, nullptr).translate();
   Native* const made = Translator(*this, block, rip, follower).translate();
   if (cpu_.traced(cpu::TraceLog::kOutAsm)) traceMade(*made);
   if (cpu_.environment().perfMap != nullptr) {
@@ -124,13 +119,14 @@ void Engine::fillJump(const Native& to) {
 
 void Engine::link(std::uint32_t site, const Native& to) {
   if (cpu_.eachBlock_) return;
-  const Site& from = sites_[site];
+  const Site& from = siteAt(site);
   // Who goes forward within the page need not look at requests and versions: each way back does. Under -icount each
   // block looks, as the interpreter does, so that both take interrupts at the same instruction.
   const bool looks = to.rip <= from.native->rip || cpu_.counts();
   const std::uint32_t entry = looks ? to.entry : to.checked;
   const std::uint32_t distance = entry - (from.where + 4);
   std::memcpy(cache_->writable(from.where), &distance, 4);
+  generations_[cache_->generationOf(entry)].incoming.push_back(site);
   ++statistics_.links;
 }
 
@@ -141,16 +137,17 @@ void Engine::run() {
   const auto enter = reinterpret_cast<Enter>(cache_->address(gates_.enter));
   std::uint32_t site = kNoSite;
   std::uint64_t from = 0;  // page that the site is in
+  std::uint64_t turns = turns_;
   for (;;) {
-    if (cache_->rest().size() < 2 * (Translator::kMostCode + CodeCache::kFarPiece)) {
-      ++statistics_.full;
-      cpu.clearBlocks();
-    }
+    if (!cache_->hasRoom() || cpu.blocks_->generationFull()) [[unlikely]]
+      turnGeneration();
     Block* block = cpu.lookUp();
     if (block == nullptr) [[unlikely]]
       return cpu.conclude(Outcome::kFault);
-    // The cache may have been emptied by lookUp(), with all sites.
-    if (site >= sites_.size()) site = kNoSite;
+    if (turns != turns_) [[unlikely]] {
+      turns = turns_;
+      site = kNoSite;
+    }
     // Of a block that would be too much the beginning, instruction by instruction.
     if (cpu.counts() && block->count > cpu.area.budget) [[unlikely]]
       return cpu.singleCounted();
@@ -175,7 +172,7 @@ void Engine::run() {
         outcome = outcome_;
         site = kNoSite;
       } else if (site != kNoSite) {
-        from = sites_[site].native->rip;
+        from = siteAt(site).native->rip;
       }
     }
     if (outcome > Outcome::kIndirect) [[unlikely]]
@@ -198,7 +195,7 @@ void Engine::giveBack(const Site& at) {
 // One instruction by T0.
 Engine::Resume Engine::step(std::uint32_t site) {
   Cpu& cpu = cpu_;
-  const Site& at = sites_[site];
+  const Site& at = siteAt(site);
   const Insn& insn = at.native->block->insns[at.index];
   // Others compute without the x87 unit: what it holds may stay there.
   const bool x87 = at.x87 && cpu.area.x87Live != 0;

@@ -23,6 +23,8 @@ struct Native {
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
   bool x87 = false;     // likewise the x87 registers
   Native* next = nullptr;
+  std::uint32_t left = 0;            // the cold code that leaves at its start
+  const Native* follower = nullptr;  // goes on there without a look at anything
 };
 
 // A place in translated code that the C++ side is told of by number: an instruction that T0 is to execute (and where to
@@ -30,9 +32,19 @@ struct Native {
 struct Site {
   Native* native = nullptr;
   std::uint32_t where = 0;  // step: where to go on; link: the distance to patch
+  std::uint32_t cold = 0;   // link: where it leads while nothing is patched in
   std::uint16_t index = 0;  // the instruction in the block
   bool always = false;      // T0 does it every time, not only when the fast path misses
   bool x87 = false;         // T0's function looks at the x87 state
+};
+
+// What was translated since the one before it was full (CodeCache). Sites in translated code say theirs in their
+// number's high bits. Its T0 blocks are of the same generation, or an older one that is still there.
+struct Generation {
+  static constexpr unsigned kSiteBits = 28;
+  std::deque<Native> natives;
+  std::vector<Site> sites;
+  std::vector<std::uint32_t> incoming;  // link sites, of any generation, that were led into this one
 };
 
 // Why an instruction in translated code is T0's; counted as it is translated.
@@ -45,7 +57,8 @@ enum class Fallback : std::uint8_t { kCold, kMode, kSegments, kMasks, kAlone, kC
 struct Statistics {
   std::uint64_t cacheUsed = 0, cacheSize = 0;  // bytes; in report()
   std::uint64_t blocks = 0, guestBytes = 0, hostBytes = 0, instructions = 0;
-  std::uint64_t flushes = 0, full = 0, misses = 0, entries = 0, links = 0, singles = 0;
+  std::uint64_t flushes = 0, dropped = 0, droppedBlocks = 0, unlinked = 0, misses = 0, entries = 0, links = 0,
+                singles = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Reason::kCount)> leftToT0{};
   std::array<std::uint64_t, static_cast<std::size_t>(Fallback::kCount)> fallbacks{};
   std::vector<std::uint64_t> byRow;  // how often T0 executed an instruction without a translation
@@ -92,7 +105,18 @@ class Engine {
   void makeGates();
   void makeRefill(Emitter& e, bool write);
   Native* native(Block& block);
+  Site& siteAt(std::uint32_t number) {
+    return generations_[number >> Generation::kSiteBits].sites[number & ((1U << Generation::kSiteBits) - 1)];
+  }
+  std::uint32_t addSite(const Site& site);
+  Native& addNative();
   void link(std::uint32_t site, const Native& to);
+  // --- generations.cc: the oldest one is dropped and becomes the present one. Only between blocks.
+  void turnGeneration();
+  void findDead(unsigned dropped, std::vector<Native*>& dead);
+  static void forget(const Native& native);
+  void undoLinks(unsigned dropped);
+  void leaveAtOnce(Native& dead);
   void fillJump(const Native& to);
   void traceMade(const Native& made) const;
   void selectSpace();
@@ -121,9 +145,8 @@ class Engine {
   Cpu& cpu_;
   std::unique_ptr<CodeCache> cache_;
   Gates gates_;
-  std::size_t codeStart_ = 0;  // behind the gates
-  std::deque<Native> natives_;
-  std::vector<Site> sites_;
+  std::array<Generation, CodeCache::kMostGenerations> generations_;
+  std::uint64_t turns_ = 0;  // how often natives and sites were given up: those from before are gone
   Statistics statistics_;
   std::uint16_t warm_ = 2;
   Outcome outcome_ = Outcome::kNext;

@@ -174,7 +174,7 @@ void Engine::makeGates() {
   makeRefill(e, false);
   makeRefill(e, true);
   cache_->take(e.size());
-  codeStart_ = cache_->used();
+  cache_->divide();
 }
 
 // What the first level of the soft TLB does not have may be in the second one. r10 is the address, r15 the tag that was

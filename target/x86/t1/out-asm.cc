@@ -14,11 +14,13 @@ std::string listingOfHostCode(std::span<const std::uint8_t> code, std::uint64_t 
 
 std::string Engine::listing(std::uint64_t first, std::uint64_t last) const {
   std::string text;
-  for (const Native& native : natives_) {
-    if (native.rip < first || native.rip > last) continue;
-    const std::span<const std::uint8_t> code(cache_->writable(native.entry), native.bytes);
-    text += fmt::format("block at {:#x}, {} guest bytes\n", native.rip - first, native.block->bytes);
-    text += listingOfHostCode(code, 0);
+  for (const Generation& generation : generations_) {
+    for (const Native& native : generation.natives) {
+      if (native.block == nullptr || native.rip < first || native.rip > last) continue;
+      const std::span<const std::uint8_t> code(cache_->writable(native.entry), native.bytes);
+      text += fmt::format("block at {:#x}, {} guest bytes\n", native.rip - first, native.block->bytes);
+      text += listingOfHostCode(code, 0);
+    }
   }
   return text;
 }

@@ -13,8 +13,9 @@ constexpr std::size_t kMostRows = 20;
 Statistics& Statistics::operator+=(const Statistics& other) {
   for (std::uint64_t Statistics::*sum :
        {&Statistics::cacheUsed, &Statistics::cacheSize, &Statistics::blocks, &Statistics::guestBytes,
-        &Statistics::hostBytes, &Statistics::instructions, &Statistics::flushes, &Statistics::full, &Statistics::misses,
-        &Statistics::entries, &Statistics::links, &Statistics::singles}) {
+        &Statistics::hostBytes, &Statistics::instructions, &Statistics::flushes, &Statistics::dropped,
+        &Statistics::droppedBlocks, &Statistics::unlinked, &Statistics::misses, &Statistics::entries,
+        &Statistics::links, &Statistics::singles}) {
     this->*sum += other.*sum;
   }
   for (std::size_t n = 0; n < leftToT0.size(); ++n) leftToT0[n] += other.leftToT0[n];
@@ -30,16 +31,18 @@ std::string Statistics::describe() const {
   std::string text = fmt::format(
       "code cache          {} of {} KiB\n"
       "blocks translated   {} ({} guest bytes, {} host bytes, {} instructions)\n"
-      "flushes             {} ({} because the cache was full)\n"
+      "flushes             {}\n"
+      "generations dropped {} ({} blocks, {} links undone)\n"
       "entered from C++    {}\n"
       "links patched       {}\n"
       "fast path missed    {}\n"
       "left to T0          control {}, system {}, other {}\n"
       "blocks run by T0    cold {}, mode {}, segments {}, exceptions unmasked {}, alone {}\n"
       "instructions alone  {}\n",
-      cacheUsed >> 10, cacheSize >> 10, blocks, guestBytes, hostBytes, instructions, flushes, full, entries, links,
-      misses, left(Reason::kControl), left(Reason::kSystem), left(Reason::kOther), fell(Fallback::kCold),
-      fell(Fallback::kMode), fell(Fallback::kSegments), fell(Fallback::kMasks), fell(Fallback::kAlone), singles);
+      cacheUsed >> 10, cacheSize >> 10, blocks, guestBytes, hostBytes, instructions, flushes, dropped, droppedBlocks,
+      unlinked, entries, links, misses, left(Reason::kControl), left(Reason::kSystem), left(Reason::kOther),
+      fell(Fallback::kCold), fell(Fallback::kMode), fell(Fallback::kSegments), fell(Fallback::kMasks),
+      fell(Fallback::kAlone), singles);
   std::vector<std::pair<std::uint64_t, std::size_t>> most;
   for (std::size_t n = 0; n < byRow.size(); ++n) {
     if (byRow[n] != 0) most.emplace_back(byRow[n], n);

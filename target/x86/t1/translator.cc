@@ -24,15 +24,14 @@ Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Na
       rip_(rip),
       wide_((block.mode & kModeSize) == 2),
       word_(wide_ ? 8 : 4),
-      start_(engine.cache_->used()),
-      e_(engine.cache_->rest(), static_cast<std::uint32_t>(engine.cache_->used())),
+      e_(engine.cache_->rest(), engine.cache_->place()),
       follower_(follower) {}
 
 Native* Translator::translate() {
-  engine_.natives_.emplace_back();
-  native_ = &engine_.natives_.back();
+  native_ = &engine_.addNative();
   native_->block = &block_;
   native_->rip = rip_;
+  native_->follower = follower_;
   for (unsigned n = 0; n < block_.count; ++n) {
     const Insn& insn = block_.insns[n];
     if (!ordinary(insn)) continue;
@@ -60,7 +59,7 @@ Native* Translator::translate() {
   native_->bytes = static_cast<std::uint32_t>(e_.size());
   CodeCache& cache = *engine_.cache_;
   cache.take(e_.size());
-  const std::uint32_t far = cache.farPlace(kMostCode);
+  const std::uint32_t far = cache.farPlace();
   e_ = Emitter({cache.writable(far), kMostCode}, far);
   coldCode();
   if (e_.overflow()) std::abort();
@@ -152,7 +151,7 @@ void Translator::instruction(unsigned index) {
 }
 
 void Translator::resumeHere() {
-  for (const std::uint32_t site : unresolved_) engine_.sites_[site].where = e_.here();
+  for (const std::uint32_t site : unresolved_) engine_.siteAt(site).where = e_.here();
   unresolved_.clear();
 }
 
@@ -161,8 +160,7 @@ std::uint32_t Translator::newSite(unsigned index) {
   site.native = native_;
   site.index = static_cast<std::uint16_t>(index);
   site.x87 = factsOf(block_.insns[index]).x87;
-  engine_.sites_.push_back(site);
-  return static_cast<std::uint32_t>(engine_.sites_.size() - 1);
+  return engine_.addSite(site);
 }
 
 // One per instruction is enough.
@@ -176,7 +174,7 @@ void Translator::stepped(Reason reason) {
   ++engine_.statistics_.leftToT0[static_cast<std::size_t>(reason)];
   saveFlags();
   const std::uint32_t site = newSite(index_);
-  engine_.sites_[site].always = true;
+  engine_.siteAt(site).always = true;
   unresolved_.push_back(site);
   e_.constant(kTemp0, site);
   e_.jumpTo(engine_.gates_.step);
@@ -356,6 +354,8 @@ void Translator::coldCode() {
       case Cold::kLeave:
       case Cold::kVectors:
       case Cold::kX87:
+        if (cold.kind == Cold::kLeave && n == 0) native_->left = e_.here();
+        if (cold.kind == Cold::kLink) engine_.siteAt(cold.site).cold = e_.here();
         e_.constant(kTemp0, cold.rip);
         e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
         if (cold.kind == Cold::kVectors || cold.kind == Cold::kX87) {

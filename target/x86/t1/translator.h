@@ -17,7 +17,7 @@ bool changesX87Notes(const Insn& insn);
 class Translator {
  public:
   // Hot and cold code of one block at the most: there must be so much room.
-  static constexpr std::size_t kMostCode = 24576;
+  static constexpr std::size_t kMostCode = CodeCache::kMostOfBlock;
 
   // `follower`: the translation of what follows a block that ends in sti.
   Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower);
@@ -158,7 +158,6 @@ class Translator {
   const std::uint64_t rip_;
   const bool wide_;      // 64-bit code, else 32-bit
   const unsigned word_;  // bytes of an address and of what push stores: 8 or 4
-  const std::size_t start_;
   Emitter e_;
   const Native* follower_;
   Native* native_ = nullptr;

@@ -1,0 +1,100 @@
+// Generations of translated code: the oldest one goes when there is no room, with T0's blocks of the same time, and the
+// others stay as they are.
+//
+// What leads into it from those that stay is undone: direct jumps by the list of those that were ever patched to lead
+// there, looked-up ones by emptying the tables. What was translated later than its T0 block may outlive that: such a
+// translation cannot be executed without it, so its start is made to leave.
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+std::uint32_t Engine::addSite(const Site& site) {
+  std::vector<Site>& sites = generations_[cache_->now()].sites;
+  sites.push_back(site);
+  return static_cast<std::uint32_t>(sites.size() - 1) | cache_->now() << Generation::kSiteBits;
+}
+
+Native& Engine::addNative() { return generations_[cache_->now()].natives.emplace_back(); }
+
+void Engine::clear() {
+  cache_->giveUpAll();
+  for (Generation& generation : generations_) generation = {};
+  cpu_.area.jumps.fill({});
+  ++turns_;
+  ++statistics_.flushes;
+}
+
+void Engine::turnGeneration() {
+  const unsigned oldest = (cache_->now() + 1) % cache_->generations();
+  if (cache_->generations() == 1) {
+    cpu_.clearBlocks();
+    return;
+  }
+  std::vector<Native*> dead;
+  findDead(oldest, dead);
+  undoLinks(oldest);
+  for (Native* const native : dead) leaveAtOnce(*native);
+  cpu_.area.jumps.fill({});
+  Generation& generation = generations_[oldest];
+  if (!generation.natives.empty()) ++statistics_.dropped;
+  statistics_.droppedBlocks += generation.natives.size();
+  generation = {};
+  cache_->enter(oldest);
+  cpu_.dropBlocks(oldest);
+  ++turns_;
+}
+
+// The T0 block is translated anew when it is next run.
+void Engine::forget(const Native& native) {
+  Native** place = &native.block->native;
+  while (*place != &native) place = &(*place)->next;
+  *place = native.next;
+}
+
+// Translations that stay, of T0 blocks that do not, and those that go on in them without a look.
+void Engine::findDead(unsigned dropped, std::vector<Native*>& dead) {
+  for (const bool byFollower : {false, true}) {
+    for (unsigned n = 0; n < cache_->generations(); ++n) {
+      if (n == dropped) continue;
+      for (Native& native : generations_[n].natives) {
+        if (native.block == nullptr) continue;
+        const bool goes = byFollower ? native.follower != nullptr && native.follower->block == nullptr
+                                     : native.block->generation == dropped;
+        if (!goes) continue;
+        if (byFollower) forget(native);
+        native.block = nullptr;
+        dead.push_back(&native);
+      }
+    }
+  }
+}
+
+// A jump that has been led elsewhere since stays as it is.
+void Engine::undoLinks(unsigned dropped) {
+  const auto isOf = [](std::uint32_t site, unsigned generation) { return site >> Generation::kSiteBits == generation; };
+  for (const std::uint32_t number : generations_[dropped].incoming) {
+    if (isOf(number, dropped)) continue;
+    const Site& site = siteAt(number);
+    std::uint32_t distance;
+    std::memcpy(&distance, cache_->writable(site.where), 4);
+    if (cache_->generationOf(site.where + 4 + distance) != dropped) continue;
+    distance = site.cold - (site.where + 4);
+    std::memcpy(cache_->writable(site.where), &distance, 4);
+    ++statistics_.unlinked;
+  }
+  // The numbers of its sites will be others'.
+  for (unsigned n = 0; n < cache_->generations(); ++n) {
+    if (n != dropped) std::erase_if(generations_[n].incoming, [&](std::uint32_t site) { return isOf(site, dropped); });
+  }
+}
+
+// Links that lead there find the cold code that leaves, whichever way they take in.
+void Engine::leaveAtOnce(Native& dead) {
+  for (const std::uint32_t place : {dead.entry, dead.checked}) {
+    const std::uint32_t distance = dead.left - (place + 5);
+    *cache_->writable(place) = 0xe9;
+    std::memcpy(cache_->writable(place) + 1, &distance, 4);
+  }
+}
+
+}  // namespace rhea::x86::t1
