@@ -201,6 +201,7 @@ void Cpu::dropGlobalJumps() {
 }
 
 void Cpu::flushTlb(bool globalToo) {
+  area.forgetWindows();
   for (const auto& space : spaces_) {
     space->flush(globalToo);
     dropJumps(*space);
@@ -212,6 +213,7 @@ void Cpu::flushTlb(bool globalToo) {
 }
 
 void Cpu::flushSpace(std::uint32_t pcid) {
+  area.forgetWindows();
   for (const auto& space : spaces_) {
     if (space->pcid != pcid) continue;
     space->flush(false);
@@ -225,6 +227,7 @@ void Cpu::flushPage(std::uint64_t address) {
     flushTlb(true);
     return;
   }
+  area.forgetWindows();
   for (const auto& space : spaces_) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
     space->exec[(address >> 12) % space->exec.size()] = {};
@@ -235,6 +238,7 @@ void Cpu::flushPage(std::uint64_t address) {
 }
 
 void Cpu::dropWrites() {
+  area.forgetWindows();
   for (const auto& space : spaces_) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.flushWrites();
   }
@@ -251,6 +255,7 @@ void Cpu::enterSpace() {
     dropJumps(*space_);
   } else {
     space_ = std::ranges::min_element(spaces_, {}, [](const auto& space) { return space->lastUse; })->get();
+    area.forgetWindows();
     space_->flush(true);
     dropJumps(*space_);
     space_->pcid = pcid;

@@ -74,12 +74,16 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
       {0xf2, 0x0f, 0x58, 0, -1}, {0, 0x0f, 0xbd, 0, -1}, {0, 0x0f, 0x6f, 0, -1}, {0, 0, 0x8d, 0, -1},
   };
   constexpr unsigned kBases[] = {kRbx, 13};
+  constexpr unsigned kIndex = 9;
   RandomProgram program;
   program.start_ = makeTrial(rows()[random.below(rows().size())], random);
   Group bases;
-  for (const unsigned base : kBases)
-    loadRegister(bases.bytes, base,
-                 kDataPage + kPageSize - (random.chance(60) ? 40 + random.below(400) : random.below(40)));
+  const bool aligned = random.chance(50);
+  for (const unsigned base : kBases) {
+    const std::uint64_t fromEnd = random.chance(60) ? 40 + random.below(400) : random.below(40);
+    loadRegister(bases.bytes, base, kDataPage + kPageSize - (aligned ? fromEnd & ~15U : fromEnd));
+  }
+  loadRegister(bases.bytes, kIndex, 16 * random.below(4) + (random.chance(20) ? 3 : 0));
   loadRegister(bases.bytes, kRsp, kDataPage + kPageSize + 64 - 8 * random.below(24));
   program.groups_.push_back(bases);
   for (std::size_t n = 0; n < length; ++n) {
@@ -90,7 +94,8 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
       for (const unsigned opcode : {0x50U, 0x58U}) {
         for (std::size_t k = 0; k < count; ++k) {
           unsigned guest = static_cast<unsigned>(random.below(16));
-          while (guest == kRsp || guest == kRbx || guest == 13) guest = static_cast<unsigned>(random.below(16));
+          while (guest == kRsp || guest == kRbx || guest == 13 || guest == kIndex)
+            guest = static_cast<unsigned>(random.below(16));
           if (guest >= 8) group.bytes.push_back(0x41);
           group.bytes.push_back(static_cast<std::uint8_t>(opcode | (guest & 7)));
         }
@@ -100,17 +105,28 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
       const unsigned base = kBases[random.below(2)];
       unsigned reg = form.digit >= 0 ? static_cast<unsigned>(form.digit) : static_cast<unsigned>(random.below(16));
       // A base changes now and then only.
-      while (form.digit < 0 && (reg == kRsp || ((reg == kRbx || reg == 13) && !random.chance(5))))
+      while (form.digit < 0 && (reg == kRsp || ((reg == kRbx || reg == 13 || reg == kIndex) && !random.chance(5))))
         reg = static_cast<unsigned>(random.below(16));
       if (form.prefix != 0) group.bytes.push_back(form.prefix);
       const bool memory = random.chance(75) || form.opcode == 0x8d;
+      // Behind the base alone, with an index, or at an address that the instruction says.
+      const bool fixed = memory && random.chance(20);
+      const bool indexed = memory && !fixed && random.chance(40);
       const unsigned rm = memory ? base : static_cast<unsigned>(random.below(3));
-      group.bytes.push_back(
-          static_cast<std::uint8_t>(0x40 | (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 | rm >> 3));
+      group.bytes.push_back(static_cast<std::uint8_t>(0x40 | (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 |
+                                                      (indexed ? kIndex >> 3 << 1 : 0U) | (fixed ? 0 : rm >> 3)));
       if (form.escape != 0) group.bytes.push_back(form.escape);
       group.bytes.push_back(form.opcode);
-      group.bytes.push_back(static_cast<std::uint8_t>((memory ? 0x40U : 0xc0U) | (reg & 7) << 3 | (rm & 7)));
-      if (memory) group.bytes.push_back(static_cast<std::uint8_t>(random.below(64) - 16));
+      const unsigned mode = fixed ? 0 : memory ? 0x40U : 0xc0U;
+      group.bytes.push_back(static_cast<std::uint8_t>(mode | (reg & 7) << 3 | (fixed || indexed ? 4 : rm & 7)));
+      if (indexed) group.bytes.push_back(static_cast<std::uint8_t>((kIndex & 7) << 3 | (rm & 7)));
+      if (fixed) {
+        group.bytes.push_back(0x25);
+        const bool nearEnd = random.chance(30);
+        put32(group.bytes, static_cast<std::uint32_t>(kDataPage + (nearEnd ? kPageSize - 20 : 256) + random.below(32)));
+      } else if (memory) {
+        group.bytes.push_back(static_cast<std::uint8_t>((random.below(64) & (aligned ? ~15U : ~0U)) - 16));
+      }
       for (unsigned k = 0; k < form.immediate; ++k) group.bytes.push_back(static_cast<std::uint8_t>(random.next()));
     }
     program.groups_.push_back(group);

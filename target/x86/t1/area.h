@@ -12,8 +12,16 @@ struct JumpSlot {
   std::uint64_t code = 0;
 };
 
+// A page that an operand in a loop was in the last time (Translator::probeWindow).
+struct Window {
+  std::uint64_t page = 0;
+  std::uint64_t host = 0;
+};
+
 struct Area {
   static constexpr std::size_t kJumpSlots = 4096;
+  static constexpr std::size_t kWindows = 32;  // of reads, and as many of writes
+  static constexpr std::int32_t kCredit = 1024;
 
   std::uint64_t hostStack = 0;  // RSP of the C++ side while translated code runs
   std::uint64_t engine = 0;     // the Engine, for the gates
@@ -27,6 +35,21 @@ struct Area {
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
   std::uint8_t x87Live = 0;      // likewise the x87 registers
   std::array<JumpSlot, kJumpSlots> jumps{};
+  // Windows are of the tables in `tlb`. An empty one shows a page that no address is canonical in and nobody can guess,
+  // as a distance from it is all that is compared; behind it is memory that nobody looks at.
+  std::uint8_t windowsUsed = 0;
+  std::uint64_t nowhere = 0;
+  std::array<std::array<Window, kWindows>, 2> windows{};
+  std::array<std::array<std::int32_t, kWindows>, 2> credit{};  // misses until somebody asks whether it is worth it
+  std::array<std::uint8_t, 4096> behindNowhere{};
+
+  // Whenever an entry of the tables may be gone or changed, or others are in use.
+  void forgetWindows() {
+    if (windowsUsed == 0) return;
+    windowsUsed = 0;
+    const Window empty{nowhere, reinterpret_cast<std::uint64_t>(behindNowhere.data())};
+    for (auto& some : windows) some.fill(empty);
+  }
 };
 
 }  // namespace rhea::x86::t1

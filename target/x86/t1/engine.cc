@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <random>
+
 #include "target/x86/t1/translator.h"
 
 namespace rhea::x86::t1 {
@@ -27,6 +29,11 @@ Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   std::unique_ptr<Engine> engine(new Engine(cpu, std::move(cache)));
   cpu.area.engine = reinterpret_cast<std::uint64_t>(engine.get());
   engine->statistics_.byRow.resize(rows().size());
+  // Bit 62 without bit 63: never canonical.
+  std::random_device random;
+  cpu.area.nowhere = std::uint64_t{1} << 62 | (std::uint64_t{random()} << 32 ^ random()) >> 14 << 12;
+  cpu.area.windowsUsed = 1;
+  cpu.area.forgetWindows();
   engine->makeGates();
   engine->single_.version = &engine->never_;
   engine->single_.count = 1;
@@ -94,7 +101,8 @@ Fallback Engine::whyNot(const Block& block, const Native* native) const {
 // Number 0 never matches: empty slots have it.
 void Engine::selectSpace() {
   Area& area = cpu_.area;
-  area.tlb = reinterpret_cast<std::uint64_t>(cpu_.tlb_->tables());
+  const auto tables = reinterpret_cast<std::uint64_t>(cpu_.tlb_->tables());
+  if (std::exchange(area.tlb, tables) != tables) area.forgetWindows();
   const std::uint32_t space = cpu_.jumpsNow();
   for (const SpaceKey& known : keys_) {
     if (known.key != 0 && known.space == space && known.mode == cpu_.mode_) {
@@ -192,8 +200,28 @@ void Engine::giveBack(const Site& at) {
   if (cpu_.counts()) cpu_.spend(at.index + 1 - at.native->block->count);
 }
 
+// A window has missed Area::kCredit times. If that took no longer than looking each time would have, the loop does so
+// from now on: its cold code looks in the table.
+Engine::Resume Engine::worn(std::uint32_t site) {
+  const WindowSite& at =
+      generations_[site >> Generation::kSiteBits].windowSites[site & ((1U << Generation::kSiteBits) - 1)];
+  constexpr std::uint64_t kWorthwhile = 256;  // of the host's ticks between misses
+  const std::uint64_t now = __builtin_ia32_rdtsc();
+  std::uint64_t& before = wornAt_[at.write ? 1 : 0][at.window];
+  if (now - before < kWorthwhile * Area::kCredit) {
+    std::uint8_t* const code = cache_->writable(at.probe);
+    const std::uint32_t distance = at.again - (at.probe + 5);
+    code[0] = 0xe9;
+    std::memcpy(code + 1, &distance, 4);
+  }
+  before = now;
+  cpu_.area.credit[at.write ? 1 : 0][at.window] = Area::kCredit;
+  return {cache_->address(at.resume), 1};
+}
+
 // One instruction by T0.
 Engine::Resume Engine::step(std::uint32_t site) {
+  if ((site & kIsWindowSite) != 0) return worn(site & ~kIsWindowSite);
   Cpu& cpu = cpu_;
   const Site& at = siteAt(site);
   const Insn& insn = at.native->block->insns[at.index];

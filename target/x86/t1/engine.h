@@ -38,6 +38,15 @@ struct Site {
   bool x87 = false;         // T0's function looks at the x87 state
 };
 
+// A probe that looks in a window first: where, its cold code, and where that goes on.
+struct WindowSite {
+  std::uint32_t probe = 0;
+  std::uint32_t again = 0;
+  std::uint32_t resume = 0;
+  std::uint8_t window = 0;
+  bool write = false;
+};
+
 // What was translated since the one before it was full (CodeCache). Sites in translated code say theirs in their
 // number's high bits. Its T0 blocks are of the same generation, or an older one that is still there.
 struct Generation {
@@ -45,6 +54,7 @@ struct Generation {
   std::deque<Native> natives;
   std::vector<Site> sites;
   std::vector<std::uint32_t> incoming;  // link sites, of any generation, that were led into this one
+  std::vector<WindowSite> windowSites;
 };
 
 // Why an instruction in translated code is T0's; counted as it is translated.
@@ -109,6 +119,7 @@ class Engine {
     return generations_[number >> Generation::kSiteBits].sites[number & ((1U << Generation::kSiteBits) - 1)];
   }
   std::uint32_t addSite(const Site& site);
+  std::uint32_t addWindowSite(const WindowSite& site);
   Native& addNative();
   void link(std::uint32_t site, const Native& to);
   // --- generations.cc: the oldest one is dropped and becomes the present one. Only between blocks.
@@ -126,8 +137,11 @@ class Engine {
     std::uint64_t code = 0;
     std::uint64_t within = 0;
   };
+  // The numbers of WindowSites have this bit, too.
+  static constexpr std::uint32_t kIsWindowSite = 0x80000000;
   static Resume stepFromCode(Engine* engine, std::uint32_t site);
   Resume step(std::uint32_t site);
+  Resume worn(std::uint32_t site);
   void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
@@ -147,6 +161,8 @@ class Engine {
   Gates gates_;
   std::array<Generation, CodeCache::kMostGenerations> generations_;
   std::uint64_t turns_ = 0;  // how often natives and sites were given up: those from before are gone
+  unsigned nextWindow_ = 0;
+  std::array<std::array<std::uint64_t, Area::kWindows>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
   Outcome outcome_ = Outcome::kNext;

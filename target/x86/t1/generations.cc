@@ -14,6 +14,12 @@ std::uint32_t Engine::addSite(const Site& site) {
   return static_cast<std::uint32_t>(sites.size() - 1) | cache_->now() << Generation::kSiteBits;
 }
 
+std::uint32_t Engine::addWindowSite(const WindowSite& site) {
+  std::vector<WindowSite>& sites = generations_[cache_->now()].windowSites;
+  sites.push_back(site);
+  return static_cast<std::uint32_t>(sites.size() - 1) | cache_->now() << Generation::kSiteBits | kIsWindowSite;
+}
+
 Native& Engine::addNative() { return generations_[cache_->now()].natives.emplace_back(); }
 
 void Engine::clear() {

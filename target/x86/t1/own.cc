@@ -213,6 +213,7 @@ bool Translator::isLinked(std::uint64_t target) const {
 
 // `place`: the distance of a jump that goes there once it is known where.
 void Translator::linkTo(std::uint32_t place, std::uint64_t target) {
+  if (loopsItself_ && target == rip_) return e_.patch(place, loopEntry_);
   const std::uint32_t site = newSite(index_);
   engine_.siteAt(site).where = place;
   cold_.push_back({Cold::kLink, place, site, target});

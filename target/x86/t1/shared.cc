@@ -1,4 +1,4 @@
-// Several accesses under one probe: pushes and pops in a row, and operands beside each other behind one base register.
+// Several accesses under one probe: pushes and pops in a row, and operands beside each other behind the same registers.
 // All of them lie in one page that the soft TLB has, so none can fault, and nothing has to be ready for that in
 // between. If the probe misses, or they reach over the page's end, each is done by itself.
 #include "target/x86/t1/translator.h"
@@ -113,29 +113,64 @@ bool Translator::staysInRegisters(unsigned index) const {
   return transcribe(insn, place, bytes).good;
 }
 
+// Takes another operand in. false: it lies too far away, or is aligned otherwise.
+bool Translator::widen(Range& range, const Insn& insn, const Facts& facts) const {
+  const std::int64_t at = distanceOf(insn);
+  const bool first = range.count == 0;
+  Range wider = range;
+  wider.low = first ? at : std::min(range.low, at);
+  wider.high = std::max(first ? at : range.high, at + facts.memoryBytes);
+  wider.align = std::max<unsigned>(range.align, facts.align);
+  wider.write = range.write || facts.memory != Facts::kRead;
+  if (const std::optional<std::uint64_t> address = fixedAddress(insn)) {
+    if (facts.align != 0 && *address % facts.align != 0) return false;
+    wider.align = 0;
+    wider.low = at & -0x1000;
+    if (wider.high > wider.low + 0x1000 || (!first && wider.low != range.low)) return false;
+  } else {
+    if (insn.disp > INT32_MAX - kWidest || insn.disp < INT32_MIN + kWidest || wider.high - wider.low > kWidest)
+      return false;
+    if (facts.align != 0) {
+      const unsigned both = range.align == 0 ? 1 : std::min<unsigned>(range.align, facts.align);
+      if ((at - range.anchor) % both != 0) return false;
+      if (facts.align > range.align) wider.anchor = at;
+    }
+    // Whole units: where one of them begins in the page, it ends there.
+    if (wider.align != 0) {
+      const auto unit = static_cast<std::int64_t>(wider.align);
+      while ((wider.low - wider.anchor) % unit != 0) --wider.low;
+      while ((wider.high - wider.anchor) % unit != 0) ++wider.high;
+    }
+  }
+  range = wider;
+  return true;
+}
+
 Translator::Range Translator::neighbourhood() const {
   Range range;
   unsigned accesses = 0;
-  const std::uint8_t base = block_.insns[index_].base;
+  const Insn& start = block_.insns[index_];
+  const bool fixed = fixedAddress(start).has_value();
+  const auto alike = [&](const Insn& insn) {
+    if (fixed) return fixedAddress(insn).has_value();
+    return insn.base == start.base && insn.index == start.index && (insn.scale & 3) == (start.scale & 3) &&
+           insn.addressBytes() == word_ && insn.segment() < kFs;
+  };
+  const auto changes = [&](std::uint8_t guest, std::uint16_t writes) {
+    return guest < 16 && (writes >> guest & 1) != 0;
+  };
   for (unsigned n = index_; n < block_.count && copies_[n]; ++n) {
     const Insn& insn = block_.insns[n];
     const Facts& facts = facts_[n];
     if (!staysInRegisters(n)) break;
     if (facts.memory != Facts::kNone) {
-      if (insn.base != base || insn.index < 16 || insn.addressBytes() != word_ || insn.segment() >= kFs ||
-          facts.align != 0 || facts.memoryBytes == 0)
-        break;
-      if (insn.disp > INT32_MAX - kWidest) break;
-      const std::int32_t end = insn.disp + facts.memoryBytes;
-      const std::int32_t low = accesses == 0 ? insn.disp : std::min(range.low, insn.disp);
-      const std::int32_t high = accesses == 0 ? end : std::max(range.high, end);
-      if (static_cast<std::int64_t>(high) - low > kWidest) break;
-      range = {low, high, range.write || facts.memory != Facts::kRead, n - index_ + 1};
+      if (facts.memoryBytes == 0 || !alike(insn) || !widen(range, insn, facts)) break;
+      range.count = n - index_ + 1;
       ++accesses;
     } else if (n == index_) {
       break;
     }
-    if ((facts.writes >> base & 1) != 0) break;
+    if (!fixed && (changes(start.base, facts.writes) || changes(start.index, facts.writes))) break;
   }
   if (accesses < 2) range.count = 0;
   return range;
@@ -143,18 +178,20 @@ Translator::Range Translator::neighbourhood() const {
 
 unsigned Translator::neighbours() {
   const Insn& insn = block_.insns[index_];
-  if (!copies_[index_] || facts_[index_].memory == Facts::kNone || insn.base >= 16) return 0;
+  if (!copies_[index_] || facts_[index_].memory == Facts::kNone) return 0;
   const Range range = neighbourhood();
   if (range.count == 0) return 0;
   const unsigned first = index_;
+  const Cold miss{Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0};
   keepFlags();
-  const std::uint8_t base = guestIn(insn.base, kTemp0);
-  if (range.low == 0)
-    moveWord(kTemp0, base);
-  else
-    e_.op(kOpLea, kTemp0, Mem::at(base, range.low), wide_);
-  probe({static_cast<unsigned>(range.high - range.low), range.write},
-        {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  if (fixedAddress(insn)) {
+    probeFixed(static_cast<std::uint64_t>(range.low), range.write, miss);
+  } else {
+    Insn start = insn;
+    start.disp = static_cast<std::int32_t>(range.low);
+    loadAddress(start);
+    probe({static_cast<unsigned>(range.high - range.low), range.write, range.align}, miss);
+  }
   shared_.push_back({first, range.count, flags_, recipe_});
   const std::size_t mine = shared_.size() - 1;
   sharedFrom_ = range.low;

@@ -42,6 +42,9 @@ Native* Translator::translate() {
     if (copies_[n] && facts_[n].x87) native_->x87 = true;
     if (computesX87(insn)) lastX87_ = static_cast<int>(n);
   }
+  const std::optional<std::uint64_t> loop = loopStart();
+  windows_ = loop.has_value();
+  loopsItself_ = !cpu_.eachBlock_ && loop == rip_;
   native_->entry = e_.here();
   prologue();
   for (unsigned next = 0; next < block_.count; next = index_ + 1) {
@@ -74,8 +77,24 @@ Native* Translator::translate() {
   return native_;
 }
 
-// Leaves where somebody asks for something or the page's code has changed.
+// Where the block's last instruction leads if it is a direct jump back within the page: the block is part of a loop.
+std::optional<std::uint64_t> Translator::loopStart() const {
+  const Insn& last = block_.insns[block_.count - 1];
+  const Pattern& p = rows()[last.row].pattern;
+  const bool conditional = (p.map == 0 && (p.opcode & 0xf0) == 0x70) || (p.map == 1 && (p.opcode & 0xf0) == 0x80);
+  const bool counted = p.map == 0 && (p.opcode == 0xe2 || p.opcode == 0xe3);
+  const bool direct = p.map == 0 && (p.opcode == 0xe9 || p.opcode == 0xeb);
+  if (!(conditional || counted || direct) || !ordinary(last)) return std::nullopt;
+  const std::uint64_t target = targetOf(last);
+  if (target > rip_ || !isLinked(target)) return std::nullopt;
+  return target;
+}
+
+// Leaves where somebody asks for something or the page's code has changed. A block that jumps to its own start has its
+// vectors still.
 void Translator::prologue() {
+  if (loopsItself_) liveChecks();
+  loopEntry_ = e_.here();
   e_.bytes({0x65, 0x83});
   e_.modrm(7, Mem::state(offsetof(State, pending)));
   e_.byte(0);
@@ -90,7 +109,18 @@ void Translator::prologue() {
     e_.dword(block_.secondSeen);
     cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
   }
-  native_->checked = e_.here();
+  body_ = native_->checked = e_.here();
+  if (!loopsItself_) liveChecks();
+  // -icount: the whole block or nothing of it.
+  if (cpu_.counts()) {
+    e_.bytes({0x65, 0x48, 0x83});  // sub
+    e_.modrm(5, Mem::state(area(&cpu_.area.budget)));
+    e_.byte(block_.count);
+    cold_.push_back({Cold::kCount, e_.jumpIf(0xc), 0, rip_});
+  }
+}
+
+void Translator::liveChecks() {
   if (native_->x87) {
     e_.bytes({0x65, 0x80});
     e_.modrm(7, Mem::state(area(&cpu_.area.x87Live)));
@@ -102,13 +132,6 @@ void Translator::prologue() {
     e_.modrm(7, Mem::state(area(&cpu_.area.vectorsLive)));
     e_.byte(0);
     cold_.push_back({Cold::kVectors, e_.jumpIf(4), e_.here(), rip_});
-  }
-  // -icount: the whole block or nothing of it.
-  if (cpu_.counts()) {
-    e_.bytes({0x65, 0x48, 0x83});  // sub
-    e_.modrm(5, Mem::state(area(&cpu_.area.budget)));
-    e_.byte(block_.count);
-    cold_.push_back({Cold::kCount, e_.jumpIf(0xc), 0, rip_});
   }
 }
 
@@ -189,73 +212,6 @@ std::uint8_t Translator::guestIn(std::uint8_t guest, std::uint8_t temporary) {
   return temporary;
 }
 
-// With a segment's base the flags may change.
-void Translator::loadAddress(const Insn& insn, std::uint8_t to, bool segment) {
-  const std::uint8_t other = to == kTemp0 ? kTemp1 : kTemp2;
-  const bool base = insn.base < 16;
-  const bool index = insn.index < 16;
-  if (insn.base == kRipRegister) {
-    std::uint64_t address = rip_ + static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
-    if ((insn.scale & 0x80) != 0) address += insn.end;
-    e_.constant(to, insn.addressBytes() == 4 ? address & 0xffffffff : address);
-  } else if (!base && !index) {
-    const auto disp = static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));
-    e_.constant(to, insn.addressBytes() == 4 ? disp & 0xffffffff : disp);
-  } else {
-    Mem mem;
-    mem.disp = insn.disp;
-    if (base) mem.base = guestIn(insn.base, to);
-    if (index) {
-      mem.index = guestIn(insn.index, other);
-      mem.scale = insn.scale & 3;
-    }
-    if (base && !index && insn.disp == 0 && insn.addressBytes() == 8)
-      e_.move(to, mem.base);
-    else
-      e_.op(kOpLea, to, mem, insn.addressBytes() == 8);
-  }
-  if (segment && insn.segment() >= kFs) addSegment(insn, to);
-}
-
-// In 32-bit code the operand must not reach over the segment's end, which is at 4 GiB; its linear address may.
-void Translator::addSegment(const Insn& insn, std::uint8_t to) {
-  const unsigned bytes = copies_[index_] ? facts_[index_].memoryBytes : insn.operandBytes();
-  if (!wide_ && bytes > 1) {
-    e_.arith(7, to, -static_cast<std::int32_t>(bytes), false);
-    coldStep(e_.jumpIf(7));
-  }
-  e_.op(kOpAdd, to,
-        Mem::state(static_cast<std::int32_t>(offsetof(State, segments) + insn.segment() * sizeof(Segment) +
-                                             offsetof(Segment, base))),
-        wide_);
-}
-
-void Translator::probe(const Access& access) {
-  probe(access, {access.write ? Cold::kMissWrite : Cold::kMissRead, 0, stepSite(), 0, coldRecipe()});
-}
-
-void Translator::probe(const Access& access, const Cold& miss) {
-  using Tables = cpu::SoftTlb::Tables;
-  const auto table = static_cast<std::int32_t>(access.write ? offsetof(Tables, write) : offsetof(Tables, read));
-  e_.move(kTemp1, kTemp0);
-  e_.shift(5, kTemp1, 8);
-  e_.arith(4, kTemp1, 0x3ff0, false);
-  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.tlb)));
-  if (access.align != 0 || access.bytes == 1) {
-    // A misaligned address keeps low bits, and matches nothing.
-    e_.move(kTemp2, kTemp0);
-    e_.arith(4, kTemp2, -4096 | static_cast<std::int32_t>(access.align == 0 ? 0 : access.align - 1));
-  } else {
-    e_.op(kOpLea, kTemp2, Mem::at(kTemp0, static_cast<std::int32_t>(access.bytes - 1)));
-    e_.arith(4, kTemp2, -4096);
-  }
-  e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
-  const std::uint32_t missed = e_.jumpIf(5);
-  e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
-  cold_.push_back({miss.kind, missed, miss.site, e_.here(), miss.recipe});
-  loseFlags();
-}
-
 void Translator::copied(const Insn& insn, const Facts& facts) {
   const bool needs = needsFlags(insn, facts);
   Place place;
@@ -263,13 +219,10 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     return insn.operandBytes() == 2 ? stepped(Reason::kOther) : leaCopy(insn);
   const bool memory = facts.memory != Facts::kNone;
   if (memory) {
-    if (sharedFrom_) {
-      place.disp = insn.disp - *sharedFrom_;
-    } else {
-      keepFlags();
-      loadAddress(insn);
-      probe({facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
-    }
+    if (sharedFrom_)
+      place.disp = static_cast<std::int32_t>(distanceOf(insn) - *sharedFrom_);
+    else
+      place.disp = reach(insn, {facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
     place.base = kTemp0;
   }
   // Displaced operands. With memory kTemp0 is taken.
@@ -319,6 +272,12 @@ void Translator::singly(const Shared& shared) {
 }
 
 void Translator::coldCode() {
+  windows_ = false;
+  if (loopsItself_ && (native_->vector || native_->x87)) {
+    native_->checked = e_.here();
+    liveChecks();
+    e_.jumpTo(body_);
+  }
   // What is translated here leaves more of its own.
   for (std::size_t n = 0; n < cold_.size(); ++n) {
     const Cold cold = cold_[n];
@@ -334,12 +293,22 @@ void Translator::coldCode() {
       case Cold::kMissRead:
       case Cold::kMissWrite: {
         repeatCold(cold.recipe);
+        if (cold.fixed) e_.move(kTemp2, kTemp0);
         const std::uint32_t self = e_.here();
         e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip - 7]: this
         e_.dword(static_cast<std::uint32_t>(-7));
         e_.jumpTo(engine_.gates_.refill[cold.kind == Cold::kMissWrite ? 1 : 0]);
         e_.dword(cold.site);
         e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
+        break;
+      }
+      case Cold::kWindow: {
+        const WindowMiss missed = windowMisses_[cold.site];
+        if (missed.second != 0) {
+          const std::uint32_t other = e_.here() - (missed.second + 4);
+          std::memcpy(engine_.cache_->writable(missed.second), &other, 4);
+        }
+        windowMissed(missed);
         break;
       }
       case Cold::kSingly:
@@ -354,7 +323,7 @@ void Translator::coldCode() {
       case Cold::kLeave:
       case Cold::kVectors:
       case Cold::kX87:
-        if (cold.kind == Cold::kLeave && n == 0) native_->left = e_.here();
+        if (cold.kind == Cold::kLeave && native_->left == 0) native_->left = e_.here();
         if (cold.kind == Cold::kLink) engine_.siteAt(cold.site).cold = e_.here();
         e_.constant(kTemp0, cold.rip);
         e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);

@@ -27,11 +27,23 @@ class Translator {
  private:
   // What is behind the hot code: where a jump leads, and what is done there.
   struct Cold {
-    enum Kind : std::uint8_t { kStep, kMissRead, kMissWrite, kSingly, kLink, kLeave, kCount, kVectors, kX87 } kind;
+    enum Kind : std::uint8_t {
+      kStep,
+      kMissRead,
+      kMissWrite,
+      kSingly,
+      kLink,
+      kLeave,
+      kCount,
+      kVectors,
+      kX87,
+      kWindow
+    } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
     std::uint64_t rip = 0;  // misses: the place behind the probe
     std::size_t recipe = kNoRecipe;
+    bool fixed = false;  // misses: of an address that was known
   };
   static constexpr std::size_t kNoRecipe = SIZE_MAX;
   // Where the guest's flags are. kBoth: in the host's register and in the state. kRepeatable: nowhere, but recipe_
@@ -49,10 +61,22 @@ class Translator {
   struct Access {
     unsigned bytes;
     bool write;
-    unsigned align = 0;
+    unsigned align = 0;  // `bytes` is a multiple of it
+  };
+  // What is behind a window that does not show the operand.
+  struct WindowMiss {
+    Cold::Kind kind;
+    std::uint32_t site;
+    std::size_t recipe;
+    std::uint8_t window;
+    std::uint32_t second;  // another jump that leads here, or 0
+    std::uint32_t probe, back;
+    Access access;
   };
 
+  std::optional<std::uint64_t> loopStart() const;
   void prologue();
+  void liveChecks();
   void instruction(unsigned index);
   void copied(const Insn& insn, const Facts& facts);
   void stepped(Reason reason);
@@ -67,17 +91,17 @@ class Translator {
   unsigned popped(unsigned first, unsigned count) const;
   unsigned neighbours();
   struct Range {
-    std::int32_t low = 0, high = 0;
+    std::int64_t low = 0, high = 0;
+    unsigned align = 0;  // of the operand at `anchor`, the most of all
+    std::int64_t anchor = 0;
     bool write = false;
     unsigned count = 0;  // instructions from index_ to the last of them that reaches memory
   };
   Range neighbourhood() const;
+  bool widen(Range& range, const Insn& insn, const Facts& facts) const;
   bool staysInRegisters(unsigned index) const;
 
   // --- own instructions
-  // Into `to`; the register after it in the temporaries' order is used, too. `segment`: with its base.
-  void loadAddress(const Insn& insn, std::uint8_t to = kTemp0, bool segment = true);
-  void addSegment(const Insn& insn, std::uint8_t to);
   void leaCopy(const Insn& insn);
   void moveOffset(const Insn& insn);
   // The stack grows down by one word to kTemp0, which is probed; it has grown only with claimWord().
@@ -111,10 +135,29 @@ class Translator {
   void jumpIndirect(const Insn& insn, bool call);
   void returnNear(std::uint32_t drop);
 
+  // --- probe.cc
+  // Into `to`; the register after it in the temporaries' order is used, too. `segment`: with its base.
+  void loadAddress(const Insn& insn, std::uint8_t to = kTemp0, bool segment = true);
+  void addSegment(const Insn& insn, std::uint8_t to);
+  // What is known of an operand's address here: all of it, or its displacement from what its registers say.
+  std::optional<std::uint64_t> fixedAddress(const Insn& insn) const;
+  std::int64_t distanceOf(const Insn& insn) const;
   // The address in kTemp0 becomes a host address, after keepFlags(); uses all temporaries and the flags. A miss is a
   // step of the present instruction.
   void probe(const Access& access);
   void probe(const Access& access, const Cold& miss);
+  // The same in a loop.
+  void probeWindow(const Access& access, const Cold& miss);
+  void windowMissed(const WindowMiss& missed);
+  // As far as the jump that is taken when it is not there; behind it kTemp1 points at the entry.
+  std::uint32_t lookInTable(const Access& access);
+  // The same for an address that is known, within a page: that page's host address.
+  void probeFixed(std::uint64_t address, bool write, const Cold& miss);
+  Cold missOf(const Access& access) {
+    return {access.write ? Cold::kMissWrite : Cold::kMissRead, 0, stepSite(), 0, coldRecipe()};
+  }
+  // All of it for an instruction's operand: the displacement from kTemp0.
+  std::int32_t reach(const Insn& insn, const Access& access);
   // --- flags.cc
   void saveFlags();
   void keepFlags();
@@ -162,12 +205,17 @@ class Translator {
   const Native* follower_;
   Native* native_ = nullptr;
   std::vector<Cold> cold_;
+  std::vector<WindowMiss> windowMisses_;
+  bool windows_ = false;         // probes look in windows
+  bool loopsItself_ = false;     // the block ends in a jump to its start
+  std::uint32_t loopEntry_ = 0;  // which leads here
+  std::uint32_t body_ = 0;
   std::vector<std::uint32_t> unresolved_;  // sites of the present instruction, which go on behind it
   Flags flags_ = Flags::kState;
   Recipe recipe_;
   std::vector<Recipe> recipes_;  // of cold code
   std::vector<Shared> shared_;
-  std::optional<std::int32_t> sharedFrom_;  // kTemp0 is the host address of this displacement from the operands' base
+  std::optional<std::int64_t> sharedFrom_;  // kTemp0 is the host address of this one of Translator::distanceOf()
   unsigned index_ = 0;
   bool ended_ = false;  // control does not fall out of the code so far
   int lastX87_ = -1;    // the last instruction that the x87 unit notes
