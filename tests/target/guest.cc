@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "tests/target/row-trial.h"
+
 namespace rhea::x86::test {
 namespace {
 
@@ -9,7 +11,7 @@ namespace {
 constexpr std::uint64_t kRamSize = 1 << 20;
 constexpr std::uint64_t kPml4 = 0x1000, kPdpt = 0x2000, kDirectory = 0x3000, kTable = 0x4000, kCode = 0x5000,
                         kData = 0x6000, kHandlers = 0x7000, kIdt = 0x8000, kGdt = 0x9000, kStack = 0xa000,
-                        kBehind = 0xc000;
+                        kDirectoryPointers = 0xb000, kBehind = 0xc000;
 // Supervisor pages in the same 2 MiB of virtual memory as the oracle's.
 constexpr std::uint64_t kSystem = 0x10180000;
 constexpr std::uint64_t kHandlersAt = kSystem, kIdtAt = kSystem + 0x1000, kGdtAt = kSystem + 0x2000,
@@ -39,7 +41,7 @@ bool pushesError(unsigned vector) {
 
 }  // namespace
 
-TestGuest::TestGuest(std::string_view model, const object::VirtualClock* clock) {
+TestGuest::TestGuest(std::string_view model, const object::VirtualClock* clock, GuestMode mode) : mode_(mode) {
   Result<std::shared_ptr<mem::RamBlock>> ram = mem::RamBlock::anonymous("ram", kRamSize);
   Result<Model> found = findModel(model);
   if (!ram.ok() || !found.ok()) throw std::runtime_error("a test guest needs memory and the CPU model it asks for");
@@ -75,6 +77,18 @@ TestGuest::TestGuest(std::string_view model, const object::VirtualClock* clock) 
   st.tr.limit = 0x67;
   st.cpl = 3;
   st.codeBytes = 8;
+  if (mode_ != GuestMode::k64) {
+    st.segments[kCs] = flat(0x23, 0xc0fb);
+    for (const SegmentIndex s : {kDs, kEs, kFs, kGs}) st.segments[s] = flat(0x2b, 0xc0f3);
+    st.segments[kFs].base = kFsBase;
+    st.segments[kFs].limit = kFsLimit;
+    st.segments[kGs].base = kGsBase;
+  }
+  if (mode_ == GuestMode::kProtected) {
+    st.cr3 = kDirectoryPointers;
+    st.pdpte[0] = kDirectory | kPresent;
+    st.msr.efer = kEferNxe;
+  }
   user_ = st;
 }
 
@@ -109,16 +123,25 @@ void TestGuest::buildTables() {
   std::memset(m + kHandlers, 0xf4, kPageSize);
   for (std::uint64_t n = 0; n < 256; ++n) {
     const std::uint64_t handler = kHandlersAt + n % (kPageSize / kHandlerSize) * kHandlerSize;
-    put(m + kIdt + 16 * n,
-        (handler & 0xffff) | 0x8u << 16 | std::uint64_t{0xee00} << 32 | (handler >> 16 & 0xffff) << 48);
-    put(m + kIdt + 16 * n + 8, handler >> 32);
+    const std::uint64_t gate =
+        (handler & 0xffff) | 0x8u << 16 | std::uint64_t{0xee00} << 32 | (handler >> 16 & 0xffff) << 48;
+    if (mode_ == GuestMode::kProtected) {
+      put(m + kIdt + 8 * n, gate);
+    } else {
+      put(m + kIdt + 16 * n, gate);
+      put(m + kIdt + 16 * n + 8, handler >> 32);
+    }
     put(m + kHandlers + (handler - kHandlersAt), std::uint16_t{0xe6 | kEndPort << 8});  // out; behind it is hlt
   }
-  put(m + kGdt + 0x08, std::uint64_t{0x00af9b000000ffff});
+  const bool is32 = mode_ == GuestMode::kProtected;
+  put(m + kDirectoryPointers, kDirectory | kPresent);
+  put(m + kGdt + 0x08, is32 ? std::uint64_t{0x00cf9b000000ffff} : std::uint64_t{0x00af9b000000ffff});
   put(m + kGdt + 0x10, std::uint64_t{0x00cf93000000ffff});
+  put(m + kGdt + 0x20, std::uint64_t{0x00cffb000000ffff});
   put(m + kGdt + 0x28, std::uint64_t{0x00cff3000000ffff});
   put(m + kGdt + 0x30, std::uint64_t{0x00affb000000ffff});
-  put(m + kGdt + kTss + 4, kStackAt + kPageSize);  // RSP0
+  put(m + kGdt + kTss + 4, kStackAt + kPageSize);  // RSP0, or ESP0
+  if (is32) put(m + kGdt + kTss + 8, std::uint16_t{0x10});
   put(m + kGdt + kTss + 0x66, std::uint16_t{0x68});
 }
 
@@ -200,8 +223,9 @@ Trial TestGuest::outcome(const Trial& trial) {
   if (rip >= kHandlersAt && rip < kHandlersAt + kPageSize && cpu_->st.cpl == 0) {
     // The frame on the supervisor stack says where and why.
     const auto vector = static_cast<unsigned>((rip - kHandlersAt) / kHandlerSize);
+    const unsigned word = mode_ == GuestMode::kProtected ? 4 : 8;
     std::uint64_t at = kStack + (result.out.gpr[kRsp] & 0xfff);
-    const auto pop = [&] { return memory_.readValue(std::exchange(at, at + 8), 8); };
+    const auto pop = [&] { return memory_.readValue(std::exchange(at, at + word), word); };
     result.trap = static_cast<int>(vector);
     if (pushesError(vector)) result.errorCode = static_cast<std::uint32_t>(pop());
     result.out.rip = pop();

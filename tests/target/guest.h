@@ -1,4 +1,4 @@
-// A virtual CPU in 64-bit user mode whose memory shows the oracle's code page and data page at the oracle's addresses,
+// A virtual CPU in user mode whose memory shows the oracle's code page and data page at the oracle's addresses,
 // and nothing else to user code. Runs trials as the host does.
 #pragma once
 
@@ -8,10 +8,15 @@
 
 namespace rhea::x86::test {
 
+// What its code is: 64-bit code, 32-bit code under a 64-bit system, or under a 32-bit one (with PAE). In the latter two
+// segments are flat but for FS and GS (tests/target/row-trial.h).
+enum class GuestMode : std::uint8_t { k64, kCompatible, kProtected };
+
 class TestGuest {
  public:
   // `clock`: of the time-stamp counter; without one it stands at zero.
-  explicit TestGuest(std::string_view model = "max", const object::VirtualClock* clock = nullptr);
+  explicit TestGuest(std::string_view model = "max", const object::VirtualClock* clock = nullptr,
+                     GuestMode mode = GuestMode::k64);
   ~TestGuest();
 
   // Runs `count` instructions of trial.code on the virtual CPU from trial.in; answers what run() of the oracle answers
@@ -50,9 +55,10 @@ class TestGuest {
   mem::AddressSpace ports_{"ports", 0x10000};
   EndPort endPort_;
   mem::AddressSpace::Mapping mapping_, portMapping_;
+  const GuestMode mode_;
   Model model_;
   std::unique_ptr<Cpu> cpu_;
-  State user_;  // 64-bit user mode, registers empty
+  State user_;  // user mode, registers empty
 };
 
 }  // namespace rhea::x86::test

@@ -18,8 +18,12 @@ constexpr int kBreakpointTrap = 3;
 
 const Row& anyRow() { return rows()[0]; }
 
+CodeSize sizeOf(GuestMode mode) { return mode == GuestMode::k64 ? CodeSize::k64 : CodeSize::k32; }
+
 class Lockstep {
  public:
+  explicit Lockstep(GuestMode mode) : interpreted_("max", nullptr, mode), translated_("max", nullptr, mode) {}
+
   // `crossing`: what reaches over the data page's end does not fault. False: this build cannot translate.
   bool begin(bool crossing) {
     if (crossing) interpreted_.mapBehind(), translated_.mapBehind();
@@ -35,6 +39,12 @@ class Lockstep {
   }
 
   std::uint64_t translatedBlocks() { return translated_.cpu().engine()->statistics().blocks; }
+  // Blocks that ran in the interpreter because of what code they were.
+  std::uint64_t refusedBlocks() {
+    const auto& fallbacks = translated_.cpu().engine()->statistics().fallbacks;
+    return fallbacks[static_cast<std::size_t>(t1::Fallback::kMode)] +
+           fallbacks[static_cast<std::size_t>(t1::Fallback::kSegments)];
+  }
 
   // Most of what faults in the first round is taken out, so that something is left to translate.
   void tame(RandomProgram& program, Random& random) {
@@ -86,8 +96,8 @@ enum class Faults : std::uint8_t { kTakenOut, kStay };
 
 // `make`: a program of kLength groups.
 template <class Make>
-void tryEach(Make make, bool crossing, Faults faults = Faults::kTakenOut) {
-  Lockstep lockstep;
+void tryEach(Make make, bool crossing, GuestMode mode = GuestMode::k64, Faults faults = Faults::kTakenOut) {
+  Lockstep lockstep(mode);
   if (!lockstep.begin(crossing)) GTEST_SKIP() << "this build does not translate";
   // Those that are not looked over first are quick.
   const unsigned long count = fromEnvironment("RHEA_CASES", 60) * (faults == Faults::kStay ? 16 : 1);
@@ -109,10 +119,11 @@ void tryEach(Make make, bool crossing, Faults faults = Faults::kTakenOut) {
     }
   } while (std::chrono::steady_clock::now() < end && failures == 0);
   EXPECT_GT(lockstep.translatedBlocks(), count) << "so little was translated that nothing was compared";
+  EXPECT_EQ(lockstep.refusedBlocks(), 0U);
 }
 
-void tryPrograms(bool (*belongs)(const Row&), bool crossing = false) {
-  tryEach([&](Random& random) { return RandomProgram(random, kLength, belongs); }, crossing);
+void tryPrograms(bool (*belongs)(const Row&), bool crossing = false, GuestMode mode = GuestMode::k64) {
+  tryEach([&](Random& random) { return RandomProgram(random, kLength, belongs, sizeOf(mode)); }, crossing, mode);
 }
 
 bool isX87(const Row& row) { return row.is(kFpuClass) || row.is(kMmxClass) || row.is(kWaitClass); }
@@ -136,9 +147,29 @@ TEST(Lockstep, OperandsUnderOneProbeEndAsInterpreted) {
 // What faults in a late round stays in.
 TEST(Lockstep, FlagsAreTheGuestsWhereAnOperandMissesOrFaults) {
   const auto make = [](Random& random) { return RandomProgram::flagsAroundMemory(random, kLength); };
-  tryEach(make, false, Faults::kStay);
-  tryEach(make, true, Faults::kStay);
+  tryEach(make, false, GuestMode::k64, Faults::kStay);
+  tryEach(make, true, GuestMode::k64, Faults::kStay);
 }
+
+// 32-bit code, under a 64-bit system and under a 32-bit one.
+class NarrowLockstep : public testing::TestWithParam<GuestMode> {};
+
+TEST_P(NarrowLockstep, IntegerProgramsEndAsInterpreted) { tryPrograms(isInteger, false, GetParam()); }
+TEST_P(NarrowLockstep, VectorProgramsEndAsInterpreted) { tryPrograms(isVector, false, GetParam()); }
+TEST_P(NarrowLockstep, X87AndMmxProgramsEndAsInterpreted) { tryPrograms(isX87, false, GetParam()); }
+TEST_P(NarrowLockstep, ProgramsWhoseOperandsReachIntoTheNextPageEndAsInterpreted) {
+  tryPrograms([](const Row& row) { return !isX87(row); }, true, GetParam());
+}
+TEST_P(NarrowLockstep, OperandsUnderOneProbeEndAsInterpreted) {
+  const auto make = [](Random& random) { return RandomProgram::neighbours(random, kLength, CodeSize::k32); };
+  tryEach(make, false, GetParam());
+  tryEach(make, true, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Lockstep, NarrowLockstep, testing::Values(GuestMode::kCompatible, GuestMode::kProtected),
+                         [](const auto& mode) {
+                           return mode.param == GuestMode::kCompatible ? "UnderA64BitSystem" : "UnderA32BitSystem";
+                         });
 
 }  // namespace
 }  // namespace rhea::x86::test

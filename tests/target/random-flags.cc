@@ -129,7 +129,7 @@ class Coder {
 }  // namespace
 
 RandomProgram RandomProgram::flagsAroundMemory(Random& random, std::size_t length) {
-  RandomProgram program;
+  RandomProgram program(CodeSize::k64);
   program.start_ = makeTrial(rows()[random.below(rows().size())], random);
   program.start_.in.gpr[kBase] = kDataPage + kPageSize - kStride * (2 + random.below(6)) - random.below(24);
   program.start_.in.gpr[kRsp] = kDataPage + kPageSize / 2;

@@ -3,12 +3,13 @@
 #include <string>
 
 #include "target/x86/t1/facts.h"
-#include "tests/target/row-trial.h"
 
 namespace rhea::x86::test {
 namespace {
 
-constexpr std::uint32_t kMode = 2 | kModeOsfxsr | kModeAvx | kModeUser;
+constexpr std::uint32_t modeOf(CodeSize size) {
+  return (size == CodeSize::k64 ? 2U : 1U) | kModeOsfxsr | kModeAvx | kModeUser;
+}
 // Times around the loop; the counter lies in the data page, before the window.
 constexpr std::uint32_t kRounds = 6;
 constexpr std::uint32_t kCounter = static_cast<std::uint32_t>(kDataPage) + 64;
@@ -20,12 +21,6 @@ const RowSet& rowsOfMax() {
 
 void put32(std::vector<std::uint8_t>& to, std::uint32_t value) {
   for (unsigned n = 0; n < 4; ++n) to.push_back(static_cast<std::uint8_t>(value >> (8 * n)));
-}
-void loadRegister(std::vector<std::uint8_t>& to, unsigned number, std::uint64_t value) {
-  to.push_back(static_cast<std::uint8_t>(0x48 | number >> 3));
-  to.push_back(static_cast<std::uint8_t>(0xb8 | (number & 7)));
-  put32(to, static_cast<std::uint32_t>(value));
-  put32(to, static_cast<std::uint32_t>(value >> 32));
 }
 
 bool isString(const Row& row) {
@@ -39,24 +34,32 @@ bool usesStack(const Row& row) {
 
 }  // namespace
 
+void RandomProgram::loadRegister(std::vector<std::uint8_t>& to, unsigned number, std::uint64_t value) const {
+  if (!narrow()) to.push_back(static_cast<std::uint8_t>(0x48 | number >> 3));
+  to.push_back(static_cast<std::uint8_t>(0xb8 | (number & 7)));
+  put32(to, static_cast<std::uint32_t>(value));
+  if (!narrow()) put32(to, static_cast<std::uint32_t>(value >> 32));
+}
+
 // Branches: those whose distance can be set. The others end anywhere.
-bool RandomProgram::isTaken(const Row& row) {
-  if (!canBeTried(row) || !hostHas(row)) return false;
+bool RandomProgram::isTaken(const Row& row) const {
+  if (!canBeTried(row, size_) || !hostHas(row)) return false;
   if (!row.is(kBranch)) return true;
   const OperandClass first = row.operands[0].kind;
   return row.operandCount > 0 && first == OperandClass::kRelative;
 }
 
-RandomProgram::RandomProgram(Random& random, std::size_t length, bool (*belongs)(const Row&)) {
+RandomProgram::RandomProgram(Random& random, std::size_t length, bool (*belongs)(const Row&), CodeSize size)
+    : size_(size) {
   std::vector<const Row*> some;
   for (const Row& row : rows()) {
     if (isTaken(row) && belongs(row)) some.push_back(&row);
   }
-  start_ = makeTrial(*some[random.below(some.size())], random);
+  start_ = makeTrial(*some[random.below(some.size())], random, size);
   for (std::size_t n = 0; n < length; ++n) groups_.push_back(makeGroup(*some[random.below(some.size())], random));
 }
 
-RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
+RandomProgram RandomProgram::neighbours(Random& random, std::size_t length, CodeSize size) {
   // Prefix or 0, escape or 0, opcode, bytes of an immediate, ModRM.reg if it is part of the opcode.
   struct Form {
     std::uint8_t prefix, escape, opcode;
@@ -73,19 +76,22 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
       {0, 0, 0xff, 0, 1},        {0, 0, 0xd1, 0, 4},     {0, 0, 0xc7, 4, 0},     {0, 0, 0xf7, 0, 3},
       {0xf2, 0x0f, 0x58, 0, -1}, {0, 0x0f, 0xbd, 0, -1}, {0, 0x0f, 0x6f, 0, -1}, {0, 0, 0x8d, 0, -1},
   };
-  constexpr unsigned kBases[] = {kRbx, 13};
-  constexpr unsigned kIndex = 9;
-  RandomProgram program;
-  program.start_ = makeTrial(rows()[random.below(rows().size())], random);
-  Group bases;
+  const bool narrow = size == CodeSize::k32;
+  const unsigned registers = narrow ? 8 : 16;
+  const std::array<unsigned, 2> bases{kRbx, narrow ? unsigned{kRsi} : 13U};
+  const unsigned index = narrow ? unsigned{kRdi} : 9U;
+  const auto isBase = [&](unsigned guest) { return guest == bases[0] || guest == bases[1] || guest == index; };
+  RandomProgram program(size);
+  program.start_ = makeTrial(rows()[random.below(rows().size())], random, size);
+  Group first;
   const bool aligned = random.chance(50);
-  for (const unsigned base : kBases) {
+  for (const unsigned base : bases) {
     const std::uint64_t fromEnd = random.chance(60) ? 40 + random.below(400) : random.below(40);
-    loadRegister(bases.bytes, base, kDataPage + kPageSize - (aligned ? fromEnd & ~15U : fromEnd));
+    program.loadRegister(first.bytes, base, kDataPage + kPageSize - (aligned ? fromEnd & ~15U : fromEnd));
   }
-  loadRegister(bases.bytes, kIndex, 16 * random.below(4) + (random.chance(20) ? 3 : 0));
-  loadRegister(bases.bytes, kRsp, kDataPage + kPageSize + 64 - 8 * random.below(24));
-  program.groups_.push_back(bases);
+  program.loadRegister(first.bytes, index, 16 * random.below(4) + (random.chance(20) ? 3 : 0));
+  program.loadRegister(first.bytes, kRsp, kDataPage + kPageSize + 64 - (narrow ? 4 : 8) * random.below(24));
+  program.groups_.push_back(first);
   for (std::size_t n = 0; n < length; ++n) {
     Group group;
     if (random.chance(25)) {
@@ -93,33 +99,34 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
       const std::size_t count = 1 + random.below(5);
       for (const unsigned opcode : {0x50U, 0x58U}) {
         for (std::size_t k = 0; k < count; ++k) {
-          unsigned guest = static_cast<unsigned>(random.below(16));
-          while (guest == kRsp || guest == kRbx || guest == 13 || guest == kIndex)
-            guest = static_cast<unsigned>(random.below(16));
+          unsigned guest = static_cast<unsigned>(random.below(registers));
+          while (guest == kRsp || isBase(guest)) guest = static_cast<unsigned>(random.below(registers));
           if (guest >= 8) group.bytes.push_back(0x41);
           group.bytes.push_back(static_cast<std::uint8_t>(opcode | (guest & 7)));
         }
       }
     } else {
       const Form& form = kForms[random.below(std::size(kForms))];
-      const unsigned base = kBases[random.below(2)];
-      unsigned reg = form.digit >= 0 ? static_cast<unsigned>(form.digit) : static_cast<unsigned>(random.below(16));
+      const unsigned base = bases[random.below(2)];
+      unsigned reg =
+          static_cast<unsigned>(form.digit >= 0 ? static_cast<std::uint64_t>(form.digit) : random.below(registers));
       // A base changes now and then only.
-      while (form.digit < 0 && (reg == kRsp || ((reg == kRbx || reg == 13 || reg == kIndex) && !random.chance(5))))
-        reg = static_cast<unsigned>(random.below(16));
+      while (form.digit < 0 && (reg == kRsp || (isBase(reg) && !random.chance(5))))
+        reg = static_cast<unsigned>(random.below(registers));
       if (form.prefix != 0) group.bytes.push_back(form.prefix);
       const bool memory = random.chance(75) || form.opcode == 0x8d;
       // Behind the base alone, with an index, or at an address that the instruction says.
       const bool fixed = memory && random.chance(20);
       const bool indexed = memory && !fixed && random.chance(40);
       const unsigned rm = memory ? base : static_cast<unsigned>(random.below(3));
-      group.bytes.push_back(static_cast<std::uint8_t>(0x40 | (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 |
-                                                      (indexed ? kIndex >> 3 << 1 : 0U) | (fixed ? 0 : rm >> 3)));
+      const unsigned rex = (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 | (indexed ? index >> 3 << 1 : 0U) |
+                           (fixed ? 0U : rm >> 3);
+      if (!narrow) group.bytes.push_back(static_cast<std::uint8_t>(0x40 | rex));
       if (form.escape != 0) group.bytes.push_back(form.escape);
       group.bytes.push_back(form.opcode);
       const unsigned mode = fixed ? 0 : memory ? 0x40U : 0xc0U;
       group.bytes.push_back(static_cast<std::uint8_t>(mode | (reg & 7) << 3 | (fixed || indexed ? 4 : rm & 7)));
-      if (indexed) group.bytes.push_back(static_cast<std::uint8_t>((kIndex & 7) << 3 | (rm & 7)));
+      if (indexed) group.bytes.push_back(static_cast<std::uint8_t>((index & 7) << 3 | (rm & 7)));
       if (fixed) {
         group.bytes.push_back(0x25);
         const bool nearEnd = random.chance(30);
@@ -135,10 +142,11 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length) {
 }
 
 RandomProgram::Group RandomProgram::makeGroup(const Row& row, Random& random) const {
-  const Trial trial = makeTrial(row, random);
+  const Trial trial = makeTrial(row, random, size_);
   Insn insn;
   Group group;
-  if (decode({trial.code.data(), trial.codeSize}, kMode, 0, rowsOfMax(), insn) != DecodeResult::kGood) return group;
+  if (decode({trial.code.data(), trial.codeSize}, modeOf(size_), 0, rowsOfMax(), insn) != DecodeResult::kGood)
+    return group;
   const t1::Facts facts = t1::factsOf(insn);
   unsigned wanted = facts.fixed;
   if (insn.memory()) {
@@ -198,7 +206,7 @@ std::string RandomProgram::text() const {
   std::uint64_t at = kCodeAt;
   for (std::span<const std::uint8_t> rest = bytes; !rest.empty() && rest[0] != 0xcc;) {
     Insn insn;
-    if (decode(rest, kMode, 0, rowsOfMax(), insn) != DecodeResult::kGood) break;
+    if (decode(rest, modeOf(size_), 0, rowsOfMax(), insn) != DecodeResult::kGood) break;
     std::string hex;
     for (const std::uint8_t byte : rest.first(insn.length)) hex += fmt::format("{:02x}", byte);
     text += fmt::format("    {:x}  {:<24}{}\n", at, hex, disassemble(insn, at));

@@ -7,17 +7,18 @@
 #include "target/x86/isa.h"
 #include "tests/target/host-oracle.h"
 #include "tests/target/random-values.h"
+#include "tests/target/row-trial.h"
 
 namespace rhea::x86::test {
 
 class RandomProgram {
  public:
   // Instructions of rows of which `belongs` holds, `length` at the most.
-  RandomProgram(Random& random, std::size_t length, bool (*belongs)(const Row&));
+  RandomProgram(Random& random, std::size_t length, bool (*belongs)(const Row&), CodeSize size = CodeSize::k64);
 
   // Operands beside each other behind two base registers, pushes and pops in a row: `length` groups of them, around the
   // end of the data page.
-  static RandomProgram neighbours(Random& random, std::size_t length);
+  static RandomProgram neighbours(Random& random, std::size_t length, CodeSize size = CodeSize::k64);
 
   // Flags that are read behind accesses to memory, `length` instructions; an address that moves goes over the end of
   // the data page in one of the later rounds.
@@ -43,10 +44,13 @@ class RandomProgram {
     unsigned jump = 0;
   };
 
-  RandomProgram() = default;
+  explicit RandomProgram(CodeSize size) : size_(size) {}
+  bool narrow() const { return size_ == CodeSize::k32; }
+  void loadRegister(std::vector<std::uint8_t>& to, unsigned number, std::uint64_t value) const;
   Group makeGroup(const Row& row, Random& random) const;
-  static bool isTaken(const Row& row);
+  bool isTaken(const Row& row) const;
 
+  CodeSize size_;
   Trial start_;
   std::vector<Group> groups_;
 };

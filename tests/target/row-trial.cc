@@ -15,7 +15,8 @@ constexpr std::uint64_t kMiddle = kWindow + kWindowSize / 2;
 
 class Maker {
  public:
-  Maker(const Row& row, Random& random) : row_(row), random_(random) {}
+  Maker(const Row& row, Random& random, CodeSize size)
+      : row_(row), random_(random), narrow_(size == CodeSize::k32), registers_(narrow_ ? 8 : 16) {}
 
   Trial make() {
     fillState();
@@ -113,6 +114,7 @@ class Maker {
     else if (!vex() && p.prefix == Pattern::kAny && sized)
       operand66_ = random_.chance(25);
     if (row_.is(kForce64)) operand66_ = false;  // differs between makers of CPUs
+    if (narrow_ && !vex()) w_ = false;
   }
   bool hasVectorLength() const {
     return std::any_of(row_.operands.begin(), row_.operands.begin() + row_.operandCount,
@@ -127,6 +129,7 @@ class Maker {
       case OperandSize::kVectorLength:
         return l_ ? 32 : 16;
       case OperandSize::kOperand:
+        if (narrow_) return operand66_ ? 2 : 4;
         return w_ || (row_.is(kForce64)) || (row_.is(kDefault64) && !operand66_) ? 8 : operand66_ ? 2 : 4;
       case OperandSize::kOperand32:
         return operand66_ && !w_ ? 2 : 4;
@@ -146,9 +149,9 @@ class Maker {
     }
     if (p.mod == 2) hasMemory_ = false;
     const bool low = has(OperandClass::kSegment);
-    reg_ = p.reg >= 0 ? static_cast<unsigned>(p.reg) : static_cast<unsigned>(random_.below(low ? 6 : 16));
-    rm_ = p.rm >= 0 ? static_cast<unsigned>(p.rm) : static_cast<unsigned>(random_.below(16));
-    vvvv_ = static_cast<unsigned>(random_.below(16));
+    reg_ = p.reg >= 0 ? static_cast<unsigned>(p.reg) : static_cast<unsigned>(random_.below(low ? 6 : registers_));
+    rm_ = p.rm >= 0 ? static_cast<unsigned>(p.rm) : static_cast<unsigned>(random_.below(registers_));
+    vvvv_ = static_cast<unsigned>(random_.below(registers_));
     usesVvvv_ = has(OperandClass::kVexVector) || has(OperandClass::kVexGpr);
     if (has(OperandClass::kMmx)) reg_ &= 7;
     if (!hasMemory_ && (has(OperandClass::kMmxRm) || has(OperandClass::kMmxRmRegister) || has(OperandClass::kFpu)))
@@ -182,14 +185,15 @@ class Maker {
     if (sha || random_.chance(size >= 16 ? 80 : 50)) at &= ~std::uint64_t{size - 1};
     if (random_.chance(3) && !sha) at = kWindowSize - random_.below(size + 4);  // over the page's end
     at_ = at;
-    const std::uint64_t target = kWindow + at;
+    if (narrow_ && !vsib_ && random_.chance(25)) chooseSegment();
+    const std::uint64_t target = kWindow + at - segmentBase_;
     addressForm_ = vsib_ ? 2 : static_cast<unsigned>(random_.below(10));
     disp_ = static_cast<std::int32_t>(random_.chance(50) ? random_.below(256) - 128 : random_.below(0x20000) - 0x10000);
     if (random_.chance(20)) disp_ = 0;
     scale_ = static_cast<unsigned>(random_.below(4));
     do {
-      base_ = static_cast<unsigned>(random_.below(16));
-      index_ = static_cast<unsigned>(random_.below(16));
+      base_ = static_cast<unsigned>(random_.below(registers_));
+      index_ = static_cast<unsigned>(random_.below(registers_));
     } while (base_ == index_ || base_ == 4 || index_ == 4 || implied(base_) || implied(index_));
     auto& gpr = trial_.in.gpr;
     if (vsib_) {
@@ -197,6 +201,7 @@ class Maker {
     } else if (addressForm_ == 0) {
       disp_ = static_cast<std::int32_t>(target);  // absolute
     } else if (addressForm_ == 1) {
+      disp_ = static_cast<std::int32_t>(target);
       ripTarget_ = target;
     } else if (addressForm_ < 6) {
       gpr[base_] = target - static_cast<std::uint64_t>(std::int64_t{disp_});
@@ -206,7 +211,7 @@ class Maker {
     }
     if (named({"bt", "bts", "btr", "btc"}) && has(OperandClass::kGpr)) {
       // The bit offset moves the address.
-      while (reg_ == base_ || reg_ == index_) reg_ = static_cast<unsigned>(random_.below(16));
+      while (reg_ == base_ || reg_ == index_) reg_ = static_cast<unsigned>(random_.below(registers_));
       gpr[reg_] = random_.below(400) - 200;
     }
   }
@@ -220,8 +225,14 @@ class Maker {
     return false;
   }
 
+  void chooseSegment() {
+    constexpr std::uint8_t kPrefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x65};
+    segment_ = random_.pick(kPrefixes);
+    segmentBase_ = segment_ == 0x64 ? kFsBase : segment_ == 0x65 ? kGsBase : 0;
+  }
+
   void gatherIndices(std::uint64_t target) {
-    index_ = static_cast<unsigned>(random_.below(16));
+    index_ = static_cast<unsigned>(random_.below(registers_));
     trial_.in.gpr[base_] = target - static_cast<std::uint64_t>(std::int64_t{disp_});
     const bool wide = std::string_view(row_.name).find("gatherq") != std::string_view::npos;
     auto& v = trial_.in.ymm[index_];
@@ -230,8 +241,8 @@ class Maker {
       std::memcpy(v.data() + n, &index, wide ? 8 : 4);
     }
     if (random_.chance(85)) {
-      while (reg_ == index_) reg_ = static_cast<unsigned>(random_.below(16));
-      while (vvvv_ == index_ || vvvv_ == reg_) vvvv_ = static_cast<unsigned>(random_.below(16));
+      while (reg_ == index_) reg_ = static_cast<unsigned>(random_.below(registers_));
+      while (vvvv_ == index_ || vvvv_ == reg_) vvvv_ = static_cast<unsigned>(random_.below(registers_));
     }
   }
 
@@ -279,6 +290,7 @@ class Maker {
 
   void assemble() {
     const Pattern& p = pattern();
+    if (segment_ != 0) byte(segment_);
     if (lock_) byte(0xf0);
     if (repeat_ != 0) byte(repeat_);
     const unsigned rexR = p.hasModrm ? reg_ >> 3 : 0;
@@ -296,7 +308,7 @@ class Maker {
       if (p.prefix == Pattern::kF3) byte(0xf3);
       if (p.prefix == Pattern::kF2) byte(0xf2);
       const unsigned rex = (w_ ? 8u : 0u) | rexR << 2 | rexX << 1 | rexB;
-      if (rex != 0 || random_.chance(20)) byte(0x40 | rex);
+      if (rex != 0 || (!narrow_ && random_.chance(20))) byte(0x40 | rex);
       if (p.map >= 1) byte(0x0f);
       if (p.map == 2) byte(0x38);
       if (p.map == 3) byte(0x3a);
@@ -338,6 +350,7 @@ class Maker {
     }
     if (!vsib_ && addressForm_ == 1) {
       byte(reg | 5);
+      if (narrow_) return little(static_cast<std::uint32_t>(ripTarget_), 4);
       const std::uint64_t next = kCodeAt + trial_.codeSize + 4 + immediates;
       little(static_cast<std::uint32_t>(ripTarget_ - next), 4);
       return;
@@ -363,7 +376,7 @@ class Maker {
       case OperandClass::kRelative:
         return bytes(o);
       case OperandClass::kOffset:
-        return 8;
+        return narrow_ ? 4 : 8;
       default:
         return 0;
     }
@@ -389,12 +402,15 @@ class Maker {
 
   const Row& row_;
   Random& random_;
+  const bool narrow_;
+  const unsigned registers_;
   Trial trial_;
   bool w_ = false, l_ = false, operand66_ = false, lock_ = false;
   bool hasMemory_ = false, vsib_ = false, usesVvvv_ = false;
   unsigned reg_ = 0, rm_ = 0, vvvv_ = 0, base_ = 0, index_ = 0, scale_ = 0, addressForm_ = 0, repeat_ = 0;
   std::int32_t disp_ = 0;
-  std::uint64_t ripTarget_ = 0, at_ = 0;
+  std::uint64_t ripTarget_ = 0, at_ = 0, segmentBase_ = 0;
+  unsigned segment_ = 0;  // prefix
 };
 
 std::set<std::string> hostFlags() {
@@ -412,8 +428,10 @@ std::set<std::string> hostFlags() {
 
 }  // namespace
 
-bool canBeTried(const Row& row) {
-  if (row.is(kNoMemoryTest) || row.is(kCpl0) || row.pattern.mode < 0) return false;
+bool canBeTried(const Row& row, CodeSize codeSize) {
+  const bool narrow = codeSize == CodeSize::k32;
+  if (row.is(kNoMemoryTest) || row.is(kCpl0) || (narrow ? row.pattern.mode > 0 : row.pattern.mode < 0)) return false;
+  if (narrow && row.pattern.map < 4 && (row.pattern.w == 1 || row.pattern.osize == 64)) return false;
   if (row.is(kEnd) && !row.is(kBranch)) return false;
   for (unsigned n = 0; n < row.operandCount; ++n) {
     switch (row.operands[n].kind) {
@@ -449,7 +467,7 @@ bool hostHas(const Row& row) {
   return flags.contains(name);
 }
 
-Trial makeTrial(const Row& row, Random& random) { return Maker(row, random).make(); }
+Trial makeTrial(const Row& row, Random& random, CodeSize size) { return Maker(row, random, size).make(); }
 
 std::string codeText(const Trial& trial) {
   std::string text;

@@ -13,6 +13,10 @@ bool Translator::own(const Insn& insn) {
     return true;
   }
   if (system(insn)) return true;
+  if (facts_[index_].vector && clearsVectors(insn)) {
+    clearVectors(insn);
+    return true;
+  }
   if (p.map != 0) return false;
   const bool natural = isNatural(insn);
   switch (p.opcode) {
@@ -97,6 +101,12 @@ void Translator::moveOffset(const Insn& insn) {
   if (bytes == 2) e_.byte(0x66);
   const unsigned opcode = store ? kOpMovStore : kOpMovLoad;
   e_.op(bytes == 1 ? opcode - 1 : opcode, kHostRax, Mem::at(kTemp0), bytes == 8);
+}
+
+// In 32-bit code the eight registers that it has: vmovaps xmm, xmm or vxorps xmm, xmm, xmm for each.
+void Translator::clearVectors(const Insn& insn) {
+  for (unsigned n = 0; n < 8; ++n)
+    e_.bytes({0xc5, insn.vexL() ? 0x80U | (~n & 15) << 3 : 0xf8U, insn.vexL() ? 0x57U : 0x28U, 0xc0 | n << 3 | n});
 }
 
 void Translator::leaCopy(const Insn& insn) {

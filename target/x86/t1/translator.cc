@@ -38,7 +38,7 @@ Native* Translator::translate() {
     copies_[n] = hostRows().has(insn.row) && describe(insn, facts_[n]) && isReachable(insn, facts_[n]);
     if (copies_[n] && facts_[n].mayFault && !facts_[n].x87 && !facts_[n].vector && facts_[n].align == 0)
       copies_[n] = false;
-    if (copies_[n] && facts_[n].vector) native_->vector = true;
+    if (facts_[n].vector && (copies_[n] || clearsVectors(insn))) native_->vector = true;
     if (copies_[n] && facts_[n].x87) native_->x87 = true;
     if (computesX87(insn)) lastX87_ = static_cast<int>(n);
   }
@@ -135,15 +135,19 @@ void Translator::liveChecks() {
   }
 }
 
-// What 32-bit code has of its own: 16-bit addresses, segments that are not flat, and VEX.W, which means nothing there
-// for general registers.
+// What 32-bit code has of its own: 16-bit addresses, segments that are not flat, VEX.W and a register's highest bit in
+// an immediate, which mean nothing there, and a vzeroupper of half the registers.
 bool Translator::isReachable(const Insn& insn, const Facts& facts) const {
   if (wide_) return true;
+  if (clearsVectors(insn)) return false;
   const Row& row = rows()[insn.row];
-  if (insn.w()) {
-    bool depends = (facts.reads | facts.writes) != 0;
-    for (unsigned n = 0; n < row.operandCount; ++n) depends |= row.operands[n].size == OperandSize::kNatural;
-    if (depends) return false;
+  for (unsigned n = 0; n < row.operandCount; ++n) {
+    const Operand& o = row.operands[n];
+    const bool isGeneral = o.kind == OperandClass::kGpr || o.kind == OperandClass::kRm ||
+                           o.kind == OperandClass::kRmRegister || o.kind == OperandClass::kVexGpr ||
+                           o.kind == OperandClass::kImplied || o.size == OperandSize::kNatural;
+    if (isGeneral && insn.w()) return false;
+    if (o.kind == OperandClass::kIs4 && (insn.imm & 0x80) != 0) return false;
   }
   if (!insn.memory()) return true;
   if (insn.addressBytes() == 2) return false;

@@ -102,6 +102,7 @@ class Translator {
   bool staysInRegisters(unsigned index) const;
 
   // --- own instructions
+  void clearVectors(const Insn& insn);
   void leaCopy(const Insn& insn);
   void moveOffset(const Insn& insn);
   // The stack grows down by one word to kTemp0, which is probed; it has grown only with claimWord().
@@ -184,6 +185,11 @@ class Translator {
   std::uint64_t nextRip(const Insn& insn) const { return rip_ + insn.end; }
   // Whether it works on the whole width of addresses and of the stack, as it does without prefixes.
   bool isNatural(const Insn& insn) const { return insn.operandBytes() == word_; }
+  // vzeroupper and vzeroall.
+  static bool clearsVectors(const Insn& insn) {
+    const Pattern& p = rows()[insn.row].pattern;
+    return p.map == 5 && p.opcode == 0x77 && insn.has(Insn::kVex);
+  }
   bool isReachable(const Insn& insn, const Facts& facts) const;
   std::uint64_t targetOf(const Insn& insn) const {
     const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
