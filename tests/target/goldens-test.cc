@@ -1,6 +1,6 @@
 // What translated code looks like, one file of tests/target/goldens for each class of instructions: the guest's
-// instructions, a line of dashes, the host's. Whoever makes the translator emit something else sees what, and has
-// RHEA_GOLDENS=write write it down.
+// instructions, a line of dashes, the host's. Those that begin with .code32 are 32-bit code. Whoever makes the
+// translator emit something else sees what, and has RHEA_GOLDENS=write write it down.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -54,7 +54,8 @@ TEST_P(Golden, IsWhatTheTranslatorEmits) {
   const std::string content = *readFile(file.string());
   const std::size_t line = content.find(kLine);
   const std::string source = content.substr(0, line);
-  TestGuest guest;
+  const bool is64 = !source.starts_with(".code32");
+  TestGuest guest("max", nullptr, is64 ? GuestMode::k64 : GuestMode::kCompatible);
   if (Result<void> made = guest.cpu().translateCode(); !made.ok()) GTEST_SKIP() << made.error().message();
   guest.cpu().engine()->setWarm(0);
   Trial start;

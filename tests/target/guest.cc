@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "tests/target/row-trial.h"
+#include "tests/target/random-program.h"
 
 namespace rhea::x86::test {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t kRamSize = 1 << 20;
 constexpr std::uint64_t kPml4 = 0x1000, kPdpt = 0x2000, kDirectory = 0x3000, kTable = 0x4000, kCode = 0x5000,
                         kData = 0x6000, kHandlers = 0x7000, kIdt = 0x8000, kGdt = 0x9000, kStack = 0xa000,
-                        kDirectoryPointers = 0xb000, kBehind = 0xc000;
+                        kDirectoryPointers = 0xb000, kBehind = 0xc000, kCounter = 0xd000;
 // Supervisor pages in the same 2 MiB of virtual memory as the oracle's.
 constexpr std::uint64_t kSystem = 0x10180000;
 constexpr std::uint64_t kHandlersAt = kSystem, kIdtAt = kSystem + 0x1000, kGdtAt = kSystem + 0x2000,
@@ -115,6 +115,7 @@ void TestGuest::buildTables() {
   };
   page(kCodePage, kCode, kUser | kWritable);
   page(kDataPage, kData, kUser | kWritable | kNoExecute);
+  page(kCounterPage, kCounter, kUser | kWritable | kNoExecute);
   page(kHandlersAt, kHandlers, 0);
   page(kIdtAt, kIdt, 0);
   page(kGdtAt, kGdt, kWritable);

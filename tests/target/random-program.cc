@@ -10,9 +10,9 @@ namespace {
 constexpr std::uint32_t modeOf(CodeSize size) {
   return (size == CodeSize::k64 ? 2U : 1U) | kModeOsfxsr | kModeAvx | kModeUser;
 }
-// Times around the loop; the counter lies in the data page, before the window.
+// Times around the loop.
 constexpr std::uint32_t kRounds = 6;
-constexpr std::uint32_t kCounter = static_cast<std::uint32_t>(kDataPage) + 64;
+constexpr auto kCounter = static_cast<std::uint32_t>(kCounterPage);
 
 const RowSet& rowsOfMax() {
   static const RowSet set(*findModel("max"));

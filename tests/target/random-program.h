@@ -11,6 +11,9 @@
 
 namespace rhea::x86::test {
 
+// A page for the loop's counter, far from where an operand goes astray: a program that writes over it may have no end.
+inline constexpr std::uint64_t kCounterPage = kDataPage + 0x30000;
+
 class RandomProgram {
  public:
   // Instructions of rows of which `belongs` holds, `length` at the most.
