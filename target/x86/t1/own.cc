@@ -95,7 +95,7 @@ void Translator::moveOffset(const Insn& insn) {
   keepFlags();
   const auto offset = static_cast<std::uint64_t>(insn.imm);
   e_.constant(kTemp0, insn.addressBytes() == 4 ? offset & 0xffffffff : offset);
-  if (insn.segment() >= kFs) addSegment(insn, kTemp0);
+  if (insn.segment() >= kFs) addSegment(insn, kTemp0, offset);
   probe({bytes, store});
   if (!store) changes(1U << kRax);
   if (bytes == 2) e_.byte(0x66);

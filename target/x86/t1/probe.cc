@@ -52,13 +52,15 @@ void Translator::loadAddress(const Insn& insn, std::uint8_t to, bool segment) {
     else
       e_.op(kOpLea, to, mem, insn.addressBytes() == 8);
   }
-  if (segment && insn.segment() >= kFs) addSegment(insn, to);
+  const bool isKnown = !base && !index && insn.base != kRipRegister;
+  if (segment && insn.segment() >= kFs)
+    addSegment(insn, to, isKnown ? static_cast<std::uint32_t>(insn.disp) : 0xffffffff);
 }
 
 // In 32-bit code the operand must not reach over the segment's end, which is at 4 GiB; its linear address may.
-void Translator::addSegment(const Insn& insn, std::uint8_t to) {
+void Translator::addSegment(const Insn& insn, std::uint8_t to, std::uint64_t most) {
   const unsigned bytes = copies_[index_] ? facts_[index_].memoryBytes : insn.operandBytes();
-  if (!wide_ && bytes > 1) {
+  if (!wide_ && most + bytes - 1 > 0xffffffff) {
     e_.arith(7, to, -static_cast<std::int32_t>(bytes), false);
     coldStep(e_.jumpIf(7));
   }

@@ -139,7 +139,8 @@ class Translator {
   // --- probe.cc
   // Into `to`; the register after it in the temporaries' order is used, too. `segment`: with its base.
   void loadAddress(const Insn& insn, std::uint8_t to = kTemp0, bool segment = true);
-  void addSegment(const Insn& insn, std::uint8_t to);
+  // `most`: what the offset in `to` cannot exceed, if that is known.
+  void addSegment(const Insn& insn, std::uint8_t to, std::uint64_t most = 0xffffffff);
   // What is known of an operand's address here: all of it, or its displacement from what its registers say.
   std::optional<std::uint64_t> fixedAddress(const Insn& insn) const;
   std::int64_t distanceOf(const Insn& insn) const;
