@@ -119,8 +119,8 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length, Code
       const bool fixed = memory && random.chance(20);
       const bool indexed = memory && !fixed && random.chance(40);
       const unsigned rm = memory ? base : static_cast<unsigned>(random.below(3));
-      const unsigned rex = (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 | (indexed ? index >> 3 << 1 : 0U) |
-                           (fixed ? 0U : rm >> 3);
+      const unsigned rex =
+          (random.chance(50) ? 8U : 0U) | (reg >> 3) << 2 | (indexed ? index >> 3 << 1 : 0U) | (fixed ? 0U : rm >> 3);
       if (!narrow) group.bytes.push_back(static_cast<std::uint8_t>(0x40 | rex));
       if (form.escape != 0) group.bytes.push_back(form.escape);
       group.bytes.push_back(form.opcode);
