@@ -18,7 +18,11 @@ struct End {
   std::string console;
 };
 
-std::string hashOf(const std::string& file) { return run("sha256sum < " + file).output; }
+std::string hashOf(const std::string& file) {
+  const CommandResult hash = run("sha256sum < " + file, 300);  // a quarter of a GiB, beside others that write
+  EXPECT_EQ(hash.status, 0) << hash.output;
+  return hash.output;
+}
 
 class CountedGuest : public ::testing::Test {
  protected:
