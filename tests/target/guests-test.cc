@@ -126,6 +126,7 @@ class GuestCpu {
   Result<void> translate() {
     RHEA_CHECK(cpu_.translateCode());
     cpu_.engine()->setWarm(0);
+    cpu_.engine()->setHeat(1);
     return success();
   }
   void run() {

@@ -27,7 +27,9 @@ class Lockstep {
   // `crossing`: what reaches over the data page's end does not fault. False: this build cannot translate.
   bool begin(bool crossing) {
     if (crossing) interpreted_.mapBehind(), translated_.mapBehind();
-    return translated_.cpu().translateCode().ok();
+    if (!translated_.cpu().translateCode().ok()) return false;
+    translated_.cpu().engine()->setHeat(1);
+    return true;
   }
 
   std::string differences(const RandomProgram& program) {
@@ -38,6 +40,7 @@ class Lockstep {
            (interpreted_.behind() == translated_.behind() ? "" : "  the page behind the window\n");
   }
 
+  std::uint64_t variants() { return translated_.cpu().engine()->statistics().variants; }
   std::uint64_t translatedBlocks() { return translated_.cpu().engine()->statistics().blocks; }
   // Blocks that ran in the interpreter because of what code they were.
   std::uint64_t refusedBlocks() {
@@ -120,6 +123,9 @@ void tryEach(Make make, bool crossing, GuestMode mode = GuestMode::k64, Faults f
   } while (std::chrono::steady_clock::now() < end && failures == 0);
   EXPECT_GT(lockstep.translatedBlocks(), count) << "so little was translated that nothing was compared";
   EXPECT_EQ(lockstep.refusedBlocks(), 0U);
+  if (faults == Faults::kStay) {
+    EXPECT_GT(lockstep.variants(), 0U) << "no edge was passed often enough";
+  }
 }
 
 void tryPrograms(bool (*belongs)(const Row&), bool crossing = false, GuestMode mode = GuestMode::k64) {

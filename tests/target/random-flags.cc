@@ -131,14 +131,23 @@ class Coder {
 RandomProgram RandomProgram::flagsAroundMemory(Random& random, std::size_t length) {
   RandomProgram program(CodeSize::k64);
   program.start_ = makeTrial(rows()[random.below(rows().size())], random);
-  program.start_.in.gpr[kBase] = kDataPage + kPageSize - kStride * (2 + random.below(6)) - random.below(24);
+  program.start_.in.gpr[kBase] = kDataPage + kPageSize - kStride * (2 + random.below(18)) - random.below(24);
   program.start_.in.gpr[kRsp] = kDataPage + kPageSize / 2;
+  program.groups_.push_back({{0xbd, 3, 0, 0, 0}});  // mov ebp, 3
   for (std::size_t n = 0; n < length; ++n) {
     Group group;
     group.jump = Coder(random, group.bytes).any();
     program.groups_.push_back(group);
   }
-  program.groups_.push_back({{0x48, 0x8d, 0x5b, kStride}, 0});  // lea rbx, [rbx + stride]
+  // A loop within the loop, whose last flags are repeated at its head: lea rbx, [rbx + stride]; lea ebp, [rbp - 1];
+  // test ebp, ebp or cmp ebp, 0; jne.
+  Group last{{0x48, 0x8d, 0x5b, kStride, 0x8d, 0x6d, 0xff}, 4, true};
+  if (random.chance(50))
+    last.bytes.insert(last.bytes.end(), {0x85, 0xed});
+  else
+    last.bytes.insert(last.bytes.end(), {0x83, 0xfd, 0});
+  last.bytes.insert(last.bytes.end(), {0x0f, 0x85, 0, 0, 0, 0});
+  program.groups_.push_back(last);
   return program;
 }
 

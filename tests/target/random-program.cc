@@ -175,9 +175,17 @@ std::vector<std::uint8_t> RandomProgram::code() const {
   put32(code, kCounter);
   put32(code, kRounds);
   const std::size_t loop = code.size();
+  std::size_t second = loop;
   for (std::size_t n = 0; n < groups_.size(); ++n) {
+    if (n == 1) second = code.size();
     code.insert(code.end(), groups_[n].bytes.begin(), groups_[n].bytes.end());
     if (groups_[n].jump == 0) continue;
+    if (groups_[n].back) {
+      const auto distance = static_cast<std::uint32_t>(second - code.size());
+      code.resize(code.size() - 4);
+      put32(code, distance);
+      continue;
+    }
     const std::size_t over = n + 1 < groups_.size() ? groups_[n + 1].bytes.size() : 0;
     for (unsigned k = 0; k < groups_[n].jump; ++k)
       code[code.size() - groups_[n].jump + k] = static_cast<std::uint8_t>(k < 2 ? over >> (8 * k) : 0);

@@ -41,10 +41,11 @@ class RandomProgram {
 
  private:
   // One instruction behind the loads of the registers that it needs. `jump`: its last bytes are a distance, to behind
-  // the next group.
+  // the next group; with `back` to the second one.
   struct Group {
     std::vector<std::uint8_t> bytes;
     unsigned jump = 0;
+    bool back = false;
   };
 
   explicit RandomProgram(CodeSize size) : size_(size) {}

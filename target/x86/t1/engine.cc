@@ -58,11 +58,16 @@ std::int32_t Engine::areaOffset(const void* member) const {
                                    reinterpret_cast<const std::uint8_t*>(&cpu_.st));
 }
 
+void Engine::setHeat(std::uint32_t passes) {
+  heatOfEdges_ = passes;
+  std::ranges::fill(heat_, passes);
+}
+
 Native* Engine::native(Block& block) { return translated(block, cpu_.st.gpr[kRipRegister]); }
 
 Native* Engine::translated(Block& block, std::uint64_t rip) {
   for (Native* known = block.native; known != nullptr; known = known->next) {
-    if (known->rip == rip) return known;
+    if (known->rip == rip && known->flags.inState()) return known;
   }
   if (!block.cached || !isFlatCode(block.mode)) return nullptr;
   if (block.runs < warm_) {
@@ -82,13 +87,30 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
   }
   // Both are dropped together.
   if (follower != nullptr && cache_->generationOf(follower->entry) != cache_->now())
-    follower = Translator(*this, *follower->block, follower->rip, nullptr).translate();
-  Native* const made = Translator(*this, block, rip, follower).translate();
-  if (cpu_.traced(cpu::TraceLog::kOutAsm)) traceMade(*made);
-  if (cpu_.environment().perfMap != nullptr) {
-    cpu_.environment().perfMap->add(cache_->address(made->entry), made->bytes,
-                                    fmt::format("guest-{}-{:#x}", cpu_.st.cpl == 3 ? "user" : "kernel", rip));
+    follower = Translator(*this, *follower->block, follower->rip, nullptr, {}).translate();
+  Native* const made = Translator(*this, block, rip, follower, {}).translate();
+  announce(*made);
+  return made;
+}
+
+void Engine::announce(const Native& made) {
+  if (cpu_.traced(cpu::TraceLog::kOutAsm)) traceMade(made);
+  if (cpu_.environment().perfMap == nullptr) return;
+  cpu_.environment().perfMap->add(cache_->address(made.entry), made.bytes,
+                                  fmt::format("guest-{}-{:#x}", cpu_.st.cpl == 3 ? "user" : "kernel", made.rip));
+}
+
+// The same block for flags that are elsewhere; nullptr: it has enough translations, or there is no room.
+const Native* Engine::variant(const Native& plain, const FlagsAtEntry& flags) {
+  constexpr unsigned kMostVariants = 6;
+  unsigned count = 0;
+  for (const Native* known = plain.block->native; known != nullptr; known = known->next, ++count) {
+    if (known->rip == plain.rip && known->flags == flags) return known;
   }
+  if (count >= kMostVariants || !cache_->hasRoom() || Translator::endsInSti(*plain.block)) return nullptr;
+  const Native* const made = Translator(*this, *plain.block, plain.rip, nullptr, flags).translate();
+  ++statistics_.variants;
+  announce(*made);
   return made;
 }
 
@@ -127,15 +149,30 @@ void Engine::fillJump(const Native& to) {
 
 void Engine::link(std::uint32_t site, const Native& to) {
   if (cpu_.eachBlock_) return;
-  const Site& from = siteAt(site);
+  Site& from = siteAt(site);
   // Who goes forward within the page need not look at requests and versions: each way back does. Under -icount each
   // block looks, as the interpreter does, so that both take interrupts at the same instruction.
-  const bool looks = to.rip <= from.native->rip || cpu_.counts();
-  const std::uint32_t entry = looks ? to.entry : to.checked;
-  const std::uint32_t distance = entry - (from.where + 4);
-  std::memcpy(cache_->writable(from.where), &distance, 4);
-  generations_[cache_->generationOf(entry)].incoming.push_back(site);
+  const bool forward = to.rip > from.native->rip && !cpu_.counts();
+  const auto patch = [this, site](std::uint32_t place, std::uint32_t target) {
+    const std::uint32_t distance = target - (place + 4);
+    std::memcpy(cache_->writable(place), &distance, 4);
+    generations_[cache_->generationOf(target)].incoming.push_back(site);
+  };
   ++statistics_.links;
+  const std::uint32_t plain = forward ? to.checked : to.entry;
+  if (from.edge == 0) return patch(from.where, plain);
+  std::uint32_t& heat = heat_[site % kHeatSlots];
+  heat = heatOfEdges_;
+  if (!from.linked) {
+    from.linked = true;
+    return patch(from.via, plain);
+  }
+  const std::uint32_t where = from.where;
+  const FlagsAtEntry flags = generations_[site >> Generation::kSiteBits].edges[from.edge - 1];
+  if (const Native* const better = variant(to, flags); better != nullptr)
+    patch(where, forward ? better->checked : better->entry);
+  else
+    heat = 0;  // four thousand million passes
 }
 
 void Engine::run() {

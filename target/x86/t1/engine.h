@@ -10,10 +10,20 @@
 #include "target/x86/block.h"
 #include "target/x86/t1/code-cache.h"
 #include "target/x86/t1/emitter.h"
+#include "target/x86/t1/recipe.h"
 
 namespace rhea::x86::t1 {
 
-// A translated block: of one T0 block at one virtual address.
+// Where a block finds the guest's flags: in the state, unless it was translated for edges that leave them elsewhere.
+struct FlagsAtEntry {
+  bool inHost = false;  // in the host's register
+  Recipe recipe;        // or to be repeated
+
+  bool inState() const { return !inHost && !recipe; }
+  bool operator==(const FlagsAtEntry&) const = default;
+};
+
+// A translated block: of one T0 block at one virtual address, for one place of the flags.
 struct Native {
   Block* block = nullptr;
   std::uint64_t rip = 0;
@@ -22,6 +32,7 @@ struct Native {
   std::uint32_t bytes = 0;
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
   bool x87 = false;     // likewise the x87 registers
+  FlagsAtEntry flags;
   Native* next = nullptr;
   std::uint32_t left = 0;            // the cold code that leaves at its start
   const Native* follower = nullptr;  // goes on there without a look at anything
@@ -36,6 +47,12 @@ struct Site {
   std::uint16_t index = 0;  // the instruction in the block
   bool always = false;      // T0 does it every time, not only when the fast path misses
   bool x87 = false;         // T0's function looks at the x87 state
+  // Of a link whose jump comes with flags that are not in the state. It leads to cold code that puts them there, whose
+  // own jump `via` is patched first; once it has been passed often enough, `where` leads past that to a translation for
+  // such flags. Counted from 1; 0: the flags are in the state.
+  std::uint32_t edge = 0;
+  std::uint32_t via = 0;
+  bool linked = false;
 };
 
 // A probe that looks in a window first: where, its cold code, and where that goes on.
@@ -53,6 +70,7 @@ struct Generation {
   static constexpr unsigned kSiteBits = 28;
   std::deque<Native> natives;
   std::vector<Site> sites;
+  std::vector<FlagsAtEntry> edges;      // Site::edge
   std::vector<std::uint32_t> incoming;  // link sites, of any generation, that were led into this one
   std::vector<WindowSite> windowSites;
 };
@@ -68,7 +86,7 @@ struct Statistics {
   std::uint64_t cacheUsed = 0, cacheSize = 0;  // bytes; in report()
   std::uint64_t blocks = 0, guestBytes = 0, hostBytes = 0, instructions = 0;
   std::uint64_t flushes = 0, dropped = 0, droppedBlocks = 0, unlinked = 0, misses = 0, entries = 0, links = 0,
-                singles = 0;
+                singles = 0, variants = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Reason::kCount)> leftToT0{};
   std::array<std::uint64_t, static_cast<std::size_t>(Fallback::kCount)> fallbacks{};
   std::vector<std::uint64_t> byRow;  // how often T0 executed an instruction without a translation
@@ -101,6 +119,8 @@ class Engine {
   void countSingle() { ++statistics_.singles; }
   // How often T0 runs a block before it is translated.
   void setWarm(std::uint16_t runs) { warm_ = runs; }
+  // Passes of an edge with flags that are not in the state until its target is translated for those.
+  void setHeat(std::uint32_t passes);
 
  private:
   friend class Translator;
@@ -120,6 +140,7 @@ class Engine {
   }
   std::uint32_t addSite(const Site& site);
   std::uint32_t addWindowSite(const WindowSite& site);
+  std::uint32_t addEdge(const FlagsAtEntry& flags);
   Native& addNative();
   void link(std::uint32_t site, const Native& to);
   // --- generations.cc: the oldest one is dropped and becomes the present one. Only between blocks.
@@ -145,6 +166,8 @@ class Engine {
   void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
+  const Native* variant(const Native& plain, const FlagsAtEntry& flags);
+  void announce(const Native& made);
   Fallback whyNot(const Block& block, const Native* native) const;
   // Whether the host may run what touches these: no exception is unmasked or pending.
   bool hostRuns(const Native& native) const;
@@ -165,6 +188,10 @@ class Engine {
   std::array<std::array<std::uint64_t, Area::kWindows>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
+  static constexpr std::size_t kHeatSlots = 1024;
+  std::uint32_t heatOfEdges_ = 256;
+  // Passes of edges until link() is asked for a better way, by site; translated code counts them down.
+  std::vector<std::uint32_t> heat_ = std::vector<std::uint32_t>(kHeatSlots, 256);
   Outcome outcome_ = Outcome::kNext;
   Block single_;
   std::array<Insn, 2> singleInsns_;

@@ -66,12 +66,12 @@ bool Translator::needsFlags(const Insn& insn, const Facts& facts) const {
   if (read != 0) return true;
   std::uint64_t kept = facts.flagsRead & kArithmeticFlags;
   if (facts.flagsWritten != 0) kept |= kArithmeticFlags & ~std::uint64_t{facts.flagsWritten};
-  return kept != 0 && !areLostBehind(kept);
+  return kept != 0 && !areLostFrom(index_ + 1, kept);
 }
 
-// Whether what follows overwrites these flags before it reads them, faults or leaves the block.
-bool Translator::areLostBehind(std::uint64_t flags) const {
-  for (unsigned n = index_ + 1; n < block_.count && copies_[n]; ++n) {
+// Whether the instructions from there on overwrite these flags before it reads them, faults or leaves the block.
+bool Translator::areLostFrom(unsigned first, std::uint64_t flags) const {
+  for (unsigned n = first; n < block_.count && copies_[n]; ++n) {
     const Facts& facts = facts_[n];
     const bool shortLea = facts.addressOnly && block_.insns[n].operandBytes() == 2;  // is T0's
     if (facts.memory != Facts::kNone || shortLea || (facts.flagsRead & flags) != 0) return false;

@@ -20,6 +20,12 @@ std::uint32_t Engine::addWindowSite(const WindowSite& site) {
   return static_cast<std::uint32_t>(sites.size() - 1) | cache_->now() << Generation::kSiteBits | kIsWindowSite;
 }
 
+std::uint32_t Engine::addEdge(const FlagsAtEntry& flags) {
+  std::vector<FlagsAtEntry>& edges = generations_[cache_->now()].edges;
+  edges.push_back(flags);
+  return static_cast<std::uint32_t>(edges.size());
+}
+
 Native& Engine::addNative() { return generations_[cache_->now()].natives.emplace_back(); }
 
 void Engine::clear() {
@@ -80,13 +86,18 @@ void Engine::undoLinks(unsigned dropped) {
   const auto isOf = [](std::uint32_t site, unsigned generation) { return site >> Generation::kSiteBits == generation; };
   for (const std::uint32_t number : generations_[dropped].incoming) {
     if (isOf(number, dropped)) continue;
-    const Site& site = siteAt(number);
-    std::uint32_t distance;
-    std::memcpy(&distance, cache_->writable(site.where), 4);
-    if (cache_->generationOf(site.where + 4 + distance) != dropped) continue;
-    distance = site.cold - (site.where + 4);
-    std::memcpy(cache_->writable(site.where), &distance, 4);
-    ++statistics_.unlinked;
+    Site& site = siteAt(number);
+    const auto undo = [&](std::uint32_t place, std::uint32_t cold) {
+      std::uint32_t distance;
+      std::memcpy(&distance, cache_->writable(place), 4);
+      if (cache_->generationOf(place + 4 + distance) != dropped) return false;
+      distance = cold - (place + 4);
+      std::memcpy(cache_->writable(place), &distance, 4);
+      ++statistics_.unlinked;
+      return true;
+    };
+    undo(site.where, site.cold);
+    if (site.edge != 0 && undo(site.via, site.via + 4)) site.linked = false;
   }
   // The numbers of its sites will be others'.
   for (unsigned n = 0; n < cache_->generations(); ++n) {

@@ -65,7 +65,6 @@ bool Translator::own(const Insn& insn) {
     case 0xe9:
     case 0xeb:
       if (!canonicalTarget(insn)) return false;
-      saveFlags();
       jumpDirect(targetOf(insn));
       return true;
     case 0xff:
@@ -223,15 +222,27 @@ bool Translator::isLinked(std::uint64_t target) const {
 
 // `place`: the distance of a jump that goes there once it is known where.
 void Translator::linkTo(std::uint32_t place, std::uint64_t target) {
-  if (loopsItself_ && target == rip_) return e_.patch(place, loopEntry_);
+  const bool inState = flags_ == Flags::kState || flags_ == Flags::kBoth;
+  const bool asAtEntry = inState ? entryFlags_.inState() : recipe_ && recipe_ == entryFlags_.recipe;
+  if (loopsItself_ && target == rip_ && asAtEntry) return e_.patch(place, loopEntry_);
   const std::uint32_t site = newSite(index_);
   engine_.siteAt(site).where = place;
-  cold_.push_back({Cold::kLink, place, site, target});
+  if (inState) {
+    cold_.push_back({Cold::kLink, place, site, target});
+    return;
+  }
+  engine_.siteAt(site).edge = engine_.addEdge({!recipe_, recipe_});
+  cold_.push_back({Cold::kEdge, place, site, target, flags_ == Flags::kHost ? kNoRecipe : coldRecipe()});
 }
 
-// The flags are in the state.
+// Who goes back looks at requests, and under -icount everybody does, which changes the host's flags.
+bool Translator::keepsFlagsTo(std::uint64_t target) const {
+  return isLinked(target) && (recipe_ || (target > rip_ && !cpu_.counts()));
+}
+
 void Translator::jumpDirect(std::uint64_t target) {
   ended_ = true;
+  if (!keepsFlagsTo(target)) saveFlags();
   if (isLinked(target)) return linkTo(e_.jump(), target);
   const JumpSlot& slot = cpu_.area.jumps[jumpSlot(target)];
   e_.constant(kTemp0, target);
@@ -243,7 +254,7 @@ void Translator::jumpDirect(std::uint64_t target) {
 
 void Translator::jumpConditional(const Insn& insn, unsigned condition) {
   needFlags();
-  saveFlags();
+  if (!keepsFlagsTo(targetOf(insn))) saveFlags();
   jumpEither(insn, condition);
 }
 
@@ -268,7 +279,7 @@ void Translator::jumpCounter(const Insn& insn, unsigned opcode) {
 }
 
 void Translator::call(const Insn& insn) {
-  saveFlags();
+  keepFlags();
   probePush();
   const std::uint64_t back = nextRip(insn);
   if (!wide_ || static_cast<std::int64_t>(back) == static_cast<std::int32_t>(back)) {

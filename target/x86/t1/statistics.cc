@@ -15,7 +15,7 @@ Statistics& Statistics::operator+=(const Statistics& other) {
        {&Statistics::cacheUsed, &Statistics::cacheSize, &Statistics::blocks, &Statistics::guestBytes,
         &Statistics::hostBytes, &Statistics::instructions, &Statistics::flushes, &Statistics::dropped,
         &Statistics::droppedBlocks, &Statistics::unlinked, &Statistics::misses, &Statistics::entries,
-        &Statistics::links, &Statistics::singles}) {
+        &Statistics::links, &Statistics::singles, &Statistics::variants}) {
     this->*sum += other.*sum;
   }
   for (std::size_t n = 0; n < leftToT0.size(); ++n) leftToT0[n] += other.leftToT0[n];
@@ -35,12 +35,13 @@ std::string Statistics::describe() const {
       "generations dropped {} ({} blocks, {} links undone)\n"
       "entered from C++    {}\n"
       "links patched       {}\n"
+      "for flags elsewhere {}\n"
       "fast path missed    {}\n"
       "left to T0          control {}, system {}, other {}\n"
       "blocks run by T0    cold {}, mode {}, segments {}, exceptions unmasked {}, alone {}\n"
       "instructions alone  {}\n",
       cacheUsed >> 10, cacheSize >> 10, blocks, guestBytes, hostBytes, instructions, flushes, dropped, droppedBlocks,
-      unlinked, entries, links, misses, left(Reason::kControl), left(Reason::kSystem), left(Reason::kOther),
+      unlinked, entries, links, variants, misses, left(Reason::kControl), left(Reason::kSystem), left(Reason::kOther),
       fell(Fallback::kCold), fell(Fallback::kMode), fell(Fallback::kSegments), fell(Fallback::kMasks),
       fell(Fallback::kAlone), singles);
   std::vector<std::pair<std::uint64_t, std::size_t>> most;

@@ -17,7 +17,8 @@ bool ordinary(const Insn& insn) {
 
 }  // namespace
 
-Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower)
+Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower,
+                       const FlagsAtEntry& flags)
     : engine_(engine),
       cpu_(engine.cpu_),
       block_(block),
@@ -25,11 +26,13 @@ Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Na
       wide_((block.mode & kModeSize) == 2),
       word_(wide_ ? 8 : 4),
       e_(engine.cache_->rest(), engine.cache_->place()),
-      follower_(follower) {}
+      follower_(follower),
+      entryFlags_(flags) {}
 
 Native* Translator::translate() {
   native_ = &engine_.addNative();
   native_->block = &block_;
+  native_->flags = entryFlags_;
   native_->rip = rip_;
   native_->follower = follower_;
   for (unsigned n = 0; n < block_.count; ++n) {
@@ -55,7 +58,6 @@ Native* Translator::translate() {
       instruction(index_);
   }
   if (!ended_) {
-    saveFlags();
     jumpDirect(rip_ + block_.bytes);
   }
   if (e_.overflow()) std::abort();
@@ -90,48 +92,65 @@ std::optional<std::uint64_t> Translator::loopStart() const {
   return target;
 }
 
-// Leaves where somebody asks for something or the page's code has changed. A block that jumps to its own start has its
-// vectors still.
-void Translator::prologue() {
-  if (loopsItself_) liveChecks();
-  loopEntry_ = e_.here();
+// Leaves where somebody asks for something or the page's code has changed.
+void Translator::lookAtRequests() {
+  const auto leaveIfNot = [this] { cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_, coldRecipe()}); };
   e_.bytes({0x65, 0x83});
   e_.modrm(7, Mem::state(offsetof(State, pending)));
   e_.byte(0);
-  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
+  leaveIfNot();
   e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.version));
   e_.op(0x81, 7, Mem::at(kTemp0), false);
   e_.dword(block_.seen);
-  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
-  if (block_.crosses()) {
-    e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.secondVersion));
-    e_.op(0x81, 7, Mem::at(kTemp0), false);
-    e_.dword(block_.secondSeen);
-    cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
-  }
+  leaveIfNot();
+  if (!block_.crosses()) return;
+  e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.secondVersion));
+  e_.op(0x81, 7, Mem::at(kTemp0), false);
+  e_.dword(block_.secondSeen);
+  leaveIfNot();
+}
+
+// A block that jumps to its own start has its vectors still.
+void Translator::prologue() {
+  atEntry();
+  if (loopsItself_) liveChecks();
+  loopEntry_ = e_.here();
+  // With flags in the host's register it is only entered behind the look.
+  if (!entryFlags_.inHost) lookAtRequests();
   body_ = native_->checked = e_.here();
   if (!loopsItself_) liveChecks();
   // -icount: the whole block or nothing of it.
   if (cpu_.counts()) {
+    keepFlags();
+    loseFlags();
     e_.bytes({0x65, 0x48, 0x83});  // sub
     e_.modrm(5, Mem::state(area(&cpu_.area.budget)));
     e_.byte(block_.count);
-    cold_.push_back({Cold::kCount, e_.jumpIf(0xc), 0, rip_});
+    cold_.push_back({Cold::kCount, e_.jumpIf(0xc), 0, rip_, coldRecipe()});
   }
 }
 
+// The flags are where who jumps here has them.
+void Translator::atEntry() {
+  recipe_ = entryFlags_.recipe;
+  flags_ = entryFlags_.inState() ? Flags::kState : recipe_ ? Flags::kRepeatable : Flags::kHost;
+}
+
 void Translator::liveChecks() {
+  if (!native_->x87 && !native_->vector) return;
+  keepFlags();
+  loseFlags();
   if (native_->x87) {
     e_.bytes({0x65, 0x80});
     e_.modrm(7, Mem::state(area(&cpu_.area.x87Live)));
     e_.byte(0);
-    cold_.push_back({Cold::kX87, e_.jumpIf(4), e_.here(), rip_});
+    cold_.push_back({Cold::kX87, e_.jumpIf(4), e_.here(), rip_, coldRecipe()});
   }
   if (native_->vector) {
     e_.bytes({0x65, 0x80});
     e_.modrm(7, Mem::state(area(&cpu_.area.vectorsLive)));
     e_.byte(0);
-    cold_.push_back({Cold::kVectors, e_.jumpIf(4), e_.here(), rip_});
+    cold_.push_back({Cold::kVectors, e_.jumpIf(4), e_.here(), rip_, coldRecipe()});
   }
 }
 
@@ -259,90 +278,6 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     recipe_ = left;
   }
   if (facts.x87) noteX87(insn);
-}
-
-// The flags are where they were before the probe. Behind it they are where the hot code has them.
-void Translator::singly(const Shared& shared) {
-  flags_ = shared.flagsBefore;
-  recipe_ = shared.recipe;
-  for (unsigned n = 0; n < shared.count; ++n) {
-    index_ = shared.first + n;
-    instruction(index_);
-  }
-  if (shared.back == 0) return;
-  if (shared.flags == Flags::kState || shared.flags == Flags::kBoth) saveFlags();
-  if (shared.flags == Flags::kHost || shared.flags == Flags::kBoth) needFlags();
-  e_.jumpTo(shared.back);
-}
-
-void Translator::coldCode() {
-  windows_ = false;
-  if (loopsItself_ && (native_->vector || native_->x87)) {
-    native_->checked = e_.here();
-    liveChecks();
-    e_.jumpTo(body_);
-  }
-  // What is translated here leaves more of its own.
-  for (std::size_t n = 0; n < cold_.size(); ++n) {
-    const Cold cold = cold_[n];
-    // From the hot code, or from what was translated here.
-    const std::uint32_t distance = e_.here() - (cold.jump + 4);
-    std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
-    switch (cold.kind) {
-      case Cold::kStep:
-        repeatCold(cold.recipe);
-        e_.constant(kTemp0, cold.site);
-        e_.jumpTo(engine_.gates_.step);
-        break;
-      case Cold::kMissRead:
-      case Cold::kMissWrite: {
-        repeatCold(cold.recipe);
-        if (cold.fixed) e_.move(kTemp2, kTemp0);
-        const std::uint32_t self = e_.here();
-        e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip - 7]: this
-        e_.dword(static_cast<std::uint32_t>(-7));
-        e_.jumpTo(engine_.gates_.refill[cold.kind == Cold::kMissWrite ? 1 : 0]);
-        e_.dword(cold.site);
-        e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
-        break;
-      }
-      case Cold::kWindow: {
-        const WindowMiss missed = windowMisses_[cold.site];
-        if (missed.second != 0) {
-          const std::uint32_t other = e_.here() - (missed.second + 4);
-          std::memcpy(engine_.cache_->writable(missed.second), &other, 4);
-        }
-        windowMissed(missed);
-        break;
-      }
-      case Cold::kSingly:
-        singly(shared_[cold.site]);
-        break;
-      case Cold::kCount:
-        e_.bytes({0x65, 0x48, 0x83});  // add
-        e_.modrm(0, Mem::state(area(&cpu_.area.budget)));
-        e_.byte(block_.count);
-        [[fallthrough]];
-      case Cold::kLink:
-      case Cold::kLeave:
-      case Cold::kVectors:
-      case Cold::kX87:
-        if (cold.kind == Cold::kLeave && native_->left == 0) native_->left = e_.here();
-        if (cold.kind == Cold::kLink) engine_.siteAt(cold.site).cold = e_.here();
-        e_.constant(kTemp0, cold.rip);
-        e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
-        if (cold.kind == Cold::kVectors || cold.kind == Cold::kX87) {
-          // lea r11, [rip + distance]: where to go on.
-          e_.bytes({0x4c, 0x8d, 0x1d});
-          e_.dword(cold.site - (e_.here() + 4));
-          e_.jumpTo(cold.kind == Cold::kX87 ? engine_.gates_.loadX87 : engine_.gates_.loadVectors);
-          break;
-        }
-        e_.constant(kTemp0, cold.kind == Cold::kLink ? cold.site : Engine::kNoSite);
-        e_.jumpTo(engine_.gates_.leave);
-        break;
-    }
-  }
 }
 
 }  // namespace rhea::x86::t1

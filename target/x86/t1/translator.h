@@ -20,7 +20,7 @@ class Translator {
   static constexpr std::size_t kMostCode = CodeCache::kMostOfBlock;
 
   // `follower`: the translation of what follows a block that ends in sti.
-  Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower);
+  Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower, const FlagsAtEntry& flags);
   static bool endsInSti(const Block& block);
   Native* translate();
 
@@ -33,6 +33,7 @@ class Translator {
       kMissWrite,
       kSingly,
       kLink,
+      kEdge,
       kLeave,
       kCount,
       kVectors,
@@ -76,12 +77,16 @@ class Translator {
 
   std::optional<std::uint64_t> loopStart() const;
   void prologue();
+  void atEntry();
   void liveChecks();
+  void lookAtRequests();
   void instruction(unsigned index);
   void copied(const Insn& insn, const Facts& facts);
   void stepped(Reason reason);
   bool own(const Insn& insn);
   void coldCode();
+  void passEdge(const Cold& cold);
+  void leaveFor(const Cold& cold);
   void singly(const Shared& shared);
 
   // --- shared.cc: from index_ on. The number of instructions under one probe that were translated; 0: none.
@@ -127,6 +132,7 @@ class Translator {
   void leave();
   void divide(const Insn& insn, bool isSigned);
   bool isLinked(std::uint64_t target) const;
+  bool keepsFlagsTo(std::uint64_t target) const;
   void linkTo(std::uint32_t place, std::uint64_t target);
   void jumpDirect(std::uint64_t target);
   void jumpEither(const Insn& insn, unsigned condition);
@@ -170,7 +176,7 @@ class Translator {
   std::size_t coldRecipe();
   void changes(unsigned registers);
   bool needsFlags(const Insn& insn, const Facts& facts) const;
-  bool areLostBehind(std::uint64_t flags) const;
+  bool areLostFrom(unsigned first, std::uint64_t flags) const;
   // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
   void lookUpTarget();
   void jumpToSlot();
@@ -210,6 +216,7 @@ class Translator {
   const unsigned word_;  // bytes of an address and of what push stores: 8 or 4
   Emitter e_;
   const Native* follower_;
+  const FlagsAtEntry entryFlags_;
   Native* native_ = nullptr;
   std::vector<Cold> cold_;
   std::vector<WindowMiss> windowMisses_;

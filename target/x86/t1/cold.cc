@@ -1,0 +1,127 @@
+// What lies behind the hot code: where it leads when a probe misses, when somebody asks for something, and over edges
+// that have not been linked.
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+// The flags are where they were before the probe. Behind it they are where the hot code has them.
+void Translator::singly(const Shared& shared) {
+  flags_ = shared.flagsBefore;
+  recipe_ = shared.recipe;
+  for (unsigned n = 0; n < shared.count; ++n) {
+    index_ = shared.first + n;
+    instruction(index_);
+  }
+  if (shared.back == 0) return;
+  if (shared.flags == Flags::kState || shared.flags == Flags::kBoth) saveFlags();
+  if (shared.flags == Flags::kHost || shared.flags == Flags::kBoth) needFlags();
+  e_.jumpTo(shared.back);
+}
+
+// The flags go to the state, and on to where Engine::link() says.
+void Translator::passEdge(const Cold& cold) {
+  if (cold.recipe == kNoRecipe)
+    emitFlagsToState(e_);
+  else
+    repeatCold(cold.recipe);
+  e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(&engine_.heat_[cold.site % Engine::kHeatSlots]));
+  e_.op(0x83, 5, Mem::at(kTemp0), false);  // sub
+  e_.byte(1);
+  const std::uint32_t hot = e_.jumpIf(4);
+  const std::uint32_t via = e_.jump();
+  e_.patch(via, e_.here());
+  e_.patch(hot, e_.here());
+  engine_.siteAt(cold.site).via = via;
+}
+
+// The flags are in the state.
+void Translator::leaveFor(const Cold& cold) {
+  e_.constant(kTemp0, cold.rip);
+  e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
+  if (cold.kind == Cold::kVectors || cold.kind == Cold::kX87) {
+    // lea r11, [rip + distance]: where to go on.
+    e_.bytes({0x4c, 0x8d, 0x1d});
+    e_.dword(cold.site - (e_.here() + 4));
+    return e_.jumpTo(cold.kind == Cold::kX87 ? engine_.gates_.loadX87 : engine_.gates_.loadVectors);
+  }
+  const bool link = cold.kind == Cold::kLink || cold.kind == Cold::kEdge;
+  e_.constant(kTemp0, link ? cold.site : Engine::kNoSite);
+  e_.jumpTo(engine_.gates_.leave);
+}
+
+void Translator::coldCode() {
+  windows_ = false;
+  if (loopsItself_ && (native_->vector || native_->x87)) {
+    native_->checked = e_.here();
+    atEntry();
+    liveChecks();
+    e_.jumpTo(body_);
+  }
+  // Others look at their start, and leave there first of all.
+  if (entryFlags_.inHost) {
+    native_->left = e_.here();
+    emitFlagsToState(e_);
+    leaveFor({Cold::kLeave, 0, 0, rip_});
+  }
+  // What is translated here leaves more of its own.
+  for (std::size_t n = 0; n < cold_.size(); ++n) {
+    const Cold cold = cold_[n];
+    // From the hot code, or from what was translated here.
+    const std::uint32_t distance = e_.here() - (cold.jump + 4);
+    std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
+    switch (cold.kind) {
+      case Cold::kStep:
+        repeatCold(cold.recipe);
+        e_.constant(kTemp0, cold.site);
+        e_.jumpTo(engine_.gates_.step);
+        break;
+      case Cold::kMissRead:
+      case Cold::kMissWrite: {
+        repeatCold(cold.recipe);
+        if (cold.fixed) e_.move(kTemp2, kTemp0);
+        const std::uint32_t self = e_.here();
+        e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip - 7]: this
+        e_.dword(static_cast<std::uint32_t>(-7));
+        e_.jumpTo(engine_.gates_.refill[cold.kind == Cold::kMissWrite ? 1 : 0]);
+        e_.dword(cold.site);
+        e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
+        break;
+      }
+      case Cold::kWindow: {
+        const WindowMiss missed = windowMisses_[cold.site];
+        if (missed.second != 0) {
+          const std::uint32_t other = e_.here() - (missed.second + 4);
+          std::memcpy(engine_.cache_->writable(missed.second), &other, 4);
+        }
+        windowMissed(missed);
+        break;
+      }
+      case Cold::kSingly:
+        singly(shared_[cold.site]);
+        break;
+      case Cold::kCount:
+        repeatCold(cold.recipe);
+        e_.bytes({0x65, 0x48, 0x83});  // add
+        e_.modrm(0, Mem::state(area(&cpu_.area.budget)));
+        e_.byte(block_.count);
+        leaveFor(cold);
+        break;
+      case Cold::kEdge:
+      case Cold::kLink:
+        engine_.siteAt(cold.site).cold = e_.here();
+        if (cold.kind == Cold::kEdge) passEdge(cold);
+        leaveFor(cold);
+        break;
+      case Cold::kLeave:
+        if (native_->left == 0) native_->left = e_.here();
+        [[fallthrough]];
+      case Cold::kVectors:
+      case Cold::kX87:
+        repeatCold(cold.recipe);
+        leaveFor(cold);
+        break;
+    }
+  }
+}
+
+}  // namespace rhea::x86::t1
