@@ -35,6 +35,33 @@ void moveVectors(Emitter& e, bool store) {
   }
 }
 
+// Upper halves that are all zero are not loaded but cleared: only then does the host know them to be, and an SSE
+// instruction need not wait for its destination's old value to keep the upper half of. Uses the flags.
+void loadVectorRegisters(Emitter& e) {
+  if (!hostHasAvx()) return moveVectors(e, false);
+  const auto at = [](unsigned n, std::size_t half) {
+    return Mem::state(static_cast<std::int32_t>(offsetof(State, vector) + n * sizeof(Vector) + half));
+  };
+  for (unsigned n = 0; n < 16; ++n) {
+    if (n == 0)
+      e.bytes({0x65, 0xc5, 0xfa, 0x6f});  // vmovdqu xmm0
+    else
+      e.bytes({0x65, 0xc5, 0xf9, 0xeb});  // vpor xmm0, xmm0
+    e.modrm(0, at(n, 16));
+  }
+  e.bytes({0xc4, 0xe2, 0x79, 0x17, 0xc0});  // vptest xmm0, xmm0
+  const std::uint32_t whole = e.jumpIf(5);
+  e.bytes({0xc5, 0xf8, 0x77});  // vzeroupper
+  for (unsigned n = 0; n < 16; ++n) {
+    e.bytes({0x65, 0xc5, n >= 8 ? 0x7aU : 0xfaU, 0x6f});  // vmovdqu xmm
+    e.modrm(n, at(n, 0));
+  }
+  const std::uint32_t loaded = e.jump();
+  e.patch(whole, e.here());
+  moveVectors(e, false);
+  e.patch(loaded, e.here());
+}
+
 void mxcsr(Emitter& e, bool store, std::int32_t offset) {
   e.byte(0x65);
   e.bytes({0x0f, 0xae});
@@ -79,7 +106,7 @@ void Engine::makeGates() {
     e.bytes({0xff, 0xd0});
   };
   const auto loadVectors = [&] {
-    moveVectors(e, false);
+    loadVectorRegisters(e);
     mxcsr(e, false, kMxcsr);
     setLive(1);
   };
