@@ -16,9 +16,11 @@
 #include "emu/cpu/vcpu.h"
 #include "emu/mem/address-space.h"
 #include "emu/object/tick-scale.h"
+#include "target/x86/code-map.h"
 #include "target/x86/insn.h"
 #include "target/x86/large-regions.h"
 #include "target/x86/model.h"
+#include "target/x86/raw.h"
 #include "target/x86/state.h"
 #include "target/x86/t1/area.h"
 
@@ -58,31 +60,6 @@ struct Fault {
 
 enum class AccessKind : std::uint8_t { kRead, kWrite, kExecute };
 enum class Privilege : std::uint8_t { kByCpl, kSystem };  // kSystem: descriptor tables, TSS: supervisor whatever CPL is
-
-// Unaligned access of guest memory, one host access where the host does it in one.
-template <class T>
-struct Raw {
-  using Type [[gnu::aligned(1), gnu::may_alias]] = volatile T;
-};
-template <class T>
-inline T loadHost(const void* from) {
-  return *static_cast<const typename Raw<T>::Type*>(from);
-}
-template <class T>
-inline void storeHost(void* to, T value) {
-  *static_cast<typename Raw<T>::Type*>(to) = value;
-}
-
-// An operand in guest memory, at any address, as instructions see it that change it in place.
-template <class T>
-struct [[gnu::packed, gnu::may_alias]] InPlace {
-  volatile T value;
-  // For the host's atomic instructions, which take any address too.
-  T* host() {
-    void* const place = this;
-    return static_cast<T*>(place);
-  }
-};
 
 struct Block;
 class BlockCache;
@@ -422,12 +399,13 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   struct ExecEntry {
     std::uint64_t tag = ~std::uint64_t{0};  // page, with the privilege in bit 0
-    std::uint64_t physical = 0;
+    std::uint64_t physical = 0;             // bit 0: on a global page
   };
   // What was looked up in one address space.
   struct Space {
     std::array<cpu::SoftTlb, 3> tlbs;  // user, supervisor, supervisor with access to user pages
     std::array<ExecEntry, 256> exec;
+    CodeMap code;                               // of translated code
     std::array<std::uint64_t, 64> codePages{};  // PageBits
     bool ownKernel = false;                     // supervisor code was taken from a page that is not global
     std::uint32_t pcid = 0;
@@ -436,7 +414,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
     void flush(bool globalToo) {
       for (cpu::SoftTlb& tlb : tlbs) tlb.flush(globalToo);
-      exec.fill({});
+      for (ExecEntry& entry : exec) {
+        if (globalToo || (entry.physical & 1) == 0) entry = {};
+      }
+      code.flush(globalToo);
       codePages.fill(0);
       ownKernel = false;
     }
@@ -489,6 +470,9 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   // Translates one page and, for ordinary accesses, fills the soft TLB.
   bool physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_t& to);
   Place placeOf(std::uint64_t physical) const;
+  // Where descriptor tables and the TSS are looked up: as a supervisor whom SMAP stops.
+  cpu::SoftTlb& systemTlb() { return space_->tlbs[(st.cr4 & kCr4Smap) != 0 ? 1 : 2]; }
+  bool accessSystem(std::uint64_t address, void* data, std::size_t size, AccessKind kind, Who asks);
   std::uint64_t readPhysical(std::uint64_t address, unsigned size) const;
   bool updateEntry(std::uint64_t address, unsigned size, std::uint64_t old, std::uint64_t bits);
   bool access(std::uint64_t address, void* data, std::size_t size, AccessKind kind, Who who);
@@ -554,6 +538,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   std::unique_ptr<cpu::SoftTlb> noTlb_;  // stays empty: alignment checks, data breakpoints
   cpu::SoftTlb* tlb_;
   mem::FlatViewPtr view_;
+  mutable const mem::FlatRange* recent_ = nullptr;  // RAM of view_ that was found last: nearly always the right one
   std::unique_ptr<BlockCache> blocks_;
   std::unique_ptr<t1::Engine> engine_;  // with translated code only
   Block* current_ = nullptr;

@@ -143,8 +143,10 @@ bool Cpu::deliverLong(const Fault& fault, EventKind kind) {
   const bool error = hasErrorCode(fault.vector) && (kind == EventKind::kFault);
   const std::size_t skip = error ? 0 : 1;
   const std::size_t bytes = (frame.size() - skip) * 8;
-  if (!access(sp - bytes, const_cast<std::uint64_t*>(frame.data() + skip), bytes, AccessKind::kWrite,
-              cpl == 3 ? Who::kUser : Who::kSupervisor))
+  // Rings 0 to 2 write as the supervisor, and where even the tables' accesses may write, nothing is looked up.
+  auto* const from = const_cast<std::uint64_t*>(frame.data() + skip);
+  if (cpl == 3 ? !access(sp - bytes, from, bytes, AccessKind::kWrite, Who::kUser)
+               : !accessSystem(sp - bytes, from, bytes, AccessKind::kWrite, Who::kSupervisor))
     return false;
   if (!markAccessed(code)) return false;
   st.gpr[kRsp] = sp - bytes;

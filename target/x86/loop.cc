@@ -35,6 +35,7 @@ void Cpu::adoptView() {
   {
     const std::lock_guard lock(viewMutex_);
     if (newView_ != nullptr) view_ = std::move(newView_);
+    recent_ = nullptr;
   }
   flushTlb(true);
   clearBlocks();
@@ -89,15 +90,16 @@ bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
   ExecEntry& entry = space_->exec[(linear >> 12) % space_->exec.size()];
   if (entry.tag != tag) {
     if (!physical(linear, AccessKind::kExecute, who(), to)) return false;
-    entry = {tag, to & ~std::uint64_t{0xfff}};
-    pageWord(space_->codePages, linear) |= pageBit(linear);
-    if (lastGlobal_)
-      pageWord(globalCodePages_, linear) |= pageBit(linear);
-    else if (st.cpl != 3)
-      space_->ownKernel = true;
-    return true;
+    entry = {tag, (to & ~std::uint64_t{0xfff}) | (lastGlobal_ ? 1 : 0)};
   }
-  to = entry.physical | (linear & 0xfff);
+  to = (entry.physical & ~std::uint64_t{0xfff}) | (linear & 0xfff);
+  lastGlobal_ = (entry.physical & 1) != 0;
+  // Each time: an entry of a global page outlives what is noted here.
+  pageWord(space_->codePages, linear) |= pageBit(linear);
+  if (lastGlobal_)
+    pageWord(globalCodePages_, linear) |= pageBit(linear);
+  else if (st.cpl != 3)
+    space_->ownKernel = true;
   return true;
 }
 

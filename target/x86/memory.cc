@@ -89,10 +89,15 @@ bool Cpu::watched(std::uint64_t address, std::size_t size, AccessKind kind) {
 
 Cpu::Place Cpu::placeOf(std::uint64_t physical) const {
   Place place;
-  place.range = view_->find(physical);
-  if (place.range == nullptr || place.range->isIo()) return place;
-  place.host = reinterpret_cast<std::uint8_t*>(place.range->hostOf(physical));
-  place.writable = place.range->isRam();
+  const mem::FlatRange* range = recent_;
+  if (range == nullptr || physical - range->first > range->last - range->first) {
+    range = view_->find(physical);
+    if (range != nullptr && range->isRam()) recent_ = range;
+  }
+  place.range = range;
+  if (range == nullptr || range->isIo()) return place;
+  place.host = reinterpret_cast<std::uint8_t*>(range->hostOf(physical));
+  place.writable = range->isRam();
   return place;
 }
 
@@ -193,12 +198,23 @@ bool Cpu::storeSlow(std::uint64_t address, const void* from, std::size_t size, S
          access(address, const_cast<void*>(from), size, AccessKind::kWrite, who());
 }
 
+// Tables lie in few pages, which the supervisor's soft TLB knows: what it may read and write is what they ask for.
+bool Cpu::accessSystem(std::uint64_t address, void* data, std::size_t size, AccessKind kind, Who asks) {
+  if (!st.longMode()) address &= 0xffffffff;
+  const bool write = kind == AccessKind::kWrite;
+  if ((address & 0xfff) + size <= 0x1000 && tlb_ != noTlb_.get()) {
+    if (std::uint8_t* const host = systemTlb().look(write, address)) {
+      write ? copyAtOnce(host, data, size) : copyAtOnce(data, host, size);
+      return true;
+    }
+  }
+  return access(address, data, size, kind, asks);
+}
 bool Cpu::loadSystem(std::uint64_t address, void* to, std::size_t size) {
-  return access(st.longMode() ? address : address & 0xffffffff, to, size, AccessKind::kRead, Who::kImplicit);
+  return accessSystem(address, to, size, AccessKind::kRead, Who::kImplicit);
 }
 bool Cpu::storeSystem(std::uint64_t address, const void* from, std::size_t size) {
-  return access(st.longMode() ? address : address & 0xffffffff, const_cast<void*>(from), size, AccessKind::kWrite,
-                Who::kImplicit);
+  return accessSystem(address, const_cast<void*>(from), size, AccessKind::kWrite, Who::kImplicit);
 }
 
 bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment, std::uint8_t*& host) {

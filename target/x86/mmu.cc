@@ -141,21 +141,35 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
   }
   to = found.physical;
   if (kind == AccessKind::kExecute) lastGlobal_ = found.global;
-  if (who == Who::kImplicit || kind == AccessKind::kExecute || tlb_ == noTlb_.get()) return true;
-  const Place place = placeOf(found.physical & ~std::uint64_t{0xfff});
+  if (kind == AccessKind::kExecute || tlb_ == noTlb_.get()) return true;
+  const std::uint64_t first = found.physical & ~std::uint64_t{0xfff};
+  const Place place = placeOf(first);
   if (place.host == nullptr) return true;
   // A page that the map divides takes the slow path every time.
-  const std::uint64_t first = found.physical & ~std::uint64_t{0xfff};
   if (place.range->first > first || place.range->last < (first | 0xfff)) return true;
+  // Who asks is not who executes while an exception's frame is written: what a supervisor finds is not the user's.
+  const bool outOfTurn = who != Who::kImplicit && (who == Who::kUser) != (st.cpl == 3);
+  if (outOfTurn && (who == Who::kUser || found.user)) return true;
+  cpu::SoftTlb& tlb = who == Who::kImplicit || outOfTurn ? systemTlb() : *tlb_;
+  // Who may write may read; and where a write would change nothing in the tables, it need not be looked up later.
+  const bool paged = (st.cr0 & kCr0Pg) != 0;
+  const bool writes =
+      kind == AccessKind::kWrite || (found.dirty && (!paged || permits(found, AccessKind::kWrite, who)));
   // A decoder that marks the page right now waits until this vCPU has dropped its write entries, at a block's edge.
-  if (kind == AccessKind::kWrite) {
-    if (!place.writable) return true;
+  bool filled = false;
+  if (writes && place.writable) {
     mem::RamBlock& block = *place.range->target.block;
     const std::uint64_t page = place.range->offsetOf(found.physical) >> mem::kPageBits;
-    if (block.needsLog(page) || block.codeMask(page).load(std::memory_order_seq_cst) != 0) return true;
+    if (!block.needsLog(page) && block.codeMask(page).load(std::memory_order_seq_cst) == 0) {
+      tlb.fill(true, address, place.host, found.global);
+      filled = true;
+    }
   }
-  tlb_->fill(kind == AccessKind::kWrite, address, place.host, found.global);
-  if (found.large) large_.mark(address, found.pageBits);
+  if (kind == AccessKind::kRead || filled) {
+    tlb.fill(false, address, place.host, found.global);
+    filled = true;
+  }
+  if (filled && found.large) large_.mark(address, found.pageBits);
   return true;
 }
 
@@ -231,6 +245,7 @@ void Cpu::flushPage(std::uint64_t address) {
   for (const auto& space : spaces_) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
     space->exec[(address >> 12) % space->exec.size()] = {};
+    space->code.drop(address);
     // Jumps lead only to pages that code was taken from.
     if ((pageWord(space->codePages, address) & pageBit(address)) != 0) dropJumps(*space);
   }

@@ -6,7 +6,8 @@
 
 namespace rhea::x86::t1 {
 
-// A target of jumps that were looked up before: linear address plus Area::jumpKey, and translated code.
+// A target of jumps that were looked up before: linear address plus Area::jumpKey, and translated code, which compares
+// with the code map.
 struct JumpSlot {
   std::uint64_t key = 0;
   std::uint64_t code = 0;
@@ -19,15 +20,18 @@ struct Window {
 };
 
 struct Area {
-  static constexpr std::size_t kJumpSlots = 4096;
+  static constexpr std::size_t kJumpSlots = 16384;
   static constexpr std::size_t kWindows = 32;  // of reads, and as many of writes
   static constexpr std::int32_t kCredit = 1024;
 
   std::uint64_t hostStack = 0;  // RSP of the C++ side while translated code runs
   std::uint64_t engine = 0;     // the Engine, for the gates
   std::uint64_t tlb = 0;        // cpu::SoftTlb::Tables that are in use
-  std::uint64_t jumpKey = 0;    // address space and mode, in the 16 highest bits
-  std::uint64_t target = 0;     // of an indirect call, while its stack slot is looked up
+  std::uint64_t jumpKey = 0;    // the mode, in the 16 highest bits
+  std::uint64_t codeMap = 0;    // CodeMap::data() of the address space
+  // The TLBs of both levels as long as AC is clear, 0: each access is looked at.
+  std::uint64_t userTlb = 0, kernelTlb = 0;
+  std::uint64_t target = 0;  // of an indirect call, while its stack slot is looked up
   // While a page is looked up in the soft TLB's second level: whose cold code asks, where, and the addend.
   std::uint64_t missedBy = 0, missed = 0, found = 0;
   std::int64_t budget = 0;  // under -icount: instructions that may still be begun

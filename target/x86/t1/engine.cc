@@ -96,7 +96,7 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
 void Engine::announce(const Native& made) {
   if (cpu_.traced(cpu::TraceLog::kOutAsm)) traceMade(made);
   if (cpu_.environment().perfMap == nullptr) return;
-  cpu_.environment().perfMap->add(cache_->address(made.entry), made.bytes,
+  cpu_.environment().perfMap->add(cache_->address(made.arrival), made.bytes,
                                   fmt::format("guest-{}-{:#x}", cpu_.st.cpl == 3 ? "user" : "kernel", made.rip));
 }
 
@@ -120,31 +120,35 @@ Fallback Engine::whyNot(const Block& block, const Native* native) const {
   return block.cached ? Fallback::kCold : Fallback::kAlone;
 }
 
-// Number 0 never matches: empty slots have it.
 void Engine::selectSpace() {
   Area& area = cpu_.area;
   const auto tables = reinterpret_cast<std::uint64_t>(cpu_.tlb_->tables());
   if (std::exchange(area.tlb, tables) != tables) area.forgetWindows();
-  const std::uint32_t space = cpu_.jumpsNow();
-  for (const SpaceKey& known : keys_) {
-    if (known.key != 0 && known.space == space && known.mode == cpu_.mode_) {
-      area.jumpKey = static_cast<std::uint64_t>(known.key) << 48;
-      return;
-    }
+  const bool watched = (cpu_.st.dr[7] & 0xff) != 0;
+  area.userTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.space_->tlbs[0].tables());
+  area.kernelTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.systemTlb().tables());
+  area.codeMap = reinterpret_cast<std::uint64_t>(cpu_.space_->code.data());
+  // Empty slots have 0.
+  static_assert(kModeGs < 0x8000);
+  area.jumpKey = static_cast<std::uint64_t>(cpu_.mode_ + 1) << 48;
+}
+
+// Code of these pages was looked up just now: jumps from elsewhere find it from now on.
+void Engine::enterPage(const Native& code) {
+  for (unsigned n = 0; n < 2 && code.pages[n] != 0; ++n) {
+    const std::uint64_t address = n == 0 ? code.rip : (code.rip | 0xfff) + 1;
+    if (cpu_.space_->code.at(address) == code.pages[n]) continue;
+    std::uint64_t where;
+    const std::uint64_t expected = n == 0 ? code.block->physical : code.block->second;
+    if (cpu_.executable(address, where) && (where ^ expected) >> 12 == 0)
+      cpu_.space_->code.put(address, code.pages[n], cpu_.lastGlobal_);
   }
-  if (++lastKey_ == 0) {
-    lastKey_ = 1;
-    keys_.fill({});
-    area.jumps.fill({});
-  }
-  keys_[nextKeySlot_++ % keys_.size()] = {space, cpu_.mode_, lastKey_};
-  area.jumpKey = static_cast<std::uint64_t>(lastKey_) << 48;
 }
 
 void Engine::fillJump(const Native& to) {
   if (cpu_.eachBlock_) return;
   Area& area = cpu_.area;
-  area.jumps[jumpSlot(to.rip)] = {to.rip + area.jumpKey, cache_->address(to.entry)};
+  area.jumps[jumpSlot(to.rip)] = {to.rip + area.jumpKey, cache_->address(to.arrival)};
 }
 
 void Engine::link(std::uint32_t site, const Native& to) {
@@ -186,6 +190,8 @@ void Engine::run() {
   for (;;) {
     if (!cache_->hasRoom() || cpu.blocks_->generationFull()) [[unlikely]]
       turnGeneration();
+    if (pages_.exhausted()) [[unlikely]]
+      cpu.clearBlocks();
     Block* block = cpu.lookUp();
     if (block == nullptr) [[unlikely]]
       return cpu.conclude(Outcome::kFault);
@@ -208,6 +214,7 @@ void Engine::run() {
     } else {
       selectSpace();
       if (site != kNoSite && (code->rip ^ from) >> 12 == 0 && !block->crosses()) link(site, *code);
+      enterPage(*code);
       fillJump(*code);
       ++statistics_.entries;
       cpu.current_ = nullptr;
@@ -230,6 +237,16 @@ void Engine::run() {
 }
 
 Engine::Resume Engine::stepFromCode(Engine* engine, std::uint32_t site) { return engine->step(site); }
+
+std::uint64_t Engine::fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write) {
+  Cpu& cpu = engine->cpu_;
+  if (cpu.tlb_ == cpu.noTlb_.get() || !cpu.canonical(address)) return 0;
+  std::uint64_t physical;
+  if (!cpu.physical(address, write != 0 ? AccessKind::kWrite : AccessKind::kRead, cpu.who(), physical)) return 0;
+  const auto host = reinterpret_cast<std::uint64_t>(cpu.tlb_->look(write != 0, address));
+  if (host != 0) ++engine->statistics_.misses;
+  return host;
+}
 
 // The block ends behind this instruction: what was counted of it at its start and is not executed.
 void Engine::giveBack(const Site& at) {

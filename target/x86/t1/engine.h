@@ -27,8 +27,10 @@ struct FlagsAtEntry {
 struct Native {
   Block* block = nullptr;
   std::uint64_t rip = 0;
-  std::uint32_t entry = 0;    // in the cache
-  std::uint32_t checked = 0;  // behind the look at requests and versions
+  std::uint32_t pages[2] = {0, 0};  // PageNumbers': of its page, and of the second one that it reaches into
+  std::uint32_t arrival = 0;        // in the cache: in front of the look at the code map, for jumps from other pages
+  std::uint32_t entry = 0;          // behind it
+  std::uint32_t checked = 0;        // behind the look at requests and versions
   std::uint32_t bytes = 0;
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
   bool x87 = false;     // likewise the x87 registers
@@ -125,7 +127,7 @@ class Engine {
  private:
   friend class Translator;
   struct Gates {
-    std::uint32_t enter = 0, leave = 0, step = 0, loadVectors = 0, loadX87 = 0;
+    std::uint32_t enter = 0, leave = 0, step = 0, walk = 0, loadVectors = 0, loadX87 = 0;
     std::array<std::uint32_t, 2> refill{};  // reads, writes
   };
   // What the gate answers in place of a link site.
@@ -152,6 +154,7 @@ class Engine {
   void fillJump(const Native& to);
   void traceMade(const Native& made) const;
   void selectSpace();
+  void enterPage(const Native& code);
   // Where translated code goes on, 0: it is left. `within`: behind the instruction in the same block, which needs the
   // host's registers as they were.
   struct Resume {
@@ -163,6 +166,8 @@ class Engine {
   static Resume stepFromCode(Engine* engine, std::uint32_t site);
   Resume step(std::uint32_t site);
   Resume worn(std::uint32_t site);
+  // The host address of a byte of guest memory that the soft TLB did not have, as it has it now; 0: T0 sees to it.
+  static std::uint64_t fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write);
   void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
@@ -196,14 +201,7 @@ class Engine {
   Block single_;
   std::array<Insn, 2> singleInsns_;
   std::atomic<std::uint32_t> never_{0};
-  // The numbers of address spaces and modes in Area::jumpKey.
-  struct SpaceKey {
-    std::uint32_t space = 0, mode = 0;
-    std::uint16_t key = 0;
-  };
-  std::array<SpaceKey, 16> keys_{};
-  std::uint16_t lastKey_ = 0;
-  unsigned nextKeySlot_ = 0;
+  PageNumbers pages_;
 };
 
 }  // namespace rhea::x86::t1

@@ -170,6 +170,37 @@ void Engine::makeGates() {
   moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
 
+  // walk: neither level of the soft TLB has the page of Area::missed, r10d says whether it is to be written; C++ walks
+  // the tables. If that was all, the probe goes on; else the site is T0's.
+  gates_.walk = e.here();
+  moveRegisters(e, true);
+  e.load(kHostRsp, Mem::state(hostStack));
+  e.op(0x33, kHostRbx, kHostRbx, false);
+  testLive();
+  const std::uint32_t withoutVectors = e.jumpIf(4);
+  storeVectors();
+  e.bytes({0xff, 0xc3});  // inc ebx
+  e.patch(withoutVectors, e.here());
+  e.op(kOpMovLoad, kHostRdx, kHost10, false);
+  e.load(kHostRsi, Mem::state(areaOffset(&area.missed)));
+  callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::fillFromCode));
+  e.store(Mem::state(areaOffset(&area.found)), kHostRax);
+  e.op(kOpTest, kHostRbx, kHostRbx, false);
+  const std::uint32_t vectorsStay = e.jumpIf(4);
+  loadVectors();
+  e.patch(vectorsStay, e.here());
+  moveRegisters(e, false);
+  e.load(kTemp1, Mem::state(areaOffset(&area.missedBy)));
+  e.load(kTemp0, Mem::state(areaOffset(&area.found)));
+  e.op(kOpTest, kTemp0, kTemp0);
+  const std::uint32_t notFound = e.jumpIf(4);
+  e.op(0x63, kTemp2, Mem::at(kTemp1, 16));  // movsxd
+  e.op(kOpAdd, kTemp2, kTemp1);
+  e.bytes({0x41, 0xff, 0xe7});  // jmp r15
+  e.patch(notFound, e.here());
+  e.op(kOpMovLoad, kTemp0, Mem::at(kTemp1, 12), false);
+  e.jumpTo(gates_.step);
+
   // loadVectors: r11 is where to go on, rip is in the state for the case that the guest wants SIMD exceptions, which
   // T0 handles.
   gates_.loadVectors = e.here();
@@ -275,6 +306,8 @@ void Engine::makeRefill(Emitter& e, bool write) {
   e.op(0x0b, kTemp0, in(second + offsetof(Tlb::Second, global)));
   e.op(kOpCmp, kTemp0, Mem::at(kTemp1, offsetof(Tlb::Entry, tag)));
   e.patch(e.jumpIf(4), hit);
+  e.constant(kTemp0, write ? 1 : 0);
+  e.jumpTo(gates_.walk);
   e.patch(notOnePage, e.here());
   e.load(kTemp1, by);
   e.op(kOpMovLoad, kTemp0, Mem::at(kTemp1, 12), false);

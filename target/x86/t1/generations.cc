@@ -32,6 +32,8 @@ void Engine::clear() {
   cache_->giveUpAll();
   for (Generation& generation : generations_) generation = {};
   cpu_.area.jumps.fill({});
+  for (const auto& space : cpu_.spaces_) space->code.flush(true);
+  pages_.clear();
   ++turns_;
   ++statistics_.flushes;
 }

@@ -17,7 +17,7 @@ std::string Engine::listing(std::uint64_t first, std::uint64_t last) const {
   for (const Generation& generation : generations_) {
     for (const Native& native : generation.natives) {
       if (native.block == nullptr || native.rip < first || native.rip > last) continue;
-      const std::span<const std::uint8_t> code(cache_->writable(native.entry), native.bytes);
+      const std::span<const std::uint8_t> code(cache_->writable(native.arrival), native.bytes);
       text += fmt::format("block at {:#x}, {} guest bytes\n", native.rip - first, native.block->bytes);
       text += listingOfHostCode(code, 0);
     }
@@ -27,9 +27,9 @@ std::string Engine::listing(std::uint64_t first, std::uint64_t last) const {
 
 void Engine::traceMade(const Native& made) const {
   if (!cpu_.environment().trace->wants(cpu::TraceLog::kOutAsm, made.rip)) return;
-  const std::span<const std::uint8_t> code(cache_->writable(made.entry), made.bytes);
+  const std::span<const std::uint8_t> code(cache_->writable(made.arrival), made.bytes);
   cpu_.environment().trace->write(fmt::format("OUT: CPU {}, of {:#x}, {} bytes\n{}\n", cpu_.index(), made.rip,
-                                              made.bytes, listingOfHostCode(code, cache_->address(made.entry))));
+                                              made.bytes, listingOfHostCode(code, cache_->address(made.arrival))));
 }
 
 }  // namespace rhea::x86::t1

@@ -56,7 +56,7 @@ bool Translator::system(const Insn& insn) {
     readTimeStamp(counterAndNumber);
     return true;
   }
-  return false;
+  return kernels(insn);
 }
 
 // The virtual clock's scale (emu/object/tick-scale.h); without one T0 asks the clock itself. RAX and RDX are lost on
@@ -115,14 +115,7 @@ void Translator::enableInterrupts(const Insn& insn) {
 void Translator::pushFlags() {
   saveFlags();
   probePush();
-  e_.op(kOpMovzxWord, kTemp1, at(offsetof(State, arith)), false);
-  e_.op(kOpMovLoad, kTemp2, kTemp1, false);
-  e_.shift(5, kTemp1, 8, false);
-  e_.arith(4, kTemp1, 0xd5, false);
-  e_.arith(4, kTemp2, 1, false);
-  e_.shift(4, kTemp2, 11, false);
-  e_.op(0x0b, kTemp1, kTemp2, false);  // or
-  e_.op(0x0b, kTemp1, at(kSystemFlags));
+  collectFlags(kTemp1, kTemp2);
   e_.arith(4, kTemp1, static_cast<std::int32_t>(~(kRf | kVm)));
   storeWord(Mem::at(kTemp0), kTemp1);
   claimWord();
@@ -151,14 +144,7 @@ void Translator::popFlags() {
   e_.arith(4, kTemp0, static_cast<std::int32_t>(change), false);
   e_.op(kOpXor, kTemp2, kTemp0);
   e_.store(at(kSystemFlags), kTemp2);
-  e_.op(kOpMovLoad, kTemp2, kTemp1, false);
-  e_.arith(4, kTemp2, 0xd5, false);
-  e_.shift(4, kTemp2, 8, false);
-  e_.shift(5, kTemp1, 11, false);
-  e_.arith(4, kTemp1, 1, false);
-  e_.op(0x0b, kTemp2, kTemp1, false);
-  e_.bytes({0x66, 0x65, 0x44, 0x89});
-  e_.modrm(kTemp2, at(offsetof(State, arith)));
+  storeArithmetic(kTemp1, kTemp2);
   moveStack(static_cast<std::int32_t>(word_));
   flags_ = Flags::kState;
   recipe_ = {};

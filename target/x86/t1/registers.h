@@ -16,7 +16,7 @@ constexpr std::int32_t gprOffset(unsigned guest) { return static_cast<std::int32
 
 // Where a jump's target is looked up; translated code computes the same (Translator::hash).
 constexpr std::uint32_t kHashFactor = 0x9e3779b1;
-constexpr unsigned kHashShift = 16;
+constexpr unsigned kHashShift = 14;
 constexpr std::size_t jumpSlot(std::uint64_t rip) {
   return (static_cast<std::uint32_t>(rip) * kHashFactor >> kHashShift & (Area::kJumpSlots - 1) << 4) >> 4;
 }

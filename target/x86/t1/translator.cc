@@ -48,6 +48,7 @@ Native* Translator::translate() {
   const std::optional<std::uint64_t> loop = loopStart();
   windows_ = loop.has_value();
   loopsItself_ = !cpu_.eachBlock_ && loop == rip_;
+  arrival();
   native_->entry = e_.here();
   prologue();
   for (unsigned next = 0; next < block_.count; next = index_ + 1) {
@@ -90,6 +91,23 @@ std::optional<std::uint64_t> Translator::loopStart() const {
   const std::uint64_t target = targetOf(last);
   if (target > rip_ || !isLinked(target)) return std::nullopt;
   return target;
+}
+
+// Who comes from another page may have come to another address space, where other code is at this address.
+void Translator::arrival() {
+  const bool user = (block_.mode & kModeUser) != 0;
+  native_->pages[0] = engine_.pages_.of(rip_, block_.physical, user);
+  if (block_.crosses()) native_->pages[1] = engine_.pages_.of((rip_ | 0xfff) + 1, block_.second, user);
+  native_->arrival = e_.here();
+  // Others are entered by links alone.
+  if (!entryFlags_.inState()) return;
+  e_.load(kTemp0, Mem::state(area(&cpu_.area.codeMap)));
+  for (unsigned n = 0; n < 2 && native_->pages[n] != 0; ++n) {
+    const std::size_t slot = CodeMap::slot(n == 0 ? rip_ : (rip_ | 0xfff) + 1);
+    e_.op(0x81, 7, Mem::at(kTemp0, static_cast<std::int32_t>(slot * sizeof(std::uint32_t))), false);
+    e_.dword(native_->pages[n]);
+    cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
+  }
 }
 
 // Leaves where somebody asks for something or the page's code has changed.

@@ -76,6 +76,7 @@ class Translator {
   };
 
   std::optional<std::uint64_t> loopStart() const;
+  void arrival();
   void prologue();
   void atEntry();
   void liveChecks();
@@ -125,6 +126,17 @@ class Translator {
   void pushFlags();
   void popFlags();
   bool system(const Insn& insn);
+  bool kernels(const Insn& insn);
+  void systemCall(const Insn& insn);
+  void systemReturn();
+  void windowsClosed();
+  void changeLevel(bool user, unsigned shift, unsigned code, unsigned stack);
+  void lookUpIn(std::uint32_t mode);
+  void collectFlags(std::uint8_t to, std::uint8_t other);
+  void storeArithmetic(std::uint8_t from, std::uint8_t other);
+  void changeBit(const Insn& insn, unsigned opcode);
+  void probeString(bool write, unsigned log);
+  void repeatString(const Insn& insn, bool moves);
   void readTimeStamp(bool number);
   void enableInterrupts(const Insn& insn);
   void pushConstant(std::int64_t value);

@@ -1,0 +1,297 @@
+// Instructions that kernels and their callers execute all the time: system calls and their returns, bits of bitmaps,
+// strings that stay within a page. What is unusual about one of them is T0's.
+#include "target/x86/t1/translator.h"
+
+namespace rhea::x86::t1 {
+
+namespace {
+
+Mem at(std::size_t offset) { return Mem::state(static_cast<std::int32_t>(offset)); }
+Mem segment(SegmentIndex index) { return at(offsetof(State, segments) + index * sizeof(Segment)); }
+
+// Selector, attributes and limit of a flat segment, as they lie in State.
+constexpr std::uint64_t flat(unsigned attributes) { return std::uint64_t{0xffffffff} << 32 | attributes << 16; }
+static_assert(offsetof(Segment, attributes) == 2 && offsetof(Segment, limit) == 4 && offsetof(Segment, base) == 8);
+
+}  // namespace
+
+// false: none of these, or not in a form that is done here.
+bool Translator::kernels(const Insn& insn) {
+  if ((block_.mode & kModeSize) != 2) return false;
+  const Pattern& p = rows()[insn.row].pattern;
+  const bool kernel = (block_.mode & kModeCpl0) != 0;
+  if (p.map == 1 && p.opcode == 0x05 && (block_.mode & kModeUser) != 0) {
+    systemCall(insn);
+    return true;
+  }
+  if (p.map == 1 && p.opcode == 0x07 && kernel && insn.operandBytes() == 8) {
+    systemReturn();
+    return true;
+  }
+  const bool bits = p.map == 1 && (p.opcode & 0xe7) == 0xa3;
+  if (bits && insn.memory() && insn.operandBytes() >= 4 && insn.addressBytes() == 8) {
+    changeBit(insn, p.opcode);
+    return true;
+  }
+  const bool strings = p.map == 0 && (p.opcode == 0xa4 || p.opcode == 0xa5 || p.opcode == 0xaa || p.opcode == 0xab);
+  if (strings && (insn.has(Insn::kRepe) || insn.has(Insn::kRepne)) && insn.addressBytes() == 8 &&
+      insn.segment() < kFs && !cpu_.counts()) {
+    repeatString(insn, p.opcode < 0xa8);
+    return true;
+  }
+  return false;
+}
+
+// To the privilege level of `user`, whose table of pages is in kTemp0; kTemp1 is lost. `shift`: where in STAR the
+// selectors begin; code, stack: what is added to them.
+void Translator::changeLevel(bool user, unsigned shift, unsigned code, unsigned stack) {
+  const std::uint32_t mode = (block_.mode & ~std::uint32_t{kModeUser | kModeCpl0}) | (user ? kModeUser : kModeCpl0);
+  const unsigned level = user ? 0x60 : 0;
+  e_.store(Mem::state(area(&cpu_.area.tlb)), kTemp0);
+  e_.store(Mem::state(area(&cpu_.tlb_)), kTemp0);
+  const auto load = [&](SegmentIndex index, unsigned add, unsigned attributes) {
+    const Mem place = segment(index);
+    e_.op(kOpMovzxWord, kTemp0, at(offsetof(State, msr) + offsetof(Msrs, star) + shift / 8), false);
+    if (!user) e_.arith(4, kTemp0, 0xfffc, false);
+    e_.arith(0, kTemp0, static_cast<std::int32_t>(add), false);
+    if (user) e_.arith(1, kTemp0, 3, false);
+    e_.op(kOpMovzxWord, kTemp0, kTemp0, false);
+    e_.constant(kTemp1, flat(attributes | level));
+    e_.op(0x0b, kTemp0, kTemp1);  // or
+    e_.store(place, kTemp0);
+    e_.byte(0x65);
+    e_.bytes({0x48, 0xc7});  // mov qword
+    e_.modrm(0, Mem::state(place.disp + 8));
+    e_.dword(0);
+  };
+  load(kSs, stack, 0xc093);
+  load(kCs, code, 0x809b | 0x2000);
+  e_.bytes({0x65, 0xc6});  // mov byte
+  e_.modrm(0, at(offsetof(State, cpl)));
+  e_.byte(user ? 3 : 0);
+  e_.bytes({0x65, 0xc7});  // mov dword
+  e_.modrm(0, Mem::state(area(&cpu_.mode_)));
+  e_.dword(mode);
+  e_.constant(kTemp0, static_cast<std::uint64_t>(mode + 1) << 48);
+  e_.store(Mem::state(area(&cpu_.area.jumpKey)), kTemp0);
+}
+
+// The linear address in kTemp1 is looked for under another mode's key; kTemp2 is its slot.
+void Translator::lookUpIn(std::uint32_t mode) {
+  e_.op(0x69, kTemp2, kTemp1, false);  // imul
+  e_.dword(kHashFactor);
+  e_.shift(5, kTemp2, kHashShift, false);
+  e_.arith(4, kTemp2, (Area::kJumpSlots - 1) << 4, false);
+  e_.constant(kTemp0, static_cast<std::uint64_t>(mode + 1) << 48);
+  e_.op(kOpAdd, kTemp1, kTemp0);
+  e_.op(kOpCmp, kTemp1, Mem::stateIndexed(kTemp2, area(cpu_.area.jumps.data())));
+  coldStep(e_.jumpIf(5));
+}
+
+// RFLAGS in `to`; `other` is lost.
+void Translator::collectFlags(std::uint8_t to, std::uint8_t other) {
+  e_.op(kOpMovzxWord, to, at(offsetof(State, arith)), false);
+  e_.op(kOpMovLoad, other, to, false);
+  e_.shift(5, to, 8, false);
+  e_.arith(4, to, 0xd5, false);
+  e_.arith(4, other, 1, false);
+  e_.shift(4, other, 11, false);
+  e_.op(0x0b, to, other, false);  // or
+  e_.op(0x0b, to, at(offsetof(State, system)));
+}
+
+// The arithmetic flags of `from` into the state; both are lost.
+void Translator::storeArithmetic(std::uint8_t from, std::uint8_t other) {
+  e_.op(kOpMovLoad, other, from, false);
+  e_.arith(4, other, 0xd5, false);
+  e_.shift(4, other, 8, false);
+  e_.shift(5, from, 11, false);
+  e_.arith(4, from, 1, false);
+  e_.op(0x0b, other, from, false);
+  e_.bytes({0x66, 0x65, 0x44, 0x89});
+  e_.modrm(other, at(offsetof(State, arith)));
+}
+
+// Windows show what the other level may not see: with one open, T0 closes it.
+void Translator::windowsClosed() {
+  e_.bytes({0x65, 0x80});
+  e_.modrm(7, Mem::state(area(&cpu_.area.windowsUsed)));
+  e_.byte(0);
+  coldStep(e_.jumpIf(5));
+}
+
+// Where the handler has been before. A user who has set AC or whom a debugger watches is T0's.
+void Translator::systemCall(const Insn& insn) {
+  constexpr std::int32_t kSystem = offsetof(State, system);
+  saveFlags();
+  recipe_ = {};
+  e_.bytes({0x65, 0xf6});  // test byte
+  e_.modrm(0, at(offsetof(State, msr) + offsetof(Msrs, efer)));
+  e_.byte(kEferSce);
+  coldStep(e_.jumpIf(4));
+  e_.bytes({0x65, 0xf7});  // test dword
+  e_.modrm(0, Mem::state(kSystem));
+  e_.dword(static_cast<std::uint32_t>(kAc | kTf));
+  coldStep(e_.jumpIf(5));
+  windowsClosed();
+  e_.load(kTemp0, Mem::state(area(&cpu_.area.kernelTlb)));
+  e_.op(kOpTest, kTemp0, kTemp0);
+  coldStep(e_.jumpIf(4));
+  e_.load(kTemp1, at(offsetof(State, msr) + offsetof(Msrs, lstar)));
+  lookUpIn((block_.mode & ~std::uint32_t{kModeUser}) | kModeCpl0);
+  // Nothing can fail from here on.
+  collectFlags(kHostRcx, kTemp0);
+  e_.arith(4, kHostRcx, static_cast<std::int32_t>(~kRf));
+  e_.store(Mem::state(gprOffset(11)), kHostRcx);
+  e_.load(kTemp0, at(offsetof(State, msr) + offsetof(Msrs, sfmask)));
+  e_.op(0xf7, 2, kTemp0);  // not
+  e_.op(kOpAnd, kTemp0, kHostRcx);
+  e_.arith(4, kTemp0, static_cast<std::int32_t>(~kVm));
+  e_.op(kOpMovLoad, kHostRcx, kTemp0);
+  e_.arith(4, kHostRcx, static_cast<std::int32_t>(~(kArithmeticFlags | 0x8028)));
+  e_.arith(1, kHostRcx, 2);
+  e_.store(Mem::state(kSystem), kHostRcx);
+  storeArithmetic(kTemp0, kTemp1);
+  e_.constant(kHostRcx, nextRip(insn));
+  e_.load(kTemp0, Mem::state(area(&cpu_.area.kernelTlb)));
+  changeLevel(false, 32, 0, 8);
+  jumpToSlot();
+  flags_ = Flags::kState;
+  recipe_ = {};
+}
+
+// To where the user has been before, with ordinary flags.
+void Translator::systemReturn() {
+  constexpr std::int32_t kSystem = offsetof(State, system);
+  constexpr std::uint64_t kUnusual = kTf | kIopl | kNt | kAc | kVif | kVip;
+  constexpr std::uint64_t kChange = kIf | kDf | kId;
+  saveFlags();
+  recipe_ = {};
+  e_.bytes({0x65, 0xf6});  // test byte
+  e_.modrm(0, at(offsetof(State, msr) + offsetof(Msrs, efer)));
+  e_.byte(kEferSce);
+  coldStep(e_.jumpIf(4));
+  e_.load(kTemp0, Mem::state(gprOffset(11)));
+  e_.op(0x0b, kTemp0, Mem::state(kSystem));
+  e_.op(0xf7, 0, kTemp0, false);  // test
+  e_.dword(static_cast<std::uint32_t>(kUnusual));
+  coldStep(e_.jumpIf(5));
+  e_.bytes({0x65, 0x80});
+  e_.modrm(7, Mem::state(area(&cpu_.interruptWaits_)));
+  e_.byte(0);
+  coldStep(e_.jumpIf(5));
+  windowsClosed();
+  e_.load(kTemp0, Mem::state(area(&cpu_.area.userTlb)));
+  e_.op(kOpTest, kTemp0, kTemp0);
+  coldStep(e_.jumpIf(4));
+  e_.move(kTemp1, kHostRcx);
+  lookUpIn((block_.mode & ~std::uint32_t{kModeCpl0}) | kModeUser);
+  e_.load(kTemp0, Mem::state(kSystem));
+  e_.arith(4, kTemp0, static_cast<std::int32_t>(~(kChange | kRf)));
+  e_.load(kTemp1, Mem::state(gprOffset(11)));
+  e_.arith(4, kTemp1, static_cast<std::int32_t>(kChange), false);
+  e_.op(0x0b, kTemp0, kTemp1);
+  e_.arith(1, kTemp0, 2);
+  e_.store(Mem::state(kSystem), kTemp0);
+  e_.load(kTemp0, Mem::state(gprOffset(11)));
+  storeArithmetic(kTemp0, kTemp1);
+  e_.load(kTemp0, Mem::state(area(&cpu_.area.userTlb)));
+  changeLevel(true, 48, 16, 8);
+  jumpToSlot();
+  flags_ = Flags::kState;
+  recipe_ = {};
+}
+
+// bt, bts, btr, btc of a bit anywhere around the operand.
+void Translator::changeBit(const Insn& insn, unsigned opcode) {
+  const bool wide = insn.operandBytes() == 8;
+  const auto guest = static_cast<std::uint8_t>(insn.reg / 8);
+  saveFlags();
+  recipe_ = {};
+  loadAddress(insn);
+  const std::uint8_t number = guestIn(guest, kTemp1);
+  e_.op(wide ? kOpMovLoad : 0x63, kTemp1, number);  // movsxd
+  e_.shift(7, kTemp1, wide ? 6 : 5);
+  Mem place = Mem::at(kTemp0);
+  place.index = kTemp1;
+  place.scale = wide ? 3 : 2;
+  e_.op(kOpLea, kTemp0, place);
+  probe({insn.operandBytes(), opcode != 0xa3});
+  e_.op(kOpMovLoad, kTemp1, guestIn(guest, kTemp1), false);
+  e_.arith(4, kTemp1, wide ? 63 : 31, false);
+  needFlags(kTemp2);
+  if (insn.has(Insn::kLock)) e_.byte(0xf0);
+  e_.op(0xf00 | opcode, kTemp1, Mem::at(kTemp0), wide);
+  flags_ = Flags::kHost;
+  recipe_ = {};
+}
+
+// The address in kTemp0, RCX elements from there, all in one page, becomes a host address.
+void Translator::probeString(bool write, unsigned log) {
+  using Tables = cpu::SoftTlb::Tables;
+  const auto table = static_cast<std::int32_t>(write ? offsetof(Tables, write) : offsetof(Tables, read));
+  e_.move(kTemp1, kTemp0);
+  e_.shift(5, kTemp1, 8);
+  e_.arith(4, kTemp1, 0x3ff0, false);
+  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.tlb)));
+  Mem last = Mem::at(kTemp0, -1);
+  last.index = kHostRcx;
+  last.scale = static_cast<std::uint8_t>(log);
+  e_.op(kOpLea, kTemp2, last);
+  e_.arith(4, kTemp2, -4096);
+  e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
+  const std::uint32_t missed = e_.jumpIf(5);
+  e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
+  cold_.push_back({write ? Cold::kMissWrite : Cold::kMissRead, missed, stepSite(), e_.here()});
+  flags_ = Flags::kState;
+  recipe_ = {};
+}
+
+// The host's own, upwards and within a page of each side.
+void Translator::repeatString(const Insn& insn, bool moves) {
+  const bool bytes = (rows()[insn.row].pattern.opcode & 1) == 0;
+  const unsigned size = bytes ? 1 : insn.operandBytes();
+  const auto log = static_cast<unsigned>(std::countr_zero(size));
+  const Mem kept = Mem::state(area(&cpu_.area.target));
+  saveFlags();
+  recipe_ = {};
+  e_.bytes({0x65, 0xf7});  // test dword
+  e_.modrm(0, at(offsetof(State, system)));
+  e_.dword(static_cast<std::uint32_t>(kDf));
+  coldStep(e_.jumpIf(5));
+  e_.op(kOpTest, kHostRcx, kHostRcx);
+  const std::uint32_t nothing = e_.jumpIf(4);
+  e_.arith(7, kHostRcx, static_cast<std::int32_t>(4096 / size));
+  coldStep(e_.jumpIf(7));
+  if (moves) {
+    e_.move(kTemp0, kHostRsi);
+    probeString(false, log);
+    e_.store(kept, kTemp0);
+  }
+  e_.move(kTemp0, kHostRdi);
+  probeString(true, log);
+  if (moves) e_.load(kTemp1, kept);
+  Mem length;
+  length.index = kHostRcx;
+  length.scale = static_cast<std::uint8_t>(log);
+  if (log == 0)
+    e_.move(kTemp2, kHostRcx);
+  else
+    e_.op(kOpLea, kTemp2, length);
+  e_.op(0x87, kTemp0, kHostRdi);  // xchg
+  if (moves) e_.op(0x87, kTemp1, kHostRsi);
+  if (size == 2) e_.byte(0x66);
+  e_.byte(0xf3);
+  if (size == 8) e_.byte(0x48);
+  e_.byte((moves ? 0xa4U : 0xaaU) | (bytes ? 0U : 1U));
+  Mem end = Mem::at(kTemp0);
+  end.index = kTemp2;
+  e_.op(kOpLea, kHostRdi, end);
+  end.base = kTemp1;
+  if (moves) e_.op(kOpLea, kHostRsi, end);
+  e_.patch(nothing, e_.here());
+  flags_ = Flags::kState;
+  recipe_ = {};
+}
+
+}  // namespace rhea::x86::t1
