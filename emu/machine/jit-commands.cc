@@ -12,6 +12,8 @@ namespace rhea {
 Task<Result<qapi::HumanReadableText>> Command<qapi::XQueryJit>::run(CommandContext context, qapi::XQueryJit) {
   machine::Pc* pc = context.find<machine::Pc>();
   if (pc == nullptr) co_return Error("nothing is translated: the machine has no CPU").hint("-machine q35 has");
+  if (!pc->notTranslated().empty())
+    co_return Error(fmt::format("nothing is translated: {}; the interpreter runs the guest", pc->notTranslated()));
   if (!pc->options().translate) {
     co_return Error("nothing is translated: the interpreter runs the guest").hint("-accel tcg translates");
   }

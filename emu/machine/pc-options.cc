@@ -221,7 +221,8 @@ std::size_t PcOptions::codeCacheOfEach() const {
   constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
   constexpr std::uint64_t kEach = 64 * kMiB, kAll = 512 * kMiB;
   const std::uint64_t share = codeCache ? *codeCache / cpus : std::min(kEach, kAll / cpus);
-  return std::max(share, kMiB) & ~std::uint64_t{0xfff};
+  // Distances in translated code have 32 bits, one of them the sign.
+  return std::clamp(share, kMiB, 1024 * kMiB) & ~std::uint64_t{0xfff};
 }
 
 Result<PcOptions> readPcOptions(const CommandLine& line) {

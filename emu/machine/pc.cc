@@ -233,6 +233,7 @@ Result<void> Pc::makeCpus() {
           around_.log.info("guest code is not translated: {}; the interpreter runs the guest, which is slower",
                            done.error().message());
         options_.translate = false;
+        notTranslated_ = done.error().message();
       }
     }
     vcpu->reset();

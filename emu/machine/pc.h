@@ -84,6 +84,8 @@ class Pc final : public hw::Board, private object::RunState::Observer {
   Task<Result<void>> loadState(migrate::StateReader from);
 
   const PcOptions& options() const { return options_; }
+  // Why nothing is translated that was to be; empty where all is as the options say.
+  const std::string& notTranslated() const { return notTranslated_; }
   const x86::Model& model() const { return model_; }
   cpu::VcpuSet& vcpus() { return *vcpus_; }
   const CpuObject& cpuObject(std::size_t index) const { return *cpuObjects_[index]; }
@@ -164,6 +166,7 @@ class Pc final : public hw::Board, private object::RunState::Observer {
 
   Surroundings around_;
   PcOptions options_;
+  std::string notTranslated_;
   hw::Layout layout_;
   x86::Model model_;
   object::VirtualClock clock_;

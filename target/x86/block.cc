@@ -90,6 +90,7 @@ Block* BlockCache::add(std::span<const Insn> insns, std::uint64_t physical, std:
   Block*& bucket = buckets_[bucketOf(physical, mode)];
   block->next = bucket;
   bucket = block;
+  arenas_[now_].blocks.push_back(block);
   ++decoded_;
   return block;
 }
@@ -163,7 +164,12 @@ void* BlockCache::allocate(std::size_t size) {
   size = (size + 15) & ~std::size_t{15};
   Arena& arena = arenas_[now_];
   if (arena.used + size > kChunk) {
-    arena.chunks.push_back(std::make_unique_for_overwrite<std::byte[]>(kChunk));
+    if (spare_.empty()) {
+      arena.chunks.push_back(std::make_unique_for_overwrite<std::byte[]>(kChunk));
+    } else {
+      arena.chunks.push_back(std::move(spare_.back()));
+      spare_.pop_back();
+    }
     memory_ += kChunk;
     arena.used = 0;
   }
@@ -173,16 +179,14 @@ void* BlockCache::allocate(std::size_t size) {
 }
 
 void BlockCache::turn(unsigned generation) {
-  for (Block*& first : buckets_) {
-    for (Block** place = &first; *place != nullptr;) {
-      if ((*place)->generation == generation)
-        *place = (*place)->next;
-      else
-        place = &(*place)->next;
-    }
-  }
   Arena& arena = arenas_[generation];
+  for (Block* const block : arena.blocks) {
+    Block** place = &buckets_[bucketOf(block->physical, block->mode)];
+    while (*place != nullptr && *place != block) place = &(*place)->next;
+    if (*place == block) *place = block->next;  // else it was stale
+  }
   memory_ -= arena.chunks.size() * kChunk;
+  std::ranges::move(arena.chunks, std::back_inserter(spare_));
   arena = {};
   now_ = generation;
   ++generation_;
@@ -192,6 +196,7 @@ void BlockCache::clear() {
   std::fill(buckets_.begin(), buckets_.end(), nullptr);
   ++generation_;
   for (Arena& arena : arenas_) arena = {};
+  spare_.clear();
   now_ = 0;
   memory_ = 0;
 }

@@ -93,11 +93,13 @@ class BlockCache {
   const unsigned most_;  // instructions of a block
   struct Arena {
     std::vector<std::unique_ptr<std::byte[]>> chunks;
-    std::size_t used = kChunk;
+    std::size_t used = kChunk;  // of the last one
+    std::vector<Block*> blocks;
   };
   std::array<Arena, kGenerations> arenas_;
   unsigned now_ = 0;
-  std::size_t memory_ = 0;  // of all
+  std::vector<std::unique_ptr<std::byte[]>> spare_;  // chunks of generations that were dropped
+  std::size_t memory_ = 0;                           // of all
   std::uint64_t decoded_ = 0;
   unsigned generation_ = 0;
   Block single_;

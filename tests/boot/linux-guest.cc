@@ -61,14 +61,30 @@ TEST_P(LinuxCacheMode, KeepsWhatTheGuestSyncedThroughAKill) {
 INSTANTIATE_TEST_SUITE_P(EachMode, LinuxCacheMode,
                          ::testing::Values("writeback", "none", "writethrough", "directsync", "unsafe"));
 
+namespace {
+
+bool isHot(json::View event) {
+  if (event.find("event")->asString() != "DEVICE_DELETED") return false;
+  const auto device = event.find("data")->find("device");
+  return device && device->asString() == "hot";
+}
+
+}  // namespace
+
+TEST_F(LinuxGuestTest, UnplugsADiskWhileInstructionsAreCounted) {
+  const auto machine = boot({"-icount", "shift=2,sleep=off", "-device", "pcie-root-port,id=port1,chassis=1"});
+  machine->qmp().returned("blockdev-add", R"({"driver": "null-co", "node-name": "second", "size": 4194304})");
+  machine->qmp().returned("device_add",
+                          R"({"driver": "virtio-blk-pci", "id": "hot", "drive": "second", "bus": "port1"})");
+  machine->shell("for i in $(seq 1 100); do [ -b /dev/vdb ] && break; sleep 0.1; done; [ -b /dev/vdb ]");
+  machine->qmp().returned("device_del", R"({"id": "hot"})");
+  EXPECT_TRUE(machine->qmp().event(isHot, 60).has_value());
+  machine->shell("for i in $(seq 1 100); do [ -b /dev/vdb ] || break; sleep 0.1; done; [ ! -b /dev/vdb ]");
+}
+
 TEST_F(LinuxGuestTest, PlugsAndUnplugsADiskWhileItRuns) {
   const auto machine = boot({"-device", "pcie-root-port,id=port1,chassis=1"});
   const std::string second = folder_.makeFile("second.raw", 4 << 20);
-  const auto isHot = [](json::View event) {
-    if (event.find("event")->asString() != "DEVICE_DELETED") return false;
-    const auto device = event.find("data")->find("device");
-    return device && device->asString() == "hot";
-  };
   machine->qmp().returned(
       "blockdev-add",
       R"({"driver": "raw", "node-name": "second", "file": {"driver": "file", "filename": ")" + second + "\"}}");

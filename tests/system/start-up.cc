@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <fstream>
 
 #include "tests/lib/command.h"
@@ -342,6 +343,34 @@ TEST(RunState, StopAndContAreAnsweredWithTheirEvents) {
   client->returned("cont");
   EXPECT_TRUE(client->event("RESUME"));
   EXPECT_EQ("running", client->returned("query-status").find("status")->asString());
+}
+
+// A limit for files holds for the memory of translated code, too; the guest's RAM is none.
+TEST(StartUp, AHostWithoutMemoryForTranslatedCodeIsToldOfAndTheGuestInterpreted) {
+  const auto start = [](const std::string& accelerator) {
+    return run(
+        "trap '' XFSZ; ulimit -f 1024; printf '%s' '{\"execute\":\"qmp_capabilities\"}{\"execute\":\"x-query-jit\"}"
+        "{\"execute\":\"quit\"}' | " +
+        Emulator::program() + " -nodefaults -M q35 -m 16 -S -display none -qmp stdio " + accelerator + " 2>&1");
+  };
+  const std::string why = "67108864 bytes for translated code: File too large; the interpreter runs the guest";
+  const CommandResult asked = start("-accel tcg");
+  if (contains(asked.output, "cannot run translated code")) GTEST_SKIP() << "this build does not translate";
+  EXPECT_EQ(asked.status, 0) << asked.output;
+  EXPECT_TRUE(contains(asked.output, "warning: -accel tcg: " + why)) << asked.output;
+  EXPECT_TRUE(contains(asked.output, "\"desc\": \"nothing is translated: " + why)) << asked.output;
+  const CommandResult chosen = start("");
+  EXPECT_TRUE(contains(chosen.output, "guest code is not translated: " + why)) << chosen.output;
+}
+
+// QEMU's clients pass keys of other accelerators; those that nothing here stands behind are refused by their names.
+TEST(StartUp, KeysOfAcceleratorsAreTakenOrRefusedByName) {
+  for (const char* key : {"dirty-ring-size=4096", "kernel-irqchip=on", "notify-vmexit=run", "kvm-shadow-mem=1"}) {
+    const std::string name(key, std::strchr(key, '='));
+    const CommandResult refused = rhea(fmt::format("-M q35 -accel tcg,{}", key));
+    EXPECT_EQ(refused.status, 2) << key;
+    EXPECT_TRUE(contains(refused.output, "there is no key '" + name + "'")) << refused.output;
+  }
 }
 
 }  // namespace rhea::test

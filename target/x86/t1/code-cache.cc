@@ -34,7 +34,7 @@ void CodeCache::divide() {
   start_ = used_;
   generations_ = static_cast<unsigned>(std::clamp<std::size_t>(size_ / kLeastGeneration, 1, kMostGenerations));
   each_ = ((size_ - start_) / generations_) & ~std::size_t{63};
-  farPiece_ = std::clamp(each_ / 8, kMostOfBlock, kMostFar) & ~std::size_t{15};
+  farPiece_ = std::clamp(each_ / 16, 2 * kMostOfBlock, kMostFar) & ~std::size_t{15};
   enter(0);
 }
 

@@ -37,7 +37,11 @@ class CodeCache {
   // Of a place behind the gates.
   unsigned generationOf(std::uint32_t place) const { return static_cast<unsigned>((place - start_) / each_); }
   // Whether a block and one that is translated with it have room.
-  bool hasRoom() const { return end_ - used_ >= 2 * (kMostOfBlock + farPiece_); }
+  bool hasRoom() const {
+    // A piece has room for both.
+    const bool hasFar = farEnd_ - far_ >= 2 * kMostOfBlock;
+    return end_ - used_ >= 2 * kMostOfBlock + (hasFar ? 0 : farPiece_);
+  }
   // Begins at the start of this one.
   void enter(unsigned generation);
   void giveUpAll();
