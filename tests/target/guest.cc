@@ -208,6 +208,9 @@ Trial TestGuest::runToTrap(std::span<const std::uint8_t> code, const Trial& star
   const std::vector<std::byte> empty(kPageSize);
   memory_.write(kData, empty);
   memory_.write(kBehind, empty);
+  // Operands stray: what another program left anywhere would be found.
+  memory_.write(kCounter, empty);
+  memory_.write(kCode, std::vector(kPageSize, std::byte{0xcc}));
   prepare(code, start);
   cpu_->run();
   cpu_->unpause();
