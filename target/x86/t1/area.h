@@ -39,20 +39,35 @@ struct Area {
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
   std::uint8_t x87Live = 0;      // likewise the x87 registers
   std::array<JumpSlot, kJumpSlots> jumps{};
-  // Windows are of the tables in `tlb`. An empty one shows a page that no address is canonical in and nobody can guess,
-  // as a distance from it is all that is compared; behind it is memory that nobody looks at.
-  std::uint8_t windowsUsed = 0;
+  // Users and supervisors have windows of their own, which stay open while the others run: each set is of one of the
+  // soft TLB's tables. An empty window shows a page that no address is canonical in and nobody can guess, as a distance
+  // from it is all that is compared; behind it is memory that nobody looks at.
+  struct Windows {
+    std::uint64_t tables = 0;
+    std::uint8_t used = 0;
+    std::array<std::array<Window, kWindows>, 2> shown{};         // reads, writes
+    std::array<std::array<std::int32_t, kWindows>, 2> credit{};  // misses until somebody asks whether it is worth it
+  };
   std::uint64_t nowhere = 0;
-  std::array<std::array<Window, kWindows>, 2> windows{};
-  std::array<std::array<std::int32_t, kWindows>, 2> credit{};  // misses until somebody asks whether it is worth it
+  std::array<Windows, 2> windows{};  // users', supervisors'
   std::array<std::uint8_t, 4096> behindNowhere{};
 
-  // Whenever an entry of the tables may be gone or changed, or others are in use.
+  // Whenever an entry of the tables may be gone or changed.
   void forgetWindows() {
-    if (windowsUsed == 0) return;
-    windowsUsed = 0;
+    for (Windows& some : windows) forgetWindows(some);
+  }
+  // ... or others are in use.
+  void useTables(bool user, std::uint64_t tables) {
+    Windows& some = windows[user ? 0 : 1];
+    if (std::exchange(some.tables, tables) != tables) forgetWindows(some);
+  }
+
+ private:
+  void forgetWindows(Windows& some) {
+    if (some.used == 0) return;
+    some.used = 0;
     const Window empty{nowhere, reinterpret_cast<std::uint64_t>(behindNowhere.data())};
-    for (auto& some : windows) some.fill(empty);
+    for (auto& each : some.shown) each.fill(empty);
   }
 };
 

@@ -32,7 +32,7 @@ Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   // Bit 62 without bit 63: never canonical.
   std::random_device random;
   cpu.area.nowhere = std::uint64_t{1} << 62 | (std::uint64_t{random()} << 32 ^ random()) >> 14 << 12;
-  cpu.area.windowsUsed = 1;
+  for (Area::Windows& some : cpu.area.windows) some.used = 1;
   cpu.area.forgetWindows();
   engine->makeGates();
   engine->single_.version = &engine->never_;
@@ -123,7 +123,11 @@ Fallback Engine::whyNot(const Block& block, const Native* native) const {
 void Engine::selectSpace() {
   Area& area = cpu_.area;
   const auto tables = reinterpret_cast<std::uint64_t>(cpu_.tlb_->tables());
-  if (std::exchange(area.tlb, tables) != tables) area.forgetWindows();
+  area.tlb = tables;
+  // The other level may be entered without a look here.
+  const bool user = (cpu_.mode_ & kModeUser) != 0;
+  area.useTables(user, tables);
+  area.useTables(!user, reinterpret_cast<std::uint64_t>((user ? cpu_.systemTlb() : cpu_.space_->tlbs[0]).tables()));
   const bool watched = (cpu_.st.dr[7] & 0xff) != 0;
   area.userTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.space_->tlbs[0].tables());
   area.kernelTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.systemTlb().tables());
@@ -261,7 +265,7 @@ Engine::Resume Engine::worn(std::uint32_t site) {
       generations_[site >> Generation::kSiteBits].windowSites[site & ((1U << Generation::kSiteBits) - 1)];
   constexpr std::uint64_t kWorthwhile = 256;  // of the host's ticks between misses
   const std::uint64_t now = __builtin_ia32_rdtsc();
-  std::uint64_t& before = wornAt_[at.write ? 1 : 0][at.window];
+  std::uint64_t& before = wornAt_[at.user ? 0 : 1][at.write ? 1 : 0][at.window];
   if (now - before < kWorthwhile * Area::kCredit) {
     std::uint8_t* const code = cache_->writable(at.probe);
     const std::uint32_t distance = at.again - (at.probe + 5);
@@ -269,7 +273,7 @@ Engine::Resume Engine::worn(std::uint32_t site) {
     std::memcpy(code + 1, &distance, 4);
   }
   before = now;
-  cpu_.area.credit[at.write ? 1 : 0][at.window] = Area::kCredit;
+  cpu_.area.windows[at.user ? 0 : 1].credit[at.write ? 1 : 0][at.window] = Area::kCredit;
   return {cache_->address(at.resume), 1};
 }
 

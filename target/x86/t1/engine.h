@@ -64,6 +64,7 @@ struct WindowSite {
   std::uint32_t resume = 0;
   std::uint8_t window = 0;
   bool write = false;
+  bool user = false;
 };
 
 // What was translated since the one before it was full (CodeCache). Sites in translated code say theirs in their
@@ -190,7 +191,7 @@ class Engine {
   std::array<Generation, CodeCache::kMostGenerations> generations_;
   std::uint64_t turns_ = 0;  // how often natives and sites were given up: those from before are gone
   unsigned nextWindow_ = 0;
-  std::array<std::array<std::uint64_t, Area::kWindows>, 2> wornAt_{};
+  std::array<std::array<std::array<std::uint64_t, Area::kWindows>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
   static constexpr std::size_t kHeatSlots = 1024;

@@ -112,14 +112,6 @@ void Translator::storeArithmetic(std::uint8_t from, std::uint8_t other) {
   e_.modrm(other, at(offsetof(State, arith)));
 }
 
-// Windows show what the other level may not see: with one open, T0 closes it.
-void Translator::windowsClosed() {
-  e_.bytes({0x65, 0x80});
-  e_.modrm(7, Mem::state(area(&cpu_.area.windowsUsed)));
-  e_.byte(0);
-  coldStep(e_.jumpIf(5));
-}
-
 // Where the handler has been before. A user who has set AC or whom a debugger watches is T0's.
 void Translator::systemCall(const Insn& insn) {
   constexpr std::int32_t kSystem = offsetof(State, system);
@@ -133,7 +125,6 @@ void Translator::systemCall(const Insn& insn) {
   e_.modrm(0, Mem::state(kSystem));
   e_.dword(static_cast<std::uint32_t>(kAc | kTf));
   coldStep(e_.jumpIf(5));
-  windowsClosed();
   e_.load(kTemp0, Mem::state(area(&cpu_.area.kernelTlb)));
   e_.op(kOpTest, kTemp0, kTemp0);
   coldStep(e_.jumpIf(4));
@@ -180,7 +171,6 @@ void Translator::systemReturn() {
   e_.modrm(7, Mem::state(area(&cpu_.interruptWaits_)));
   e_.byte(0);
   coldStep(e_.jumpIf(5));
-  windowsClosed();
   e_.load(kTemp0, Mem::state(area(&cpu_.area.userTlb)));
   e_.op(kOpTest, kTemp0, kTemp0);
   coldStep(e_.jumpIf(4));

@@ -96,12 +96,15 @@ std::uint32_t Translator::lookInTable(const Access& access) {
   return e_.jumpIf(5);
 }
 
+// Of this block's level of privilege.
+const Area::Windows& Translator::windows() const { return cpu_.area.windows[(block_.mode & kModeUser) != 0 ? 0 : 1]; }
+
 // An operand of a loop is mostly in the page where it was the time before, and the window says where that is: four
 // instructions, none of which waits for a load that depends on the address. A window that shows nothing shows an
 // address that cannot be told (Area::nowhere).
 void Translator::probeWindow(const Access& access, const Cold& miss) {
   const auto number = static_cast<std::uint8_t>(engine_.nextWindow_++ % Area::kWindows);
-  const Window& window = cpu_.area.windows[access.write ? 1 : 0][number];
+  const Window& window = windows().shown[access.write ? 1 : 0][number];
   WindowMiss missed{miss.kind, miss.site, miss.recipe, number, 0, e_.here(), 0, access};
   e_.op(kOpSub, kTemp0, Mem::state(area(&window.page)));
   std::uint32_t jump;
@@ -130,19 +133,19 @@ void Translator::probeWindow(const Access& access, const Cold& miss) {
 void Translator::windowMissed(const WindowMiss& missed) {
   const Access& access = missed.access;
   const std::size_t set = access.write ? 1 : 0;
-  const Window& window = cpu_.area.windows[set][missed.window];
+  const Window& window = windows().shown[set][missed.window];
   const std::int32_t addend = tableOf(access.write) + 8;
   e_.op(kOpAdd, kTemp0, Mem::state(area(&window.page)));
-  e_.op(0x83, 5, Mem::state(area(&cpu_.area.credit[set][missed.window])), false);  // sub
+  e_.op(0x83, 5, Mem::state(area(&windows().credit[set][missed.window])), false);  // sub
   e_.byte(1);
   const std::uint32_t worn = e_.jumpIf(8);
-  WindowSite site{missed.probe, e_.here(), 0, missed.window, access.write};
+  WindowSite site{missed.probe, e_.here(), 0, missed.window, access.write, (block_.mode & kModeUser) != 0};
   const std::uint32_t absent = lookInTable(access);
   e_.store(Mem::state(area(&window.page)), kTemp2);
   e_.op(kOpAdd, kTemp2, Mem::at(kTemp1, addend));
   e_.store(Mem::state(area(&window.host)), kTemp2);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, addend));
-  e_.op(0xc6, 0, Mem::state(area(&cpu_.area.windowsUsed)), false);
+  e_.op(0xc6, 0, Mem::state(area(&windows().used)), false);
   e_.byte(1);
   e_.jumpTo(missed.back);
   site.resume = e_.here();

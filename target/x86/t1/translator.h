@@ -129,7 +129,6 @@ class Translator {
   bool kernels(const Insn& insn);
   void systemCall(const Insn& insn);
   void systemReturn();
-  void windowsClosed();
   void changeLevel(bool user, unsigned shift, unsigned code, unsigned stack);
   void lookUpIn(std::uint32_t mode);
   void collectFlags(std::uint8_t to, std::uint8_t other);
@@ -167,6 +166,7 @@ class Translator {
   void probe(const Access& access);
   void probe(const Access& access, const Cold& miss);
   // The same in a loop.
+  const Area::Windows& windows() const;
   void probeWindow(const Access& access, const Cold& miss);
   void windowMissed(const WindowMiss& missed);
   // As far as the jump that is taken when it is not there; behind it kTemp1 points at the entry.
