@@ -112,15 +112,20 @@ void Translator::storeArithmetic(std::uint8_t from, std::uint8_t other) {
   e_.modrm(other, at(offsetof(State, arith)));
 }
 
-// Where the handler has been before. A user who has set AC or whom a debugger watches is T0's.
-void Translator::systemCall(const Insn& insn) {
-  constexpr std::int32_t kSystem = offsetof(State, system);
+// EFER.SCE, without which both are undefined.
+void Translator::needSystemCalls() {
   saveFlags();
   recipe_ = {};
   e_.bytes({0x65, 0xf6});  // test byte
   e_.modrm(0, at(offsetof(State, msr) + offsetof(Msrs, efer)));
   e_.byte(kEferSce);
   coldStep(e_.jumpIf(4));
+}
+
+// Where the handler has been before. A user who has set AC or whom a debugger watches is T0's.
+void Translator::systemCall(const Insn& insn) {
+  constexpr std::int32_t kSystem = offsetof(State, system);
+  needSystemCalls();
   e_.bytes({0x65, 0xf7});  // test dword
   e_.modrm(0, Mem::state(kSystem));
   e_.dword(static_cast<std::uint32_t>(kAc | kTf));
@@ -156,12 +161,7 @@ void Translator::systemReturn() {
   constexpr std::int32_t kSystem = offsetof(State, system);
   constexpr std::uint64_t kUnusual = kTf | kIopl | kNt | kAc | kVif | kVip;
   constexpr std::uint64_t kChange = kIf | kDf | kId;
-  saveFlags();
-  recipe_ = {};
-  e_.bytes({0x65, 0xf6});  // test byte
-  e_.modrm(0, at(offsetof(State, msr) + offsetof(Msrs, efer)));
-  e_.byte(kEferSce);
-  coldStep(e_.jumpIf(4));
+  needSystemCalls();
   e_.load(kTemp0, Mem::state(gprOffset(11)));
   e_.op(0x0b, kTemp0, Mem::state(kSystem));
   e_.op(0xf7, 0, kTemp0, false);  // test

@@ -127,6 +127,7 @@ class Translator {
   void popFlags();
   bool system(const Insn& insn);
   bool kernels(const Insn& insn);
+  void needSystemCalls();
   void systemCall(const Insn& insn);
   void systemReturn();
   void changeLevel(bool user, unsigned shift, unsigned code, unsigned stack);
