@@ -5,16 +5,14 @@
 namespace rhea::x86 {
 
 Block* BlockCache::find(std::uint64_t physical, std::uint32_t mode) {
-  // Stale ones leave the list, and one that is found goes to its front.
+  // A stale one in its place leaves the list, and one that is found goes to its front. Others are not asked, as each
+  // answer is a cache miss.
   Block*& first = buckets_[bucketOf(physical, mode)];
   for (Block** place = &first; *place != nullptr;) {
     Block* const block = *place;
-    if (block->stale()) {
-      *place = block->next;
-      continue;
-    }
     if (block->physical == physical && block->mode == mode && !block->crosses()) {
       *place = block->next;
+      if (block->stale()) continue;
       block->next = first;
       first = block;
       return block;

@@ -195,9 +195,9 @@ class Engine {
   Statistics statistics_;
   std::uint16_t warm_ = 2;
   static constexpr std::size_t kHeatSlots = 1024;
-  std::uint32_t heatOfEdges_ = 256;
+  std::uint32_t heatOfEdges_ = 2048;
   // Passes of edges until link() is asked for a better way, by site; translated code counts them down.
-  std::vector<std::uint32_t> heat_ = std::vector<std::uint32_t>(kHeatSlots, 256);
+  std::vector<std::uint32_t> heat_ = std::vector<std::uint32_t>(kHeatSlots, heatOfEdges_);
   Outcome outcome_ = Outcome::kNext;
   Block single_;
   std::array<Insn, 2> singleInsns_;

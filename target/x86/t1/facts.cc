@@ -62,8 +62,7 @@ class Collector {
   void flags() {
     const auto changed = static_cast<std::uint16_t>(row_.flagsWritten | row_.flagsUndefined);
     facts_.flagsWritten = changed;
-    facts_.freshFlags = (changed & kArithmeticFlags) == kArithmeticFlags && row_.flagsWritten != changed &&
-                        row_.flagsRead == 0 && !isShift(row_.pattern);
+    facts_.freshFlags = setsFreshFlags(row_);
     if (facts_.freshFlags) return;
     facts_.flagsRead = static_cast<std::uint16_t>(row_.flagsRead | (changed & ~surelyWritten()));
   }
@@ -161,6 +160,12 @@ class Collector {
 };
 
 }  // namespace
+
+bool setsFreshFlags(const Row& row) {
+  const auto changed = static_cast<std::uint16_t>(row.flagsWritten | row.flagsUndefined);
+  return (changed & kArithmeticFlags) == kArithmeticFlags && row.flagsWritten != changed && row.flagsRead == 0 &&
+         !isShift(row.pattern);
+}
 
 Facts factsOf(const Insn& insn) { return Collector(insn).collect(); }
 

@@ -34,6 +34,9 @@ struct Facts {
   bool x87 = false;     // x87 or MMX registers
 };
 
+// Facts::freshFlags, which follow from the row alone.
+bool setsFreshFlags(const Row& row);
+
 // The facts of any instruction of the table, copied or not.
 Facts factsOf(const Insn& insn);
 

@@ -36,7 +36,7 @@ class Transcriber {
       for (unsigned n = 0; n < row_.operandCount; ++n) operand(row_.operands[n]);
       const unsigned exchanged = highByte();
       if (exchanged > kNoExchange) return {};
-      if (factsOf(i_).freshFlags) byte(0x39), byte(0xc0);  // cmp eax, eax: as the interpreter does
+      if (setsFreshFlags(row_)) byte(0x39), byte(0xc0);  // cmp eax, eax: as the interpreter does
       if (exchanged != kNoExchange) exchange(exchanged);
       out_.at = out_.size;
       emit();
