@@ -36,16 +36,16 @@ void Translator::passEdge(const Cold& cold) {
 
 // The flags are in the state.
 void Translator::leaveFor(const Cold& cold) {
-  e_.constant(kTemp0, cold.rip);
-  e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
   if (cold.kind == Cold::kVectors || cold.kind == Cold::kX87) {
+    e_.constant(kTemp0, cold.rip);
+    e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
     // lea r11, [rip + distance]: where to go on.
     e_.bytes({0x4c, 0x8d, 0x1d});
     e_.dword(cold.site - (e_.here() + 4));
     return e_.jumpTo(cold.kind == Cold::kX87 ? engine_.gates_.loadX87 : engine_.gates_.loadVectors);
   }
   const bool link = cold.kind == Cold::kLink || cold.kind == Cold::kEdge;
-  e_.constant(kTemp0, link ? cold.site : Engine::kNoSite);
+  e_.constant(kTemp0, link ? cold.site : native_->number);
   e_.jumpTo(engine_.gates_.leave);
 }
 
@@ -66,9 +66,12 @@ void Translator::coldCode() {
   // What is translated here leaves more of its own.
   for (std::size_t n = 0; n < cold_.size(); ++n) {
     const Cold cold = cold_[n];
-    // From the hot code, or from what was translated here.
-    const std::uint32_t distance = e_.here() - (cold.jump + 4);
+    // From the hot code, or from what was translated here. Whoever leaves at the start with the flags in the state
+    // leaves alike.
+    const bool again = cold.kind == Cold::kLeave && entryFlags_.inState() && native_->left != 0;
+    const std::uint32_t distance = (again ? native_->left : e_.here()) - (cold.jump + 4);
     std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
+    if (again) continue;
     switch (cold.kind) {
       case Cold::kStep:
         repeatCold(cold.recipe);
@@ -94,6 +97,16 @@ void Translator::coldCode() {
           std::memcpy(engine_.cache_->writable(missed.second), &other, 4);
         }
         windowMissed(missed);
+        break;
+      }
+      case Cold::kTarget: {
+        repeatCold(cold.recipe);
+        const std::uint32_t self = e_.here();
+        e_.bytes({0x4c, 0x8d, 0x3d});  // lea r15, [rip - 7]: this
+        e_.dword(static_cast<std::uint32_t>(-7));
+        e_.jumpTo(engine_.gates_.lookAgain);
+        e_.dword(cold.site);
+        e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
         break;
       }
       case Cold::kSingly:

@@ -149,36 +149,65 @@ void Engine::enterPage(const Native& code) {
   }
 }
 
-void Engine::fillJump(const Native& to) {
-  if (cpu_.eachBlock_) return;
-  Area& area = cpu_.area;
-  area.jumps[jumpSlot(to.rip)] = {to.rip + area.jumpKey, cache_->address(to.arrival)};
+std::uint64_t Engine::targetOf(const Site& site) const {
+  const Block& block = *site.native->block;
+  const std::uint64_t target =
+      site.native->rip + block.insns[site.index].end + static_cast<std::uint64_t>(std::int64_t{site.distance});
+  return (block.mode & kModeSize) == 2 ? target : target & 0xffffffff;
 }
 
-void Engine::link(std::uint32_t site, const Native& to) {
+void Engine::lead(std::uint32_t site, std::uint32_t place, std::uint32_t target) {
+  const std::uint32_t distance = target - (place + 4);
+  std::memcpy(cache_->writable(place), &distance, 4);
+  generations_[cache_->generationOf(target)].incoming.push_back({site, 0});
+}
+
+// Whoever comes from another page compares with the code map, as after a look into the table.
+void Engine::leadToArrival(std::uint32_t site, Native& to) {
+  lead(site, siteAt(site).where, to.arrival);
+  std::vector<Incoming>& incoming = generations_[cache_->generationOf(to.arrival)].incoming;
+  incoming.back().next = to.incoming;
+  to.incoming = static_cast<std::uint32_t>(incoming.size());
+}
+
+// `old` was left at its start, and this is what is there now: its page has changed, or is another one. Links from other
+// pages lead there from now on.
+void Engine::supersede(Native& old, Native& by) {
+  const unsigned generation = cache_->generationOf(old.arrival);
+  for (std::uint32_t n = std::exchange(old.incoming, 0); n != 0;) {
+    const Incoming incoming = generations_[generation].incoming[n - 1];
+    n = incoming.next;
+    if (incoming.site == kNoSite) continue;
+    const std::uint32_t place = siteAt(incoming.site).where;
+    std::uint32_t distance;
+    std::memcpy(&distance, cache_->writable(place), 4);
+    if (place + 4 + distance == old.arrival) leadToArrival(incoming.site, by);
+  }
+}
+
+void Engine::link(std::uint32_t site, Native& to) {
   if (cpu_.eachBlock_) return;
   Site& from = siteAt(site);
+  if ((to.rip ^ from.native->rip) >> 12 != 0 || to.block->crosses()) {
+    ++statistics_.links;
+    return leadToArrival(site, to);
+  }
   // Who goes forward within the page need not look at requests and versions: each way back does. Under -icount each
   // block looks, as the interpreter does, so that both take interrupts at the same instruction.
   const bool forward = to.rip > from.native->rip && !cpu_.counts();
-  const auto patch = [this, site](std::uint32_t place, std::uint32_t target) {
-    const std::uint32_t distance = target - (place + 4);
-    std::memcpy(cache_->writable(place), &distance, 4);
-    generations_[cache_->generationOf(target)].incoming.push_back(site);
-  };
   ++statistics_.links;
   const std::uint32_t plain = forward ? to.checked : to.entry;
-  if (from.edge == 0) return patch(from.where, plain);
+  if (from.edge == 0) return lead(site, from.where, plain);
   std::uint32_t& heat = heat_[site % kHeatSlots];
   heat = heatOfEdges_;
   if (!from.linked) {
     from.linked = true;
-    return patch(from.via, plain);
+    return lead(site, from.via, plain);
   }
   const std::uint32_t where = from.where;
   const FlagsAtEntry flags = generations_[site >> Generation::kSiteBits].edges[from.edge - 1];
   if (const Native* const better = variant(to, flags); better != nullptr)
-    patch(where, forward ? better->checked : better->entry);
+    lead(site, where, forward ? better->checked : better->entry);
   else
     heat = 0;  // four thousand million passes
 }
@@ -189,7 +218,7 @@ void Engine::run() {
   using Enter = std::uint32_t (*)(std::uint64_t code);
   const auto enter = reinterpret_cast<Enter>(cache_->address(gates_.enter));
   std::uint32_t site = kNoSite;
-  std::uint64_t from = 0;  // page that the site is in
+  Native* left = nullptr;  // at its start
   std::uint64_t turns = turns_;
   for (;;) {
     if (!cache_->hasRoom() || cpu.blocks_->generationFull()) [[unlikely]]
@@ -202,6 +231,7 @@ void Engine::run() {
     if (turns != turns_) [[unlikely]] {
       turns = turns_;
       site = kNoSite;
+      left = nullptr;
     }
     // Of a block that would be too much the beginning, instruction by instruction.
     if (cpu.counts() && block->count > cpu.area.budget) [[unlikely]]
@@ -212,14 +242,19 @@ void Engine::run() {
     Outcome outcome;
     if (code == nullptr || !hostRuns(*code)) {
       site = kNoSite;
+      left = nullptr;
       ++statistics_.fallbacks[static_cast<std::size_t>(whyNot(*block, code))];
       cpu.current_ = block;
       outcome = cpu.runOne(*block);
     } else {
       selectSpace();
-      if (site != kNoSite && (code->rip ^ from) >> 12 == 0 && !block->crosses()) link(site, *code);
+      if (left != nullptr && left != code) supersede(*left, *code);
+      left = nullptr;
       enterPage(*code);
-      fillJump(*code);
+      if (site != kNoSite)
+        link(site, *code);
+      else
+        fillJump(*code);
       ++statistics_.entries;
       cpu.current_ = nullptr;
       site = enter(cache_->address(code->entry));
@@ -227,8 +262,11 @@ void Engine::run() {
       if (site == kStepped) {
         outcome = outcome_;
         site = kNoSite;
+      } else if (site != kNoSite && (site & kIsNative) != 0) {
+        left = &nativeAt(std::exchange(site, kNoSite));
+        cpu.st.gpr[kRipRegister] = left->rip;
       } else if (site != kNoSite) {
-        from = siteAt(site).native->rip;
+        cpu.st.gpr[kRipRegister] = targetOf(siteAt(site));
       }
     }
     if (outcome > Outcome::kIndirect) [[unlikely]]
@@ -333,9 +371,9 @@ Engine::Resume Engine::goOn() {
   cpu.st.system &= ~kRf;
   selectSpace();
   const std::uint64_t rip = cpu.st.gpr[kRipRegister];
-  const JumpSlot& slot = cpu.area.jumps[jumpSlot(rip)];
-  if (slot.key != rip + cpu.area.jumpKey) return {};
-  return {slot.code, 0};
+  const JumpSlot* const slot = knownJump(rip);
+  if (slot == nullptr) return {};
+  return {slot->code, 0};
 }
 
 }  // namespace rhea::x86::t1

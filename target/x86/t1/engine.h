@@ -37,6 +37,8 @@ struct Native {
   FlagsAtEntry flags;
   Native* next = nullptr;
   std::uint32_t left = 0;            // the cold code that leaves at its start
+  std::uint32_t number = 0;          // which that says (Engine::nativeAt)
+  std::uint32_t incoming = 0;        // the last of Generation::incoming that leads to its arrival; 0: none
   const Native* follower = nullptr;  // goes on there without a look at anything
 };
 
@@ -44,17 +46,24 @@ struct Native {
 // go on), or a direct jump whose target may be patched in.
 struct Site {
   Native* native = nullptr;
-  std::uint32_t where = 0;  // step: where to go on; link: the distance to patch
-  std::uint32_t cold = 0;   // link: where it leads while nothing is patched in
-  std::uint16_t index = 0;  // the instruction in the block
-  bool always = false;      // T0 does it every time, not only when the fast path misses
-  bool x87 = false;         // T0's function looks at the x87 state
+  std::uint32_t where = 0;    // step: where to go on; link: the distance to patch
+  std::uint32_t cold = 0;     // link: where it leads while nothing is patched in
+  std::int32_t distance = 0;  // link: of its target from the instruction's end
+  std::uint8_t index = 0;     // the instruction in the block
+  bool always = false;        // T0 does it every time, not only when the fast path misses
+  bool x87 = false;           // T0's function looks at the x87 state
   // Of a link whose jump comes with flags that are not in the state. It leads to cold code that puts them there, whose
   // own jump `via` is patched first; once it has been passed often enough, `where` leads past that to a translation for
   // such flags. Counted from 1; 0: the flags are in the state.
   std::uint32_t edge = 0;
   std::uint32_t via = 0;
   bool linked = false;
+};
+
+// A link site, of any generation, that was led into a block of this one.
+struct Incoming {
+  std::uint32_t site = 0;
+  std::uint32_t next = 0;  // of those to the same Native::arrival, counted from 1
 };
 
 // A probe that looks in a window first: where, its cold code, and where that goes on.
@@ -73,8 +82,8 @@ struct Generation {
   static constexpr unsigned kSiteBits = 28;
   std::deque<Native> natives;
   std::vector<Site> sites;
-  std::vector<FlagsAtEntry> edges;      // Site::edge
-  std::vector<std::uint32_t> incoming;  // link sites, of any generation, that were led into this one
+  std::vector<FlagsAtEntry> edges;  // Site::edge
+  std::vector<Incoming> incoming;
   std::vector<WindowSite> windowSites;
 };
 
@@ -128,31 +137,42 @@ class Engine {
  private:
   friend class Translator;
   struct Gates {
-    std::uint32_t enter = 0, leave = 0, step = 0, walk = 0, loadVectors = 0, loadX87 = 0;
+    std::uint32_t enter = 0, leave = 0, step = 0, walk = 0, loadVectors = 0, loadX87 = 0, lookAgain = 0;
     std::array<std::uint32_t, 2> refill{};  // reads, writes
   };
-  // What the gate answers in place of a link site.
-  static constexpr std::uint32_t kNoSite = 0xffffffff, kStepped = 0xfffffffe;
+  // What the gate answers in place of a link site; with kIsNative: the block that was left at its start.
+  static constexpr std::uint32_t kNoSite = 0xffffffff, kStepped = 0xfffffffe, kIsNative = 0x80000000;
 
   Engine(Cpu& cpu, std::unique_ptr<CodeCache> cache) : cpu_(cpu), cache_(std::move(cache)) {}
   void makeGates();
   void makeRefill(Emitter& e, bool write);
+  void makeLookAgain(Emitter& e);
   Native* native(Block& block);
   Site& siteAt(std::uint32_t number) {
     return generations_[number >> Generation::kSiteBits].sites[number & ((1U << Generation::kSiteBits) - 1)];
+  }
+  Native& nativeAt(std::uint32_t number) {
+    const std::uint32_t index = number & ((1U << Generation::kSiteBits) - 1);
+    return generations_[(number & ~kIsNative) >> Generation::kSiteBits].natives[index];
   }
   std::uint32_t addSite(const Site& site);
   std::uint32_t addWindowSite(const WindowSite& site);
   std::uint32_t addEdge(const FlagsAtEntry& flags);
   Native& addNative();
-  void link(std::uint32_t site, const Native& to);
+  void link(std::uint32_t site, Native& to);
+  std::uint64_t targetOf(const Site& site) const;
+  void lead(std::uint32_t site, std::uint32_t place, std::uint32_t target);
+  void leadToArrival(std::uint32_t site, Native& to);
+  void supersede(Native& old, Native& by);
   // --- generations.cc: the oldest one is dropped and becomes the present one. Only between blocks.
   void turnGeneration();
   void findDead(unsigned dropped, std::vector<Native*>& dead);
   static void forget(const Native& native);
   void undoLinks(unsigned dropped);
   void leaveAtOnce(Native& dead);
+  // --- jump-table.cc
   void fillJump(const Native& to);
+  const JumpSlot* knownJump(std::uint64_t rip);
   void traceMade(const Native& made) const;
   void selectSpace();
   void enterPage(const Native& code);
@@ -191,6 +211,7 @@ class Engine {
   std::array<Generation, CodeCache::kMostGenerations> generations_;
   std::uint64_t turns_ = 0;  // how often natives and sites were given up: those from before are gone
   unsigned nextWindow_ = 0;
+  unsigned nextWay_ = 0;  // of a set of jump slots that is full
   std::array<std::array<std::array<std::uint64_t, Area::kWindows>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;

@@ -231,6 +231,7 @@ void Engine::makeGates() {
 
   makeRefill(e, false);
   makeRefill(e, true);
+  makeLookAgain(e);
   cache_->take(e.size());
   cache_->divide();
 }

@@ -26,7 +26,13 @@ std::uint32_t Engine::addEdge(const FlagsAtEntry& flags) {
   return static_cast<std::uint32_t>(edges.size());
 }
 
-Native& Engine::addNative() { return generations_[cache_->now()].natives.emplace_back(); }
+Native& Engine::addNative() {
+  std::deque<Native>& natives = generations_[cache_->now()].natives;
+  const auto index = static_cast<std::uint32_t>(natives.size());
+  Native& native = natives.emplace_back();
+  native.number = index | cache_->now() << Generation::kSiteBits | kIsNative;
+  return native;
+}
 
 void Engine::clear() {
   cache_->giveUpAll();
@@ -86,8 +92,9 @@ void Engine::findDead(unsigned dropped, std::vector<Native*>& dead) {
 // A jump that has been led elsewhere since stays as it is.
 void Engine::undoLinks(unsigned dropped) {
   const auto isOf = [](std::uint32_t site, unsigned generation) { return site >> Generation::kSiteBits == generation; };
-  for (const std::uint32_t number : generations_[dropped].incoming) {
-    if (isOf(number, dropped)) continue;
+  for (const Incoming& incoming : generations_[dropped].incoming) {
+    const std::uint32_t number = incoming.site;
+    if (number == kNoSite || isOf(number, dropped)) continue;
     Site& site = siteAt(number);
     const auto undo = [&](std::uint32_t place, std::uint32_t cold) {
       std::uint32_t distance;
@@ -103,7 +110,10 @@ void Engine::undoLinks(unsigned dropped) {
   }
   // The numbers of its sites will be others'.
   for (unsigned n = 0; n < cache_->generations(); ++n) {
-    if (n != dropped) std::erase_if(generations_[n].incoming, [&](std::uint32_t site) { return isOf(site, dropped); });
+    if (n == dropped) continue;
+    for (Incoming& incoming : generations_[n].incoming) {
+      if (isOf(incoming.site, dropped)) incoming.site = kNoSite;
+    }
   }
 }
 

@@ -84,8 +84,7 @@ void Translator::lookUpIn(std::uint32_t mode) {
   e_.arith(4, kTemp2, (Area::kJumpSlots - 1) << 4, false);
   e_.constant(kTemp0, static_cast<std::uint64_t>(mode + 1) << 48);
   e_.op(kOpAdd, kTemp1, kTemp0);
-  e_.op(kOpCmp, kTemp1, Mem::stateIndexed(kTemp2, area(cpu_.area.jumps.data())));
-  coldStep(e_.jumpIf(5));
+  compareTarget();
 }
 
 // RFLAGS in `to`; `other` is lost.

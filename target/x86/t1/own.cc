@@ -227,12 +227,13 @@ void Translator::linkTo(std::uint32_t place, std::uint64_t target) {
   if (loopsItself_ && target == rip_ && asAtEntry) return e_.patch(place, loopEntry_);
   const std::uint32_t site = newSite(index_);
   engine_.siteAt(site).where = place;
+  engine_.siteAt(site).distance = static_cast<std::int32_t>(target - nextRip(block_.insns[index_]));
   if (inState) {
-    cold_.push_back({Cold::kLink, place, site, target});
+    cold_.push_back({Cold::kLink, place, site});
     return;
   }
   engine_.siteAt(site).edge = engine_.addEdge({!recipe_, recipe_});
-  cold_.push_back({Cold::kEdge, place, site, target, flags_ == Flags::kHost ? kNoRecipe : coldRecipe()});
+  cold_.push_back({Cold::kEdge, place, site, 0, flags_ == Flags::kHost ? kNoRecipe : coldRecipe()});
 }
 
 // Who goes back looks at requests, and under -icount everybody does, which changes the host's flags.
@@ -243,13 +244,7 @@ bool Translator::keepsFlagsTo(std::uint64_t target) const {
 void Translator::jumpDirect(std::uint64_t target) {
   ended_ = true;
   if (!keepsFlagsTo(target)) saveFlags();
-  if (isLinked(target)) return linkTo(e_.jump(), target);
-  const JumpSlot& slot = cpu_.area.jumps[jumpSlot(target)];
-  e_.constant(kTemp0, target);
-  e_.op(kOpAdd, kTemp0, Mem::state(area(&cpu_.area.jumpKey)));
-  e_.op(kOpCmp, kTemp0, Mem::state(area(&slot.key)));
-  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, target});
-  e_.op(0xff, 4, Mem::state(area(&slot.code)), false);
+  linkTo(e_.jump(), target);
 }
 
 void Translator::jumpConditional(const Insn& insn, unsigned condition) {
@@ -259,13 +254,8 @@ void Translator::jumpConditional(const Insn& insn, unsigned condition) {
 }
 
 void Translator::jumpEither(const Insn& insn, unsigned condition) {
-  const std::uint64_t target = targetOf(insn);
-  const std::uint32_t taken = e_.jumpIf(condition);
-  if (isLinked(target)) linkTo(taken, target);
+  linkTo(e_.jumpIf(condition), targetOf(insn));
   jumpDirect(nextRip(insn));
-  if (isLinked(target)) return;
-  e_.patch(taken, e_.here());
-  jumpDirect(target);
 }
 
 // loop and jrcxz, whose counter is RCX: the host's own, over a short distance.
@@ -299,8 +289,14 @@ void Translator::lookUpTarget() {
   e_.shift(5, kTemp2, kHashShift, false);
   e_.arith(4, kTemp2, (Area::kJumpSlots - 1) << 4, false);
   e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.jumpKey)));
+  compareTarget();
+}
+
+// It may be in another slot of its set.
+void Translator::compareTarget() {
   e_.op(kOpCmp, kTemp1, Mem::stateIndexed(kTemp2, area(cpu_.area.jumps.data())));
-  coldStep(e_.jumpIf(5));
+  const std::uint32_t missed = e_.jumpIf(5);
+  cold_.push_back({Cold::kTarget, missed, stepSite(), e_.here(), coldRecipe()});
 }
 
 void Translator::jumpToSlot() {

@@ -14,7 +14,8 @@ constexpr bool isDisplaced(unsigned guest) { return guest == 10 || guest == 11 |
 
 constexpr std::int32_t gprOffset(unsigned guest) { return static_cast<std::int32_t>(offsetof(State, gpr) + guest * 8); }
 
-// Where a jump's target is looked up; translated code computes the same (Translator::hash).
+// Where a jump's target is looked up first; translated code computes the same (Translator::hash). The other slots of
+// its set: exclusive or of this number and 1, 2, 3.
 constexpr std::uint32_t kHashFactor = 0x9e3779b1;
 constexpr unsigned kHashShift = 14;
 constexpr std::size_t jumpSlot(std::uint64_t rip) {

@@ -222,7 +222,7 @@ void Translator::resumeHere() {
 std::uint32_t Translator::newSite(unsigned index) {
   Site site;
   site.native = native_;
-  site.index = static_cast<std::uint16_t>(index);
+  site.index = static_cast<std::uint8_t>(index);
   site.x87 = copies_[index] ? facts_[index].x87 : factsOf(block_.insns[index]).x87;
   return engine_.addSite(site);
 }

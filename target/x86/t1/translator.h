@@ -38,11 +38,12 @@ class Translator {
       kCount,
       kVectors,
       kX87,
-      kWindow
+      kWindow,
+      kTarget
     } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
-    std::uint64_t rip = 0;  // misses: the place behind the probe
+    std::uint64_t rip = 0;  // misses and kTarget: the place behind; kVectors, kX87: the block's address
     std::size_t recipe = kNoRecipe;
     bool fixed = false;  // misses: of an address that was known
   };
@@ -192,6 +193,7 @@ class Translator {
   bool areLostFrom(unsigned first, std::uint64_t flags) const;
   // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
   void lookUpTarget();
+  void compareTarget();
   void jumpToSlot();
   void resumeHere();
 
