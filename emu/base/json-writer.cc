@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "emu/base/visible-text.h"
+
 namespace rhea::json {
 
 namespace {
@@ -28,24 +30,6 @@ constexpr std::array<char, 256> kEscape = [] {
   return table;
 }();
 
-// Length of the well-formed UTF-8 sequence at the start of `text` (Unicode 15, table 3-7), 0 where there is none.
-std::size_t sequenceLength(std::string_view text) {
-  const auto byte = [&text](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
-  const auto isTail = [&byte](std::size_t at) { return (byte(at) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0xC2) return 0;
-  if (lead < 0xE0) return isTail(1) ? 2 : 0;
-  if (lead < 0xF0) {
-    const unsigned low = lead == 0xE0 ? 0xA0 : 0x80;
-    const unsigned high = lead == 0xED ? 0x9F : 0xBF;
-    return byte(1) >= low && byte(1) <= high && isTail(2) ? 3 : 0;
-  }
-  if (lead > 0xF4) return 0;
-  const unsigned low = lead == 0xF0 ? 0x90 : 0x80;
-  const unsigned high = lead == 0xF4 ? 0x8F : 0xBF;
-  return byte(1) >= low && byte(1) <= high && isTail(2) && isTail(3) ? 4 : 0;
-}
-
 }  // namespace
 
 void appendQuoted(std::string& to, std::string_view text) {
@@ -59,8 +43,18 @@ void appendQuoted(std::string& to, std::string_view text) {
       continue;
     }
     if (escape == 'x') {
-      if (const std::size_t length = sequenceLength(text.substr(at)); length > 0) {
+      const std::size_t length = utf8Length(text.substr(at));
+      // The controls from U+0080 to U+009F: what is printed raw may reach a terminal.
+      const bool control = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+      if (length > 0 && !control) {
         at += length;
+        continue;
+      }
+      if (control) {
+        to.append(text, plain, at - plain);
+        const auto low = static_cast<unsigned char>(text[at + 1]);
+        to.append({'\\', 'u', '0', '0', kHexDigits[low >> 4], kHexDigits[low & 15]});
+        plain = at += 2;
         continue;
       }
     }

@@ -12,6 +12,7 @@
 #include "emu/base/json-writer.h"
 #include "emu/base/names.h"
 #include "emu/base/timestamp.h"
+#include "emu/base/visible-text.h"
 
 namespace rhea {
 
@@ -49,7 +50,7 @@ std::string asLine(const Log::Settings& settings, const Message& message) {
   // A plain message is news, the rest says what it is.
   if (message.level != LogLevel::kInfo) line.append(toString(message.level)).append(": ");
   line += message.error ? message.error->describe() : message.text;
-  return line + '\n';
+  return visible(line) + '\n';
 }
 
 std::string asJson(const Log::Settings& settings, const Message& message) {

@@ -2,6 +2,7 @@
 
 #include "emu/base/json-writer.h"
 #include "emu/base/names.h"
+#include "emu/base/visible-text.h"
 #include "monitor/human/local.h"
 #include "monitor/human/printer.h"
 #include "monitor/human/table.h"
@@ -68,7 +69,8 @@ Task<ShellOutput> Shell::run(std::string line, Dress dress) {
     text = parsed.takeError();
   }
   output.failed = !text.ok();
-  output.text = text ? *std::move(text) : renderError(text.error(), line, dress);
+  // Names in it come from images and clients: none of them speaks to the terminal.
+  output.text = visible(text ? *text : renderError(text.error(), line, dress), dress.colour());
   co_return output;
 }
 

@@ -45,6 +45,12 @@ TEST(JsonWriter, IndentsWhenPretty) {
   EXPECT_EQ(writer.take(), "[\n    {\n        \"x\": [\n            1\n        ]\n    }\n]");
 }
 
+TEST(JsonWriter, ControlsAreEscapedTooWhereTheyHaveTwoBytes) {
+  std::string text;
+  appendQuoted(text, "\x7f\xC2\x80\xC2\x9f\xC2\xA0");
+  EXPECT_EQ(text, "\"\\u007f\\u0080\\u009f\xC2\xA0\"");
+}
+
 TEST(JsonWriter, WhatItWritesCanBeRead) {
   std::string all;
   for (int byte = 0; byte < 0x80; ++byte) all += static_cast<char>(byte);

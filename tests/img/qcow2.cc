@@ -449,6 +449,21 @@ TEST(ImgQcow2, SnapshotsPutTheContentBack) {
   expectClean(here, "a.qcow2");
 }
 
+// An image may come from a stranger.
+TEST(ImgQcow2, NamesInAnImageDoNotSpeakToTheTerminal) {
+  const ImgFolder here;
+  EXPECT_EQ(here.img("create -f qcow2 a.qcow2 1M").status, 0);
+  EXPECT_EQ(here.img("snapshot -c \"$(printf 'x\\033]0;owned\\007')\" a.qcow2").status, 0);
+  EXPECT_EQ(here.img("rebase -u -F raw -b \"$(printf 'b\\033[2J')\" a.qcow2").status, 0);
+  for (const char* command : {"info a.qcow2", "snapshot -l a.qcow2", "snapshot -d \"$(printf '\\033[2J')\" a.qcow2"}) {
+    const std::string output = here.img(command).output;
+    EXPECT_TRUE(contains(output, "\\x1b")) << command << ": " << output;
+    EXPECT_FALSE(contains(output, "\x1b")) << command;
+  }
+  const std::string json = here.img("info --output=json a.qcow2").output;
+  EXPECT_TRUE(contains(json, "x\\u001B]0;owned\\u0007") || contains(json, "x\\u001b]0;owned\\u0007")) << json;
+}
+
 TEST(ImgQcow2, AmendChangesTheVersionAndKeepsTheDisk) {
   const ImgFolder here;
   makeMixed(here, "a.raw");

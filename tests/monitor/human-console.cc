@@ -114,6 +114,15 @@ TEST_F(HumanConsole, LineMayArriveInPiecesWithAnyLineEnd) {
   EXPECT_EQ(screen_->take(), "done\n(rhea) done\n(rhea) (rhea) ");
 }
 
+TEST_F(HumanConsole, NamesInAnAnswerDoNotSpeakToTheTerminal) {
+  executor_.replies.emplace("block_resize", Error("no drive is called 'a\x1b]0;b\x07'"));
+  start(80, false);
+  type("block_resize a 1\n");
+  const std::string shown = screen_->take();
+  EXPECT_NE(shown.find("a\\x1b]0;b\\x07"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find("\x1b]"), std::string::npos) << "colours are ours";
+}
+
 TEST_F(HumanConsole, ErrorSaysWhatWasMeant) {
   executor_.replies.emplace("block_resize", Error("no drive or node is called 'disc0'").candidates({"disk0"}));
   start(0, false);

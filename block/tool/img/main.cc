@@ -3,6 +3,7 @@
 
 #include "block/tool/img/session.h"
 #include "block/tool/img/table.h"
+#include "emu/base/visible-text.h"
 #include "emu/object/version.h"
 
 namespace rhea::block {
@@ -51,6 +52,6 @@ int main(int argc, char** argv) {
   const rhea::Result<int> status = rhea::block::runImg(words);
   if (status.ok()) return *status;
   std::fflush(stdout);
-  std::fprintf(stderr, "rhea-img: %s\n", status.error().describe().c_str());
+  std::fprintf(stderr, "rhea-img: %s\n", rhea::visible(status.error().describe()).c_str());
   return status.error().exitCode();
 }

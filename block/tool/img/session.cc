@@ -5,6 +5,7 @@
 
 #include "block/driver/table.h"
 #include "emu/base/keyval.h"
+#include "emu/base/visible-text.h"
 #include "emu/io/offload.h"
 #include "emu/object/secret.h"
 #include "emu/object/tree.h"
@@ -67,13 +68,16 @@ Task<void> ImgSession::follow(const ImgCommand& command, ImgCall call) {
   loop_->stop();
 }
 
-void ImgSession::print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void ImgSession::print(std::string_view text) {
+  const std::string shown = visible(text);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+}
 
 void ImgSession::flush() { std::fflush(stdout); }
 
 void ImgSession::warn(std::string_view text) {
   std::fflush(stdout);
-  const std::string line = fmt::format("rhea-img: warning: {}\n", text);
+  const std::string line = visible(fmt::format("rhea-img: warning: {}\n", text));
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

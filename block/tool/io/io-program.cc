@@ -6,19 +6,22 @@
 #include "block/options/node-options-of.h"
 #include "block/options/open-drive.h"
 #include "block/tool/io/io-lines.h"
+#include "emu/base/visible-text.h"
 
 namespace rhea::block {
 
 namespace {
 
 void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  const std::string shown = visible(text);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
   std::fflush(stdout);
 }
 
 void complain(std::string_view text) {
   std::fflush(stdout);
-  std::fwrite(text.data(), 1, text.size(), stderr);
+  const std::string shown = visible(text);
+  std::fwrite(shown.data(), 1, shown.size(), stderr);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "block/tool/io/io-lines.h"
 #include "block/tool/io/io-program.h"
+#include "emu/base/visible-text.h"
 #include "emu/io/offload.h"
 #include "emu/object/version.h"
 
@@ -50,6 +51,6 @@ int main(int argc, char** argv) {
   const std::string name = std::filesystem::path(argv[0]).filename().string();
   const rhea::Result<int> status = rhea::block::runIo(words, name == "qemu-io" ? name : "rhea-io");
   if (status.ok()) return *status;
-  std::fputs(fmt::format("rhea-io: {}\n", status.error().describe()).c_str(), stderr);
+  std::fputs(rhea::visible(fmt::format("rhea-io: {}\n", status.error().describe())).c_str(), stderr);
   return 1;
 }
