@@ -24,6 +24,7 @@ struct Area {
   static constexpr std::size_t kJumpWays = 4;  // slots of a set, one line of the host's cache
   static constexpr std::size_t kWindows = 32;  // of reads, and as many of writes
   static constexpr std::int32_t kCredit = 1024;
+  static constexpr std::size_t kHeats = 1024;
 
   std::uint64_t hostStack = 0;  // RSP of the C++ side while translated code runs
   std::uint64_t engine = 0;     // the Engine, for the gates
@@ -39,6 +40,8 @@ struct Area {
   std::uint32_t hostMxcsr = 0x1f80;
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
   std::uint8_t x87Live = 0;      // likewise the x87 registers
+  // Passes of edges until Engine::link() is asked for a better way, by site; translated code counts them down.
+  std::array<std::uint32_t, kHeats> heat{};
   alignas(64) std::array<JumpSlot, kJumpSlots> jumps{};
   // Users and supervisors have windows of their own, which stay open while the others run: each set is of one of the
   // soft TLB's tables. An empty window shows a page that no address is canonical in and nobody can guess, as a distance

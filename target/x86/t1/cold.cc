@@ -18,20 +18,45 @@ void Translator::singly(const Shared& shared) {
   e_.jumpTo(shared.back);
 }
 
+namespace {
+
+// Of what counts an edge's passes: a subtraction and a jump.
+constexpr std::uint32_t kCounting = 9 + 6;
+
+}  // namespace
+
+// Edges of the hot code are behind it, not far away: most code is passed too seldom for anything better.
+void Translator::edges() {
+  for (const Cold& cold : cold_) {
+    if (cold.kind != Cold::kEdge) continue;
+    e_.patch(cold.jump, e_.here());
+    passEdge(cold);
+  }
+  std::erase_if(cold_, [](const Cold& cold) { return cold.kind == Cold::kEdge; });
+}
+
 // The flags go to the state, and on to where Engine::link() says.
 void Translator::passEdge(const Cold& cold) {
+  engine_.siteAt(cold.site).cold = e_.here();
   if (cold.recipe == kNoRecipe)
     emitFlagsToState(e_);
   else
     repeatCold(cold.recipe);
-  e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(&engine_.heat_[cold.site % Engine::kHeatSlots]));
-  e_.op(0x83, 5, Mem::at(kTemp0), false);  // sub
+  e_.op(0x83, 5, Mem::state(area(&cpu_.area.heat[cold.site % Area::kHeats])), false);  // sub
   e_.byte(1);
   const std::uint32_t hot = e_.jumpIf(4);
   const std::uint32_t via = e_.jump();
   e_.patch(via, e_.here());
   e_.patch(hot, e_.here());
   engine_.siteAt(cold.site).via = via;
+  leaveFor(cold);
+}
+
+void Translator::stopCounting(const CodeCache& cache, const Site& edge) {
+  const std::uint32_t jump = edge.via - 1;
+  std::uint8_t* const counting = cache.writable(jump - kCounting);
+  counting[0] = 0xeb;
+  counting[1] = kCounting - 2;
 }
 
 // The flags are in the state.
@@ -120,9 +145,10 @@ void Translator::coldCode() {
         leaveFor(cold);
         break;
       case Cold::kEdge:
+        passEdge(cold);
+        break;
       case Cold::kLink:
         engine_.siteAt(cold.site).cold = e_.here();
-        if (cold.kind == Cold::kEdge) passEdge(cold);
         leaveFor(cold);
         break;
       case Cold::kLeave:

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   cpu.area.nowhere = std::uint64_t{1} << 62 | (std::uint64_t{random()} << 32 ^ random()) >> 14 << 12;
   for (Area::Windows& some : cpu.area.windows) some.used = 1;
   cpu.area.forgetWindows();
+  engine->setHeat(engine->heatOfEdges_);
   engine->makeGates();
   engine->single_.version = &engine->never_;
   engine->single_.count = 1;
@@ -60,7 +61,7 @@ std::int32_t Engine::areaOffset(const void* member) const {
 
 void Engine::setHeat(std::uint32_t passes) {
   heatOfEdges_ = passes;
-  std::ranges::fill(heat_, passes);
+  cpu_.area.heat.fill(passes);
 }
 
 Native* Engine::native(Block& block) { return translated(block, cpu_.st.gpr[kRipRegister]); }
@@ -198,8 +199,7 @@ void Engine::link(std::uint32_t site, Native& to) {
   ++statistics_.links;
   const std::uint32_t plain = forward ? to.checked : to.entry;
   if (from.edge == 0) return lead(site, from.where, plain);
-  std::uint32_t& heat = heat_[site % kHeatSlots];
-  heat = heatOfEdges_;
+  cpu_.area.heat[site % Area::kHeats] = heatOfEdges_;
   if (!from.linked) {
     from.linked = true;
     return lead(site, from.via, plain);
@@ -209,7 +209,7 @@ void Engine::link(std::uint32_t site, Native& to) {
   if (const Native* const better = variant(to, flags); better != nullptr)
     lead(site, where, forward ? better->checked : better->entry);
   else
-    heat = 0;  // four thousand million passes
+    Translator::stopCounting(*cache_, from);
 }
 
 void Engine::run() {

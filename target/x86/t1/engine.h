@@ -215,10 +215,7 @@ class Engine {
   std::array<std::array<std::array<std::uint64_t, Area::kWindows>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
-  static constexpr std::size_t kHeatSlots = 1024;
   std::uint32_t heatOfEdges_ = 2048;
-  // Passes of edges until link() is asked for a better way, by site; translated code counts them down.
-  std::vector<std::uint32_t> heat_ = std::vector<std::uint32_t>(kHeatSlots, heatOfEdges_);
   Outcome outcome_ = Outcome::kNext;
   Block single_;
   std::array<Insn, 2> singleInsns_;

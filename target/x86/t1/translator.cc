@@ -61,6 +61,7 @@ Native* Translator::translate() {
   if (!ended_) {
     jumpDirect(rip_ + block_.bytes);
   }
+  edges();
   if (e_.overflow()) std::abort();
   native_->bytes = static_cast<std::uint32_t>(e_.size());
   CodeCache& cache = *engine_.cache_;

@@ -22,6 +22,8 @@ class Translator {
   // `follower`: the translation of what follows a block that ends in sti.
   Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower, const FlagsAtEntry& flags);
   static bool endsInSti(const Block& block);
+  // There is no better way for this edge: it is passed without asking.
+  static void stopCounting(const CodeCache& cache, const Site& edge);
   Native* translate();
 
  private:
@@ -87,6 +89,7 @@ class Translator {
   void stepped(Reason reason);
   bool own(const Insn& insn);
   void coldCode();
+  void edges();
   void passEdge(const Cold& cold);
   void leaveFor(const Cold& cold);
   void singly(const Shared& shared);
