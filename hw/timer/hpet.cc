@@ -30,6 +30,16 @@ Hpet::Hpet(const object::Class& type, object::VirtualClock& clock, IrqSink& line
 
 std::uint64_t Hpet::counter(VirtualTime now) const { return running() ? base_ + ticksIn(now - start_, kHz) : base_; }
 
+bool Hpet::silent(const Comparator& comparator) { return (comparator.config & (kEnable | kLevel)) == 0; }
+
+std::uint64_t Hpet::compareAt(const Comparator& comparator, VirtualTime now) const {
+  const bool moves = silent(comparator) && (comparator.config & kPeriodic) != 0 && comparator.period != 0;
+  if (!moves || !running() || comparator.next == kNoTime || now < comparator.next) return comparator.compare;
+  const std::uint64_t mask = (comparator.config & kNarrow) != 0 ? 0xffffffff : ~std::uint64_t{0};
+  const std::uint64_t behind = counter(now) - counter(comparator.next);
+  return (comparator.compare + (behind / comparator.period + 1) * comparator.period) & mask;
+}
+
 std::uint64_t Hpet::readWhole(unsigned at, VirtualTime now) const {
   switch (at) {
     case kCapabilities:
@@ -49,7 +59,7 @@ std::uint64_t Hpet::readWhole(unsigned at, VirtualTime now) const {
     case 0:
       return comparators_[n].config | kAbilities;
     case 8:
-      return comparators_[n].compare;
+      return compareAt(comparators_[n], now);
     default:
       return at % 0x20 == 0x10 ? comparators_[n].message : 0;
   }
@@ -66,6 +76,10 @@ void Hpet::write(std::uint64_t offset, std::uint64_t value, unsigned size) {
   const std::scoped_lock lock(mutex_);
   const auto at = static_cast<unsigned>(offset);
   const VirtualTime now = clock_.now();
+  for (unsigned n = 0; n < kTimers; ++n) {
+    const std::uint64_t compare = compareAt(comparators_[n], now);
+    if (std::exchange(comparators_[n].compare, compare) != compare) schedule(n, now);
+  }
   std::uint64_t written = ~std::uint64_t{0};  // which bits this access reaches
   if (size == 4) {
     const unsigned shift = (at & 4) * 8;
@@ -183,7 +197,7 @@ void Hpet::schedule(unsigned n, VirtualTime now) {
       if (since < kFarthest) comparator.next = start_ + timeOf(since, kHz);
     }
   }
-  timers_[n]->arm(comparator.next);
+  timers_[n]->arm(silent(comparator) ? kNoTime : comparator.next);
 }
 
 void Hpet::fire(unsigned n) {
@@ -193,7 +207,7 @@ void Hpet::fire(unsigned n) {
     const std::scoped_lock lock(mutex_);
     Comparator& comparator = comparators_[n];
     const VirtualTime now = clock_.now();
-    if (comparator.next == kNoTime || comparator.next > now) return;
+    if (comparator.next == kNoTime || comparator.next > now || silent(comparator)) return;
     comparator.next = kNoTime;
     if ((comparator.config & kPeriodic) != 0 && comparator.period != 0) {
       const std::uint64_t mask = (comparator.config & kNarrow) != 0 ? 0xffffffff : ~std::uint64_t{0};
@@ -246,6 +260,7 @@ Task<void> Hpet::reset() {
 
 void Hpet::save(migrate::StateWriter& to) const {
   const std::scoped_lock lock(mutex_);
+  const VirtualTime now = clock_.now();
   to.put("config", config_);
   to.put("status", status_);
   to.put("base", base_);
@@ -254,7 +269,7 @@ void Hpet::save(migrate::StateWriter& to) const {
     const Comparator& comparator = comparators_[n];
     migrate::StateWriter section;
     section.put("config", comparator.config);
-    section.put("compare", comparator.compare);
+    section.put("compare", compareAt(comparator, now));
     section.put("period", comparator.period);
     section.put("message", comparator.message);
     section.put("high", comparator.high);

@@ -34,7 +34,7 @@ class Hpet final : public Device, public mem::IoHandler {
     std::uint64_t compare = 0;
     std::uint64_t period = 0;
     std::uint64_t message = 0;  // FSB: data in the low half, address in the high
-    object::VirtualTime next = object::kNoTime;
+    object::VirtualTime next = object::kNoTime;  // when it is reached
     bool high = false;  // our contribution to the line
     unsigned line = 0;
   };
@@ -43,6 +43,11 @@ class Hpet final : public Device, public mem::IoHandler {
   bool legacy() const { return (config_ & 2) != 0; }
   std::uint64_t counter(object::VirtualTime now) const;
   std::uint64_t readWhole(unsigned at, object::VirtualTime now) const;
+  // Neither an interrupt nor a status bit tells that it was reached, so no timer runs for it: Linux leaves its periodic
+  // one counting for good, which would wake the host 250 times a second.
+  static bool silent(const Comparator& comparator);
+  // A silent periodic one's value has moved on since it was looked at last.
+  std::uint64_t compareAt(const Comparator& comparator, object::VirtualTime now) const;
   void writeWhole(unsigned at, std::uint64_t value, std::uint64_t written, object::VirtualTime now);
   void writeComparator(unsigned n, std::uint64_t value, std::uint64_t written, object::VirtualTime now);
   void setConfig(std::uint64_t value, object::VirtualTime now);

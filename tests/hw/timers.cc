@@ -207,6 +207,34 @@ TEST_F(HpetTest, InLegacyModeThePeriodicTimerIsIrqZero) {
   EXPECT_GE(hpet_.read(0xf0, 8), 200'000U);
 }
 
+TEST_F(HpetTest, AComparatorThatNobodyHearsMovesOnWithoutATimer) {
+  hpet_.write(0x10, 1, 8);
+  // Periodic, 32 bits wide, reached after 1 ms and each 0.5 ms from then on; another one with 64 bits.
+  for (const auto& [at, narrow] : {std::pair<unsigned, unsigned>{0x100, 0x100}, {0x120, 0}}) {
+    hpet_.write(at, 0x48 | narrow, 8);
+    hpet_.write(at + 8, 100'000, 8);
+    hpet_.write(at + 8, 50'000, 8);
+  }
+  EXPECT_EQ(clock_.next(), object::kNoTime);
+  EXPECT_EQ(hpet_.read(0x108, 8), 100'000U);
+  clock_.set(kMillisecond);
+  EXPECT_EQ(hpet_.read(0x108, 8), 150'000U);
+  // 43 s later the low half of the counter has come round.
+  clock_.set(43'000 * kMillisecond);
+  EXPECT_EQ(hpet_.read(0x128, 8), 4'300'050'000U);
+  EXPECT_EQ(hpet_.read(0x108, 8), 4'300'050'000U & 0xffffffff);
+  // A write to something else takes nothing twice.
+  hpet_.write(0x20, 1, 8);
+  hpet_.write(0x20, 1, 8);
+  EXPECT_EQ(hpet_.read(0x128, 8), 4'300'050'000U);
+  EXPECT_EQ(hpet_.read(0x108, 8), 4'300'050'000U & 0xffffffff);
+  // As soon as it is heard there is a timer for its next moment.
+  hpet_.write(0x120, 0xc, 8);
+  EXPECT_EQ(clock_.next(), 43'000'500'000);
+  hpet_.write(0x120, 0x8, 8);
+  EXPECT_EQ(clock_.next(), object::kNoTime);
+}
+
 TEST_F(HpetTest, ALevelInterruptStaysUntilItsStatusIsCleared) {
   hpet_.write(0x10, 1, 8);
   hpet_.write(0x108, 1000, 8);
