@@ -33,9 +33,9 @@ class Hpet final : public Device, public mem::IoHandler {
     std::uint64_t config = 0;
     std::uint64_t compare = 0;
     std::uint64_t period = 0;
-    std::uint64_t message = 0;  // FSB: data in the low half, address in the high
+    std::uint64_t message = 0;                   // FSB: data in the low half, address in the high
     object::VirtualTime next = object::kNoTime;  // when it is reached
-    bool high = false;  // our contribution to the line
+    bool high = false;                           // our contribution to the line
     unsigned line = 0;
   };
 

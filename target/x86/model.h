@@ -69,6 +69,8 @@ struct Model {
 // `text`: MODEL[,+FEATURE|-FEATURE|NAME=VALUE]...  Error: unknown name with candidates, or a feature asked for by its
 // own name that T0 does not have.
 Result<Model> findModel(std::string_view text);
+// Features that 64-bit models have here and not in QEMU, where their leaves go so far; -NAME takes one away.
+std::span<const std::string_view> additions();
 // MODEL alone, and without raised levels.
 Result<Model> modelNamed(std::string_view name);
 

@@ -49,7 +49,7 @@ TEST(Model, UnknownNamesAreAnsweredWithNearOnes) {
   EXPECT_FALSE(findModel("max,+avx512f").ok());
 }
 
-// Every name, version and alias, by its CPUID words.
+// Every name, version and alias, by its CPUID words; what we add is taken away where QEMU does not have it.
 TEST(Model, IsBitForBitTheModelOfQemu72) {
   std::ifstream lines("tests/data/cpu-models-7.2.txt");
   unsigned count = 0;
@@ -72,6 +72,11 @@ TEST(Model, IsBitForBitTheModelOfQemu72) {
       // AMD repeats leaf 1 there, which cpuid() adds.
       if (word == static_cast<std::size_t>(Word::k80000001Edx) && vendor == "AuthenticAMD")
         whole |= model->words[0] & 0x0183f3ff;
+      for (const std::string_view added : additions()) {
+        const Feature& feature = *findFeature(added);
+        const std::uint32_t bit = std::uint32_t{1} << feature.bit;
+        if (static_cast<std::size_t>(feature.word) == word && (expected & bit) == 0) whole &= ~bit;
+      }
       EXPECT_EQ(whole, expected) << "word " << word;
     }
     ASSERT_TRUE(fields);
@@ -87,6 +92,21 @@ TEST(Model, IsBitForBitTheModelOfQemu72) {
   }
   EXPECT_EQ(count, 129U);
   EXPECT_EQ(count + 3, modelNames().size()) << "max, host and base are the others";
+}
+
+TEST(Model, HasWhatSavesA64BitGuestTime) {
+  for (const std::string_view added : additions()) {
+    EXPECT_TRUE(findModel("qemu64")->has(added)) << added;
+    EXPECT_TRUE(findModel("EPYC-v1")->has(added)) << added;
+    EXPECT_FALSE(findModel("qemu32")->has(added)) << added;
+    EXPECT_FALSE(findModel("base")->has(added)) << added;
+    EXPECT_FALSE(findModel(fmt::format("qemu64,-{}", added))->has(added)) << added;
+  }
+  // Its leaves end before the one with invpcid, and stay as they are.
+  const Model old = *findModel("Opteron_G1");
+  EXPECT_EQ(old.level, 5U);
+  EXPECT_TRUE(old.has("pcid"));
+  EXPECT_FALSE(old.has("invpcid"));
 }
 
 TEST(Model, TellsWhichOfItsFeaturesAreNotThere) {
