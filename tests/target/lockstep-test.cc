@@ -134,11 +134,23 @@ void tryPrograms(bool (*belongs)(const Row&), bool crossing = false, GuestMode m
 
 bool isX87(const Row& row) { return row.is(kFpuClass) || row.is(kMmxClass) || row.is(kWaitClass); }
 bool isVector(const Row& row) { return row.is(kSseClass) || row.is(kAvxClass); }
+bool isString(const Row& row) {
+  return row.pattern.map == 0 && row.pattern.opcode >= 0xa4 && row.pattern.opcode <= 0xaf;
+}
 bool isInteger(const Row& row) { return !isX87(row) && !isVector(row); }
 
 TEST(Lockstep, IntegerProgramsEndAsInterpreted) { tryPrograms(isInteger); }
 TEST(Lockstep, VectorProgramsEndAsInterpreted) { tryPrograms(isVector); }
 TEST(Lockstep, X87AndMmxProgramsEndAsInterpreted) { tryPrograms(isX87); }
+TEST(Lockstep, StringsEndAsInterpreted) {
+  tryPrograms(isString);
+  tryPrograms(isString, true);
+}
+TEST(Lockstep, X87EnvironmentsEndAsInterpreted) {
+  const auto make = [](Random& random) { return RandomProgram::environments(random, kLength); };
+  tryEach(make, false);
+  tryEach(make, true);
+}
 TEST(Lockstep, MixedProgramsEndAsInterpreted) {
   tryPrograms([](const Row&) { return true; });
 }
@@ -165,6 +177,11 @@ TEST_P(NarrowLockstep, VectorProgramsEndAsInterpreted) { tryPrograms(isVector, f
 TEST_P(NarrowLockstep, X87AndMmxProgramsEndAsInterpreted) { tryPrograms(isX87, false, GetParam()); }
 TEST_P(NarrowLockstep, ProgramsWhoseOperandsReachIntoTheNextPageEndAsInterpreted) {
   tryPrograms([](const Row& row) { return !isX87(row); }, true, GetParam());
+}
+TEST_P(NarrowLockstep, StringsEndAsInterpreted) { tryPrograms(isString, true, GetParam()); }
+TEST_P(NarrowLockstep, X87EnvironmentsEndAsInterpreted) {
+  const auto make = [](Random& random) { return RandomProgram::environments(random, kLength, CodeSize::k32); };
+  tryEach(make, true, GetParam());
 }
 TEST_P(NarrowLockstep, OperandsUnderOneProbeEndAsInterpreted) {
   const auto make = [](Random& random) { return RandomProgram::neighbours(random, kLength, CodeSize::k32); };

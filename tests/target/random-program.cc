@@ -141,6 +141,34 @@ RandomProgram RandomProgram::neighbours(Random& random, std::size_t length, Code
   return program;
 }
 
+RandomProgram RandomProgram::environments(Random& random, std::size_t length, CodeSize size) {
+  std::vector<const Row*> some;
+  for (const Row& row : rows()) {
+    if (canBeTried(row, size) && hostHas(row) && (row.is(kFpuClass) || row.is(kMmxClass))) some.push_back(&row);
+  }
+  RandomProgram program(size);
+  program.start_ = makeTrial(*some.front(), random, size);
+  // fnstenv (/6) and fldenv (/4) of [rbx + n * 32]: three in the page, the last one reaches over its end.
+  const auto environment = [&](Group& group, unsigned digit, unsigned n) {
+    program.loadRegister(group.bytes, kRbx, kDataPage + kPageSize - 3 * 32 - 20);
+    for (const unsigned byte : {0xd9U, 0x43U | digit << 3, n * 32})
+      group.bytes.push_back(static_cast<std::uint8_t>(byte));
+  };
+  Group first;
+  first.bytes = {0xdb, 0xe3};  // fninit
+  for (unsigned n = 0; n < 4; ++n) environment(first, 6, n);
+  program.groups_.push_back(first);
+  for (std::size_t n = 0; n < length; ++n) {
+    Group group;
+    if (random.chance(50))
+      group = program.makeGroup(*some[random.below(some.size())], random);
+    else
+      environment(group, random.chance(50) ? 4 : 6, static_cast<unsigned>(random.below(4)));
+    program.groups_.push_back(group);
+  }
+  return program;
+}
+
 RandomProgram::Group RandomProgram::makeGroup(const Row& row, Random& random) const {
   const Trial trial = makeTrial(row, random, size_);
   Insn insn;

@@ -27,6 +27,9 @@ class RandomProgram {
   // the data page in one of the later rounds.
   static RandomProgram flagsAroundMemory(Random& random, std::size_t length);
 
+  // x87 instructions, with their environment stored and loaded in between.
+  static RandomProgram environments(Random& random, std::size_t length, CodeSize size = CodeSize::k64);
+
   // The state that it starts from.
   const Trial& start() const { return start_; }
   // Bytes for kCodeAt: the loop, then int3.

@@ -1,4 +1,4 @@
-// What of x87 is not a copy: the notes of where the last instruction was, and fldcw.
+// What of x87 is not a copy: the notes of where the last instruction was, fldcw and the environment.
 #include "target/x86/fpu/native.h"
 #include "target/x86/t1/translator.h"
 
@@ -10,6 +10,13 @@ extern const Variants exec_fpu_d8, exec_fpu_d9, exec_fpu_da, exec_fpu_db, exec_f
 }  // namespace rhea::x86
 
 namespace rhea::x86::t1 {
+
+namespace {
+
+Mem at(std::size_t offset) { return Mem::state(static_cast<std::int32_t>(offset)); }
+Mem fpu(std::size_t offset) { return at(offsetof(State, fpu) + offset); }
+
+}  // namespace
 
 bool computesX87(const Insn& insn) {
   const Variants* const exec = rows()[insn.row].exec;
@@ -35,41 +42,111 @@ bool changesX87Notes(const Insn& insn) {
 // that asks Engine::noteX87().
 void Translator::noteX87(const Insn& insn) {
   if (!computesX87(insn)) return;
-  constexpr auto at = [](std::size_t offset) { return Mem::state(static_cast<std::int32_t>(offset)); };
   if (insn.memory()) {
     loadAddress(insn, kTemp1, false);
-    e_.store(at(offsetof(State, fpu) + offsetof(Fpu, dp)), kTemp1);
+    e_.store(fpu(offsetof(Fpu, dp)), kTemp1);
   }
-  if (static_cast<int>(index_) != lastX87_) return;
+  if (static_cast<int>(index_) == lastX87_) noteWhere(index_);
+}
+
+// That the instruction of this number was the last one, with the selector of its operand or an earlier one's.
+void Translator::noteWhere(unsigned last) {
+  const Insn& insn = block_.insns[last];
   const auto copySelector = [&](SegmentIndex segment, std::size_t to) {
     e_.op(kOpMovzxWord, kTemp1, at(offsetof(State, segments) + segment * sizeof(Segment)), false);
     e_.byte(0x66);
-    e_.op(kOpMovStore, kTemp1, at(to), false);
+    e_.op(kOpMovStore, kTemp1, fpu(to), false);
   };
   e_.constant(kTemp1, ripOf(insn));
-  e_.store(at(offsetof(State, fpu) + offsetof(Fpu, ip)), kTemp1);
+  e_.store(fpu(offsetof(Fpu, ip)), kTemp1);
   e_.constant(kTemp1, x87Opcode(insn));
   e_.byte(0x66);
-  e_.op(kOpMovStore, kTemp1, at(offsetof(State, fpu) + offsetof(Fpu, opcode)), false);
-  copySelector(kCs, offsetof(State, fpu) + offsetof(Fpu, ipSelector));
-  for (int n = lastX87_; n >= 0; --n) {
+  e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, opcode)), false);
+  copySelector(kCs, offsetof(Fpu, ipSelector));
+  for (int n = static_cast<int>(last); n >= 0; --n) {
     const Insn& other = block_.insns[n];
     if (changesX87Notes(other)) break;
     if (!computesX87(other) || !other.memory()) continue;
-    copySelector(other.segment(), offsetof(State, fpu) + offsetof(Fpu, dpSelector));
+    copySelector(other.segment(), offsetof(Fpu, dpSelector));
     break;
   }
 }
 
-// A control word that unmasks an exception is T0's.
-void Translator::loadControlWord(const Insn& insn) {
+bool changesEnvironment(const Insn& insn) {
+  const Pattern& p = rows()[insn.row].pattern;
+  return p.map == 0 && p.opcode == 0xd9 && p.mod == 1 && (p.reg == 4 || p.reg == 6);
+}
+
+// fldenv and fnstenv in the form of 32-bit protected mode (SDM volume 1, figure 8-9): the host's own, but for where the
+// last instruction and its operand were.
+bool Translator::environment(const Insn& insn) {
+  if (insn.has(Insn::k66) || !native_->x87 || (!wide_ && insn.segment() >= kFs)) return false;
+  constexpr std::int32_t kIp = 12, kCode = 16, kDp = 20, kData = 24;
+  const bool loads = rows()[insn.row].pattern.reg == 4;
+  const auto copy = [&](std::int32_t place, std::size_t to) {
+    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, place), false);
+    e_.store(fpu(to), kTemp1);
+  };
   saveFlags();
+  recipe_ = {};
   loadAddress(insn);
-  probe({2, false});
+  probe({28, !loads});
+  if (loads) {
+    needMasked();
+    e_.op(0xd9, 4, Mem::at(kTemp0), false);
+    copy(kIp, offsetof(Fpu, ip));
+    copy(kDp, offsetof(Fpu, dp));
+    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, kCode), false);
+    e_.byte(0x66);
+    e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, ipSelector)), false);
+    e_.shift(5, kTemp1, 16, false);
+    e_.arith(4, kTemp1, 0x7ff, false);
+    e_.byte(0x66);
+    e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, opcode)), false);
+    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, kData), false);
+    e_.byte(0x66);
+    e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, dpSelector)), false);
+    return true;
+  }
+  for (int n = static_cast<int>(index_) - 1; n >= 0 && !changesX87Notes(block_.insns[n]); --n) {
+    if (!computesX87(block_.insns[n])) continue;
+    noteWhere(static_cast<unsigned>(n));
+    break;
+  }
+  e_.op(0xd9, 6, Mem::at(kTemp0), false);
+  const auto store = [&](std::int32_t place) { e_.op(kOpMovStore, kTemp1, Mem::at(kTemp0, place), false); };
+  // Upper halves of words are ones.
+  e_.constant(kTemp1, 0xffff);
+  for (const std::int32_t place : {2, 6, 10}) e_.byte(0x66), store(place);
+  e_.op(kOpMovLoad, kTemp1, fpu(offsetof(Fpu, ip)), false);
+  store(kIp);
+  e_.op(kOpMovLoad, kTemp1, fpu(offsetof(Fpu, dp)), false);
+  store(kDp);
+  e_.op(kOpMovzxWord, kTemp1, fpu(offsetof(Fpu, opcode)), false);
+  e_.arith(4, kTemp1, 0x7ff, false);
+  e_.shift(4, kTemp1, 16, false);
+  e_.op(kOpMovzxWord, kTemp2, fpu(offsetof(Fpu, ipSelector)), false);
+  e_.op(0x0b, kTemp1, kTemp2, false);  // or
+  store(kCode);
+  e_.op(kOpMovzxWord, kTemp1, fpu(offsetof(Fpu, dpSelector)), false);
+  e_.arith(1, kTemp1, static_cast<std::int32_t>(0xffff0000), false);
+  store(kData);
+  return true;
+}
+
+// A control word at kTemp0 that unmasks an exception is T0's.
+void Translator::needMasked() {
   e_.op(kOpMovzxWord, kTemp1, Mem::at(kTemp0), false);
   e_.op(0xf7, 2, kTemp1, false);  // not
   e_.arith(4, kTemp1, 0x3f, false);
   coldStep(e_.jumpIf(5));
+}
+
+void Translator::loadControlWord(const Insn& insn) {
+  saveFlags();
+  loadAddress(insn);
+  probe({2, false});
+  needMasked();
   e_.op(0xd9, 5, Mem::at(kTemp0), false);
 }
 

@@ -26,7 +26,19 @@ bool Translator::own(const Insn& insn) {
     case 0xa3:
       moveOffset(insn);
       return true;
+    case 0xa4:
+    case 0xa5:
+    case 0xa6:
+    case 0xa7:
+    case 0xaa:
+    case 0xab:
+    case 0xac:
+    case 0xad:
+    case 0xae:
+    case 0xaf:
+      return oneString(insn);
     case 0xd9:
+      if (changesEnvironment(insn)) return environment(insn);
       if (p.mod != 1 || p.reg != 5 || !native_->x87) return false;
       loadControlWord(insn);
       return true;

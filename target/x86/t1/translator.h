@@ -14,6 +14,9 @@ std::uint16_t x87Opcode(const Insn& insn);
 // Whether T0 executes it and it may change what was noted; T0 is told of the notes before it.
 bool changesX87Notes(const Insn& insn);
 
+// fldenv and fnstenv.
+bool changesEnvironment(const Insn& insn);
+
 class Translator {
  public:
   // Hot and cold code of one block at the most: there must be so much room.
@@ -146,6 +149,7 @@ class Translator {
   void pushConstant(std::int64_t value);
   void pop(std::uint8_t guest);
   void leave();
+  bool oneString(const Insn& insn);
   void divide(const Insn& insn, bool isSigned);
   bool isLinked(std::uint64_t target) const;
   bool keepsFlagsTo(std::uint64_t target) const;
@@ -201,7 +205,10 @@ class Translator {
   void resumeHere();
 
   void noteX87(const Insn& insn);
+  void noteWhere(unsigned last);
+  void needMasked();
   void loadControlWord(const Insn& insn);
+  bool environment(const Insn& insn);
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
   std::uint32_t newSite(unsigned index);
   std::uint32_t stepSite();
