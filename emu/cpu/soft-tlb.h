@@ -39,12 +39,16 @@ class SoftTlb {
   struct Tables {
     Table read, write;
     std::array<Second, 2> second;  // reads, writes
-    std::uint32_t used = 0;        // slots filled since the last flush; more than kListed: too many to be listed
+    // Slots that were filled with a page of one address space since the last flush; more than kListed: too many to be
+    // listed. Those that hold nothing else are not, so that a flush is as long as what it drops.
+    std::uint32_t used = 0;
     std::array<std::uint16_t, kListed + 1> usedSlots{};
-    std::array<bool, kEntries> global{};  // what the slot holds may outlive a flush of one address space
+    // Whatever the slot holds, be it nothing, may outlive a flush of one address space. Slots without this are listed.
+    std::array<bool, kEntries> global;
   };
 
   SoftTlb() {
+    tables_.global.fill(true);
     for (std::size_t n = 0; n < 2; ++n) {
       memory_[n].reset(static_cast<Entry*>(std::calloc(kSecondEntries, sizeof(Entry))));
       if (memory_[n] == nullptr) throw std::bad_alloc();
@@ -88,27 +92,25 @@ class SoftTlb {
     fillFirst(write, page, addend, global);
   }
   void dropPage(std::uint64_t address) {
-    drop(slot(address));
+    const std::size_t at = slot(address);
+    tables_.read[at].tag = tables_.write[at].tag = kEmpty;
     for (const Second& second : tables_.second) second.entries[secondSlot(address)] = {0, 0};
   }
   // All entries, or all but those of global pages.
   void flush(bool globalToo) {
     for (std::size_t n = 0; n < 2; ++n) renumber(n, globalToo);
-    if (tables_.used > kListed) {
-      tables_.used = 0;
-      for (std::size_t at = 0; at < kEntries; ++at) dropOrKeep(at, globalToo);
+    const std::size_t count = std::exchange(tables_.used, 0);
+    if (!globalToo && count <= kListed) {
+      for (std::size_t n = 0; n < count; ++n) drop(tables_.usedSlots[n]);
       return;
     }
-    const std::size_t count = std::exchange(tables_.used, 0);
-    for (std::size_t n = 0; n < count; ++n) dropOrKeep(tables_.usedSlots[n], globalToo);
+    for (std::size_t at = 0; at < kEntries; ++at) {
+      if (globalToo || !tables_.global[at]) drop(at);
+    }
   }
   void flushWrites() {
     renumber(1, true);
-    if (tables_.used > kListed) {
-      for (Entry& entry : tables_.write) entry.tag = kEmpty;
-      return;
-    }
-    for (std::size_t n = 0; n < tables_.used; ++n) tables_.write[tables_.usedSlots[n]].tag = kEmpty;
+    for (Entry& entry : tables_.write) entry.tag = kEmpty;
   }
 
   const Tables* tables() const { return &tables_; }
@@ -121,10 +123,10 @@ class SoftTlb {
   void fillFirst(bool write, std::uint64_t page, std::uint64_t addend, bool global) {
     const std::size_t at = slot(page);
     (write ? tables_.write : tables_.read)[at] = {page, addend};
-    // The slot's two entries share the flag: global only if both may stay.
-    const std::uint64_t other = (write ? tables_.read : tables_.write)[at].tag;
-    list(at);
-    tables_.global[at] = global && (other == kEmpty || other == page || tables_.global[at]);
+    // The slot's two entries share the flag: one that only this space has takes the other with it.
+    if (global || !tables_.global[at]) return;
+    tables_.global[at] = false;
+    if (tables_.used <= kListed) tables_.usedSlots[tables_.used++] = static_cast<std::uint16_t>(at);
   }
   void renumber(std::size_t which, bool globalToo) {
     Second& second = tables_.second[which];
@@ -136,17 +138,9 @@ class SoftTlb {
     second.own = 1;
     second.global = 2;
   }
-  void drop(std::size_t at) { tables_.read[at].tag = tables_.write[at].tag = kEmpty; }
-  // A slot is listed once per fill; one that is kept stays listed once at least.
-  void dropOrKeep(std::size_t at, bool globalToo) {
-    if (globalToo || !tables_.global[at]) {
-      drop(at);
-    } else if (tables_.read[at].tag != kEmpty || tables_.write[at].tag != kEmpty) {
-      list(at);
-    }
-  }
-  void list(std::size_t at) {
-    if (tables_.used <= kListed) tables_.usedSlots[tables_.used++] = static_cast<std::uint16_t>(at);
+  void drop(std::size_t at) {
+    tables_.read[at].tag = tables_.write[at].tag = kEmpty;
+    tables_.global[at] = true;
   }
 
   Tables tables_;  // at the object's start

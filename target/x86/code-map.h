@@ -41,13 +41,15 @@ class CodeMap {
   std::size_t own_ = 0;  // entries put since the last flush that are not global; more than kListed: not all listed
 };
 
-// A number for each place of a page of code: where it was seen, what was there, and whether a user may execute it. Two
-// places never have the same number; one that was forgotten because there are so many gets another.
+// A number for each place of a page of code: where it was seen, what was there, and the mode that its code is of. Two
+// places never have the same number; one that was forgotten because there are so many gets another. With the mode in it
+// no jump ends in code of another one: an address that is not canonical can be, with its mode, what a canonical one is
+// with another.
 class PageNumbers {
  public:
-  std::uint32_t of(std::uint64_t address, std::uint64_t physical, bool user) {
+  std::uint32_t of(std::uint64_t address, std::uint64_t physical, std::uint32_t mode) {
     if (known_.size() >= kMost) known_.clear();
-    const Place place{address >> 12, physical >> 12 << 1 | (user ? 1U : 0U)};
+    const Place place{address >> 12, physical >> 12 << 16 | mode};
     const auto [found, isNew] = known_.try_emplace(place, last_ + 1);
     if (isNew) ++last_;
     return found->second;

@@ -400,23 +400,24 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   struct ExecEntry {
     std::uint64_t tag = ~std::uint64_t{0};  // page, with the privilege in bit 0
     std::uint64_t physical = 0;             // bit 0: on a global page
+    std::uint64_t flushes = 0;              // Space's, of what it is, when this was found
   };
   // What was looked up in one address space.
   struct Space {
     std::array<cpu::SoftTlb, 3> tlbs;  // user, supervisor, supervisor with access to user pages
     std::array<ExecEntry, 256> exec;
-    CodeMap code;                               // of translated code
-    std::array<std::uint64_t, 64> codePages{};  // PageBits
-    bool ownKernel = false;                     // supervisor code was taken from a page that is not global
+    std::array<std::uint64_t, 2> flushes{1, 1};  // of its own pages, of global ones
+    CodeMap code;                                // of translated code
+    std::array<std::uint64_t, 64> codePages{};   // PageBits
+    bool ownKernel = false;                      // supervisor code was taken from a page that is not global
     std::uint32_t pcid = 0;
     std::uint32_t jumps = 0;  // JumpEntry::space; another one when its jumps are dropped
     std::uint64_t lastUse = 0;
 
     void flush(bool globalToo) {
       for (cpu::SoftTlb& tlb : tlbs) tlb.flush(globalToo);
-      for (ExecEntry& entry : exec) {
-        if (globalToo || (entry.physical & 1) == 0) entry = {};
-      }
+      ++flushes[0];
+      if (globalToo) ++flushes[1];
       code.flush(globalToo);
       codePages.fill(0);
       ownKernel = false;

@@ -88,9 +88,10 @@ void Cpu::updateFlat() {
 bool Cpu::executable(std::uint64_t linear, std::uint64_t& to) {
   const std::uint64_t tag = (linear & ~std::uint64_t{0xfff}) | (st.cpl == 3 ? 1 : 0);
   ExecEntry& entry = space_->exec[(linear >> 12) % space_->exec.size()];
-  if (entry.tag != tag) {
+  if (entry.tag != tag || entry.flushes != space_->flushes[entry.physical & 1]) {
     if (!physical(linear, AccessKind::kExecute, who(), to)) return false;
-    entry = {tag, (to & ~std::uint64_t{0xfff}) | (lastGlobal_ ? 1 : 0)};
+    const std::size_t global = lastGlobal_ ? 1 : 0;
+    entry = {tag, (to & ~std::uint64_t{0xfff}) | global, space_->flushes[global]};
   }
   to = (entry.physical & ~std::uint64_t{0xfff}) | (linear & 0xfff);
   lastGlobal_ = (entry.physical & 1) != 0;

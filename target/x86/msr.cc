@@ -199,7 +199,8 @@ bool Cpu::writeMsr(std::uint32_t index, std::uint64_t value) {
     case kKernelGsBase:
     case kSysenterEsp:
     case kSysenterEip:
-      if (model().has("lm") && !canonical(value)) return false;
+      if (model().has(Word::k80000001Edx, 29) && !canonical(value))
+        return false;  // long mode; each context switch asks
       break;
     case kPat:
       for (unsigned n = 0; n < 8; ++n) {

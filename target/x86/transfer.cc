@@ -223,7 +223,8 @@ bool checkReturnCode(Cpu& cpu, std::uint16_t selector, std::uint64_t target, Cpu
 }
 
 // The stack that a return to level `rpl` pops; a null one where 64-bit code inside level 3 is returned to.
-bool checkReturnStack(Cpu& cpu, std::uint16_t selector, unsigned rpl, bool to64, Segment& stack) {
+// `s` is its descriptor then.
+bool checkReturnStack(Cpu& cpu, std::uint16_t selector, unsigned rpl, bool to64, Segment& stack, Cpu::Descriptor& s) {
   const std::uint32_t error = selector & 0xfffcU;
   if (error == 0) {
     if (!to64 || rpl == 3) return cpu.fail(kGeneralProtection);
@@ -231,7 +232,6 @@ bool checkReturnStack(Cpu& cpu, std::uint16_t selector, unsigned rpl, bool to64,
     stack.attributes = static_cast<std::uint16_t>(0x4010 | (rpl << 5));
     return true;
   }
-  Cpu::Descriptor s;
   if (!cpu.readDescriptor(selector, s)) return false;
   if ((selector & 3U) != rpl || s.dpl() != rpl || s.system() || s.code() || (s.type() & 2) == 0)
     return cpu.fail(kGeneralProtection, error);
@@ -239,6 +239,19 @@ bool checkReturnStack(Cpu& cpu, std::uint16_t selector, unsigned rpl, bool to64,
   if (!cpu.markAccessed(s)) return false;
   stack = s.segment(selector);
   return true;
+}
+
+// For translated code, which does the next one like this itself (own-kernel.cc).
+void noteReturn(t1::Area::Return& to, const Cpu::Descriptor& code, const Segment& codeSegment,
+                const Cpu::Descriptor& stack, const Segment& stackSegment) {
+  const auto note = [](t1::Area::Return::Half& half, const Cpu::Descriptor& descriptor, const Segment& segment) {
+    half.selector = segment.selector;
+    half.descriptor = descriptor.low;
+    static_assert(sizeof(Segment) == sizeof(half.segment));
+    std::memcpy(half.segment.data(), &segment, sizeof(Segment));
+  };
+  note(to.code, code, codeSegment);
+  note(to.stack, stack, stackSegment);
 }
 
 }  // namespace
@@ -283,7 +296,9 @@ bool Cpu::farReturn(const Insn& i, std::uint32_t extra) {
   std::uint64_t ss;
   if (!pop(sp, size) || !pop(ss, size)) return undo();
   Segment stack;
-  if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack) || !markAccessed(code)) return undo();
+  Descriptor s;
+  if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack, s) || !markAccessed(code))
+    return undo();
   st.segments[kSs] = stack;
   st.gpr[kRipRegister] = target;
   dropSegments(st, rpl);
@@ -381,7 +396,11 @@ bool Cpu::interruptReturn(const Insn& i) {
   std::uint64_t ss;
   if (!pop(sp, size) || !pop(ss, size)) return undo();
   Segment stack;
-  if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack) || !markAccessed(code)) return undo();
+  Descriptor s;
+  if (!checkReturnStack(*this, static_cast<std::uint16_t>(ss), rpl, to64, stack, s) || !markAccessed(code))
+    return undo();
+  if (st.mode64() && to64 && st.cpl == 0 && (rpl == 0 || rpl == 3) && ((selector | ss) & 4) == 0 && (ss & 0xfffc) != 0)
+    noteReturn(area.returns[rpl == 3 ? 0 : 1], code, segment, s, stack);
   const bool outward = rpl != st.cpl;
   st.segments[kSs] = stack;
   st.gpr[kRipRegister] = target;

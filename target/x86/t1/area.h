@@ -34,8 +34,8 @@ struct Area {
   // The TLBs of both levels as long as AC is clear, 0: each access is looked at.
   std::uint64_t userTlb = 0, kernelTlb = 0;
   std::uint64_t target = 0;  // of an indirect call, while its stack slot is looked up
-  // While a page is looked up in the soft TLB's second level: whose cold code asks, where, and the addend.
-  std::uint64_t missedBy = 0, missed = 0, found = 0;
+  // While a page is looked up in the soft TLB's second level: whose cold code asks, where, the addend, and the tag.
+  std::uint64_t missedBy = 0, missed = 0, found = 0, missedTag = 0;
   std::int64_t budget = 0;  // under -icount: instructions that may still be begun
   std::uint32_t hostMxcsr = 0x1f80;
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
@@ -52,6 +52,17 @@ struct Area {
     std::array<std::array<Window, kWindows>, 2> shown{};         // reads, writes
     std::array<std::array<std::int32_t, kWindows>, 2> credit{};  // misses until somebody asks whether it is worth it
   };
+  // What T0's last iretq from level 0 to 64-bit code of level 3 (and likewise of level 0) found in the GDT, and what
+  // that becomes: a selector and its descriptor say all of it.
+  struct Return {
+    struct Half {
+      std::uint32_t selector = 0xffffffff;  // none yet
+      std::uint64_t descriptor = 0;
+      std::array<std::uint64_t, 2> segment{};
+    };
+    Half code, stack;
+  };
+  std::array<Return, 2> returns{};
   std::uint64_t nowhere = 0;
   std::array<Windows, 2> windows{};  // users', supervisors'
   std::array<std::uint8_t, 4096> behindNowhere{};

@@ -134,7 +134,7 @@ void Engine::selectSpace() {
   area.kernelTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.systemTlb().tables());
   area.codeMap = reinterpret_cast<std::uint64_t>(cpu_.space_->code.data());
   // Empty slots have 0.
-  static_assert(kModeGs < 0x8000);
+  static_assert(kModeGs < 0x8000);  // PageNumbers relies on it, too
   area.jumpKey = static_cast<std::uint64_t>(cpu_.mode_ + 1) << 48;
 }
 
@@ -248,7 +248,8 @@ void Engine::run() {
       outcome = cpu.runOne(*block);
     } else {
       selectSpace();
-      if (left != nullptr && left != code) supersede(*left, *code);
+      // Direct jumps do not change the mode.
+      if (left != nullptr && left != code && left->mode == block->mode) supersede(*left, *code);
       left = nullptr;
       enterPage(*code);
       if (site != kNoSite)
@@ -280,14 +281,17 @@ void Engine::run() {
 
 Engine::Resume Engine::stepFromCode(Engine* engine, std::uint32_t site) { return engine->step(site); }
 
-std::uint64_t Engine::fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write) {
+Engine::Filled Engine::fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write) {
   Cpu& cpu = engine->cpu_;
-  if (cpu.tlb_ == cpu.noTlb_.get() || !cpu.canonical(address)) return 0;
+  // makeRefill() says what is at that place.
+  const auto site = loadHost<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(cpu.area.missedBy) + 12);  // NOLINT
+  Filled filled{0, engine->siteAt(site).native->vector ? 1U : 0U};
+  if (cpu.tlb_ == cpu.noTlb_.get() || !cpu.canonical(address)) return filled;
   std::uint64_t physical;
-  if (!cpu.physical(address, write != 0 ? AccessKind::kWrite : AccessKind::kRead, cpu.who(), physical)) return 0;
-  const auto host = reinterpret_cast<std::uint64_t>(cpu.tlb_->look(write != 0, address));
-  if (host != 0) ++engine->statistics_.misses;
-  return host;
+  if (!cpu.physical(address, write != 0 ? AccessKind::kWrite : AccessKind::kRead, cpu.who(), physical)) return filled;
+  filled.host = reinterpret_cast<std::uint64_t>(cpu.tlb_->look(write != 0, address));
+  if (filled.host != 0) ++engine->statistics_.misses;
+  return filled;
 }
 
 // The block ends behind this instruction: what was counted of it at its start and is not executed.
@@ -355,7 +359,7 @@ Engine::Resume Engine::step(std::uint32_t site) {
     return {};
   }
   if (x87) x87FromState();
-  return {cache_->address(at.where), 1};
+  return {cache_->address(at.where), at.native->vector ? 1U : 0U};
 }
 
 // At a block's edge, where mode and address space may have changed: the next block, if it is known and nothing else is

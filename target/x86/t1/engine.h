@@ -27,6 +27,7 @@ struct FlagsAtEntry {
 struct Native {
   Block* block = nullptr;
   std::uint64_t rip = 0;
+  std::uint32_t mode = 0;           // its block's, which may be gone
   std::uint32_t pages[2] = {0, 0};  // PageNumbers': of its page, and of the second one that it reaches into
   std::uint32_t arrival = 0;        // in the cache: in front of the look at the code map, for jumps from other pages
   std::uint32_t entry = 0;          // behind it
@@ -176,11 +177,11 @@ class Engine {
   void traceMade(const Native& made) const;
   void selectSpace();
   void enterPage(const Native& code);
-  // Where translated code goes on, 0: it is left. `within`: behind the instruction in the same block, which needs the
-  // host's registers as they were.
+  // Where translated code goes on, 0: it is left. `vector`: in the same block, which needs the vectors in the host's
+  // registers if they were there.
   struct Resume {
     std::uint64_t code = 0;
-    std::uint64_t within = 0;
+    std::uint64_t vector = 0;
   };
   // The numbers of WindowSites have this bit, too.
   static constexpr std::uint32_t kIsWindowSite = 0x80000000;
@@ -188,7 +189,11 @@ class Engine {
   Resume step(std::uint32_t site);
   Resume worn(std::uint32_t site);
   // The host address of a byte of guest memory that the soft TLB did not have, as it has it now; 0: T0 sees to it.
-  static std::uint64_t fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write);
+  struct Filled {
+    std::uint64_t host = 0;
+    std::uint64_t vector = 0;  // who asks needs the vectors
+  };
+  static Filled fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write);
   void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);

@@ -185,7 +185,7 @@ void Engine::makeGates() {
   e.load(kHostRsi, Mem::state(areaOffset(&area.missed)));
   callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::fillFromCode));
   e.store(Mem::state(areaOffset(&area.found)), kHostRax);
-  e.op(kOpTest, kHostRbx, kHostRbx, false);
+  e.op(kOpAnd, kHostRbx, kHostRdx, false);
   const std::uint32_t vectorsStay = e.jumpIf(4);
   loadVectors();
   e.patch(vectorsStay, e.here());
@@ -247,6 +247,7 @@ void Engine::makeRefill(Emitter& e, bool write) {
   const Mem by = Mem::state(areaOffset(&area.missedBy));
   const Mem missed = Mem::state(areaOffset(&area.missed));
   const Mem found = Mem::state(areaOffset(&area.found));
+  const Mem tag = Mem::state(areaOffset(&area.missedTag));
   const auto in = [](std::size_t offset) { return Mem::at(kTemp2, static_cast<std::int32_t>(offset)); };
   const std::size_t second = offsetof(Tables, second) + (write ? sizeof(Tlb::Second) : 0);
   const std::size_t first = write ? offsetof(Tables, write) : offsetof(Tables, read);
@@ -274,10 +275,12 @@ void Engine::makeRefill(Emitter& e, bool write) {
   e.op(0x0b, kTemp0, in(second + offsetof(Tlb::Second, own)));
   e.op(kOpCmp, kTemp0, Mem::at(kTemp1, offsetof(Tlb::Entry, tag)));
   const std::uint32_t maybeGlobal = e.jumpIf(5);
-  // Into its slot of the first level, which is listed.
+  // Into its slot of the first level. A page that is not global - its number is odd - makes the slot so, which is
+  // listed.
   const std::uint32_t hit = e.here();
   e.load(kTemp1, Mem::at(kTemp1, offsetof(Tlb::Entry, addend)));
   e.store(found, kTemp1);
+  e.store(tag, kTemp0);
   e.move(kTemp1, kTemp0);
   e.arith(4, kTemp0, kPage);
   e.shift(5, kTemp1, 8);
@@ -285,8 +288,14 @@ void Engine::makeRefill(Emitter& e, bool write) {
   e.op(kOpMovStore, kTemp0, indexed(first + offsetof(Tlb::Entry, tag), kTemp1));
   e.load(kTemp0, found);
   e.op(kOpMovStore, kTemp0, indexed(first + offsetof(Tlb::Entry, addend), kTemp1));
+  e.op(0xf6, 0, tag, false);  // test byte
+  e.byte(1);
+  const std::uint32_t isGlobal = e.jumpIf(4);
   e.shift(5, kTemp1, 4, false);
-  e.op(0xc6, 0, indexed(offsetof(Tables, global), kTemp1), false);  // mov byte: dropped too early, it is found again
+  e.op(0x80, 7, indexed(offsetof(Tables, global), kTemp1), false);  // cmp byte
+  e.byte(0);
+  const std::uint32_t isListed = e.jumpIf(4);
+  e.op(0xc6, 0, indexed(offsetof(Tables, global), kTemp1), false);  // mov byte
   e.byte(0);
   e.op(kOpMovLoad, kTemp0, in(offsetof(Tables, used)), false);
   e.arith(7, kTemp0, static_cast<std::int32_t>(Tlb::kListed), false);
@@ -294,7 +303,7 @@ void Engine::makeRefill(Emitter& e, bool write) {
   e.byte(0x66);
   e.op(kOpMovStore, kTemp1, indexed(offsetof(Tables, usedSlots), kTemp0, 1), false);
   e.op(0xff, 0, in(offsetof(Tables, used)), false);  // inc
-  e.patch(full, e.here());
+  for (const std::uint32_t place : {isGlobal, isListed, full}) e.patch(place, e.here());
   e.load(kTemp0, missed);
   e.op(kOpAdd, kTemp0, found);
   e.load(kTemp1, by);

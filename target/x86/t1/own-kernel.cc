@@ -28,6 +28,10 @@ bool Translator::kernels(const Insn& insn) {
     systemReturn();
     return true;
   }
+  if (p.map == 0 && p.opcode == 0xcf && kernel && insn.operandBytes() == 8) {
+    interruptReturn();
+    return true;
+  }
   const bool bits = p.map == 1 && (p.opcode & 0xe7) == 0xa3;
   if (bits && insn.memory() && insn.operandBytes() >= 4 && insn.addressBytes() == 8) {
     changeBit(insn, p.opcode);
@@ -45,7 +49,6 @@ bool Translator::kernels(const Insn& insn) {
 // To the privilege level of `user`, whose table of pages is in kTemp0; kTemp1 is lost. `shift`: where in STAR the
 // selectors begin; code, stack: what is added to them.
 void Translator::changeLevel(bool user, unsigned shift, unsigned code, unsigned stack) {
-  const std::uint32_t mode = (block_.mode & ~std::uint32_t{kModeUser | kModeCpl0}) | (user ? kModeUser : kModeCpl0);
   const unsigned level = user ? 0x60 : 0;
   e_.store(Mem::state(area(&cpu_.area.tlb)), kTemp0);
   e_.store(Mem::state(area(&cpu_.tlb_)), kTemp0);
@@ -66,6 +69,12 @@ void Translator::changeLevel(bool user, unsigned shift, unsigned code, unsigned 
   };
   load(kSs, stack, 0xc093);
   load(kCs, code, 0x809b | 0x2000);
+  setLevel(user);
+}
+
+// kTemp0 is lost.
+void Translator::setLevel(bool user) {
+  const std::uint32_t mode = (block_.mode & ~std::uint32_t{kModeUser | kModeCpl0}) | (user ? kModeUser : kModeCpl0);
   e_.bytes({0x65, 0xc6});  // mov byte
   e_.modrm(0, at(offsetof(State, cpl)));
   e_.byte(user ? 3 : 0);
@@ -74,6 +83,15 @@ void Translator::changeLevel(bool user, unsigned shift, unsigned code, unsigned 
   e_.dword(mode);
   e_.constant(kTemp0, static_cast<std::uint64_t>(mode + 1) << 48);
   e_.store(Mem::state(area(&cpu_.area.jumpKey)), kTemp0);
+}
+
+// What is in kTemp1; kTemp2 is lost.
+void Translator::needCanonical() {
+  e_.move(kTemp2, kTemp1);
+  e_.shift(4, kTemp2, 16);
+  e_.shift(7, kTemp2, 16);
+  e_.op(kOpCmp, kTemp2, kTemp1);
+  coldStep(e_.jumpIf(5));
 }
 
 // The linear address in kTemp1 is looked for under another mode's key; kTemp2 is its slot.
@@ -174,6 +192,7 @@ void Translator::systemReturn() {
   e_.op(kOpTest, kTemp0, kTemp0);
   coldStep(e_.jumpIf(4));
   e_.move(kTemp1, kHostRcx);
+  needCanonical();
   lookUpIn((block_.mode & ~std::uint32_t{kModeCpl0}) | kModeUser);
   e_.load(kTemp0, Mem::state(kSystem));
   e_.arith(4, kTemp0, static_cast<std::int32_t>(~(kChange | kRf)));
@@ -189,6 +208,115 @@ void Translator::systemReturn() {
   jumpToSlot();
   flags_ = Flags::kState;
   recipe_ = {};
+}
+
+// iretq to 64-bit code, by way of the same descriptors as before, with ordinary flags, to where it has been before.
+void Translator::interruptReturn() {
+  constexpr std::uint64_t kUnusual = kTf | kIopl | kNt | kAc | kVif | kVip;
+  const Mem frame = Mem::state(area(&cpu_.area.target));
+  const auto needZero = [this](const bool& flag) {
+    e_.bytes({0x65, 0x80});
+    e_.modrm(7, Mem::state(area(&flag)));
+    e_.byte(0);
+    coldStep(e_.jumpIf(5));
+  };
+  saveFlags();
+  recipe_ = {};
+  needZero(cpu_.interruptWaits_);
+  needZero(cpu_.nmiBlocked_);
+  e_.load(kTemp0, Mem::state(area(&cpu_.area.kernelTlb)));
+  e_.op(kOpTest, kTemp0, kTemp0);
+  coldStep(e_.jumpIf(4));
+  e_.move(kTemp0, kHostRsp);
+  probe({40, false});
+  e_.store(frame, kTemp0);
+  e_.load(kTemp1, Mem::at(kTemp0, 16));
+  e_.op(0x0b, kTemp1, at(offsetof(State, system)));
+  e_.op(0xf7, 0, kTemp1, false);  // test
+  e_.dword(static_cast<std::uint32_t>(kUnusual));
+  coldStep(e_.jumpIf(5));
+  e_.op(kOpMovzxWord, kTemp1, Mem::at(kTemp0, 8), false);
+  e_.op(kOpCmp, kTemp1, Mem::state(area(&cpu_.area.returns[0].code.selector)), false);
+  const std::uint32_t toUser = e_.jumpIf(4);
+  e_.op(kOpCmp, kTemp1, Mem::state(area(&cpu_.area.returns[1].code.selector)), false);
+  coldStep(e_.jumpIf(5));
+  returnLike(false);
+  e_.patch(toUser, e_.here());
+  returnLike(true);
+}
+
+// The frame is in kTemp0 and noted.
+void Translator::returnLike(bool user) {
+  constexpr std::uint64_t kChange = kIf | kDf | kId;
+  const Area::Return& like = cpu_.area.returns[user ? 0 : 1];
+  const Mem frame = Mem::state(area(&cpu_.area.target));
+  e_.op(kOpMovzxWord, kTemp1, Mem::at(kTemp0, 32), false);
+  e_.op(kOpCmp, kTemp1, Mem::state(area(&like.stack.selector)), false);
+  coldStep(e_.jumpIf(5));
+  compareDescriptor(like.code);
+  compareDescriptor(like.stack);
+  // A data segment that the outer level may not keep would be cleared.
+  for (const SegmentIndex index : {kEs, kDs, kFs, kGs}) {
+    if (!user) break;
+    e_.bytes({0x65, 0xf6});  // test byte
+    e_.modrm(0, Mem::state(segment(index).disp + static_cast<std::int32_t>(offsetof(Segment, attributes))));
+    e_.byte(0x80);
+    coldStep(e_.jumpIf(5));
+  }
+  e_.load(kTemp1, frame);
+  e_.load(kTemp1, Mem::at(kTemp1));
+  needCanonical();
+  lookUpIn((block_.mode & ~std::uint32_t{kModeUser | kModeCpl0}) | (user ? kModeUser : kModeCpl0));
+  // Nothing can fail from here on.
+  e_.load(kTemp0, frame);
+  e_.load(kTemp1, Mem::at(kTemp0, 16));
+  e_.arith(4, kTemp1, static_cast<std::int32_t>(kChange), false);
+  e_.op(0x81, 4, at(offsetof(State, system)));  // and
+  e_.dword(static_cast<std::uint32_t>(~(kChange | kRf)));
+  e_.op(0x09, kTemp1, at(offsetof(State, system)));  // or
+  e_.load(kTemp1, Mem::at(kTemp0, 16));
+  e_.load(kHostRsp, Mem::at(kTemp0, 24));
+  storeArithmetic(kTemp1, kTemp0);
+  for (unsigned n = 0; n < 2; ++n) {
+    const auto half = static_cast<std::int32_t>(n * 8);
+    e_.load(kTemp0, Mem::state(area(&like.code.segment[n])));
+    e_.load(kTemp1, Mem::state(area(&like.stack.segment[n])));
+    e_.store(Mem::state(segment(kCs).disp + half), kTemp0);
+    e_.store(Mem::state(segment(kSs).disp + half), kTemp1);
+  }
+  if (user) {
+    e_.load(kTemp0, Mem::state(area(&cpu_.area.userTlb)));
+    e_.store(Mem::state(area(&cpu_.area.tlb)), kTemp0);
+    e_.store(Mem::state(area(&cpu_.tlb_)), kTemp0);
+    setLevel(true);
+  }
+  jumpToSlot();
+  flags_ = Flags::kState;
+  recipe_ = {};
+}
+
+// Whether the GDT has this descriptor where it had it. All temporaries are lost.
+void Translator::compareDescriptor(const Area::Return::Half& expected) {
+  using Tlb = cpu::SoftTlb;
+  constexpr auto kRead = static_cast<std::int32_t>(offsetof(Tlb::Tables, read));
+  e_.op(kOpMovLoad, kTemp1, Mem::state(area(&expected.selector)), false);
+  e_.arith(4, kTemp1, 0xfff8, false);
+  e_.op(kOpLea, kTemp2, Mem::at(kTemp1, 7), false);
+  e_.op(kOpCmp, kTemp2, at(offsetof(State, gdtr) + offsetof(TableRegister, limit)), false);
+  coldStep(e_.jumpIf(7));
+  e_.op(kOpAdd, kTemp1, at(offsetof(State, gdtr) + offsetof(TableRegister, base)));
+  e_.move(kTemp2, kTemp1);
+  e_.shift(5, kTemp2, 8);
+  e_.arith(4, kTemp2, 0x3ff0, false);
+  e_.op(kOpAdd, kTemp2, Mem::state(area(&cpu_.area.kernelTlb)));
+  e_.op(kOpLea, kTemp0, Mem::at(kTemp1, 7));
+  e_.arith(4, kTemp0, -4096);
+  e_.op(kOpCmp, kTemp0, Mem::at(kTemp2, kRead));
+  coldStep(e_.jumpIf(5));
+  e_.op(kOpAdd, kTemp1, Mem::at(kTemp2, kRead + 8));
+  e_.load(kTemp1, Mem::at(kTemp1));
+  e_.op(kOpCmp, kTemp1, Mem::state(area(&expected.descriptor)));
+  coldStep(e_.jumpIf(5));
 }
 
 // bt, bts, btr, btc of a bit anywhere around the operand.

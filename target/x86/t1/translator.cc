@@ -34,6 +34,7 @@ Native* Translator::translate() {
   native_->block = &block_;
   native_->flags = entryFlags_;
   native_->rip = rip_;
+  native_->mode = block_.mode;
   native_->follower = follower_;
   for (unsigned n = 0; n < block_.count; ++n) {
     const Insn& insn = block_.insns[n];
@@ -96,9 +97,8 @@ std::optional<std::uint64_t> Translator::loopStart() const {
 
 // Who comes from another page may have come to another address space, where other code is at this address.
 void Translator::arrival() {
-  const bool user = (block_.mode & kModeUser) != 0;
-  native_->pages[0] = engine_.pages_.of(rip_, block_.physical, user);
-  if (block_.crosses()) native_->pages[1] = engine_.pages_.of((rip_ | 0xfff) + 1, block_.second, user);
+  native_->pages[0] = engine_.pages_.of(rip_, block_.physical, block_.mode);
+  if (block_.crosses()) native_->pages[1] = engine_.pages_.of((rip_ | 0xfff) + 1, block_.second, block_.mode);
   native_->arrival = e_.here();
   // Others are entered by links alone.
   if (!entryFlags_.inState()) return;

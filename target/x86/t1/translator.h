@@ -137,8 +137,16 @@ class Translator {
   void needSystemCalls();
   void systemCall(const Insn& insn);
   void systemReturn();
+  void interruptReturn();
+  void compareDescriptor(const Area::Return::Half& expected);
+  void returnLike(bool user);
   void changeLevel(bool user, unsigned shift, unsigned code, unsigned stack);
+  void setLevel(bool user);
+  void needCanonical();
   void lookUpIn(std::uint32_t mode);
+  void moveDirection(bool down);
+  void readControl(const Insn& insn);
+  void writeBase();
   void collectFlags(std::uint8_t to, std::uint8_t other);
   void storeArithmetic(std::uint8_t from, std::uint8_t other);
   void changeBit(const Insn& insn, unsigned opcode);
