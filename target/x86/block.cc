@@ -5,21 +5,29 @@
 namespace rhea::x86 {
 
 Block* BlockCache::find(std::uint64_t physical, std::uint32_t mode) {
-  // A stale one in its place leaves the list, and one that is found goes to its front. Others are not asked, as each
-  // answer is a cache miss.
-  Block*& first = buckets_[bucketOf(physical, mode)];
-  for (Block** place = &first; *place != nullptr;) {
-    Block* const block = *place;
-    if (block->physical == physical && block->mode == mode && !block->crosses()) {
-      *place = block->next;
-      if (block->stale()) continue;
-      block->next = first;
-      first = block;
-      return block;
-    }
-    place = &block->next;
-  }
-  return decodeAt(physical, mode);
+  using Answer = BlockTable::Answer;
+  Block* const known = table_.find(BlockTable::hash(physical, mode), [&](Block& block) {
+    if (block.physical != physical || block.mode != mode || block.crosses()) return Answer::kNo;
+    return block.stale() && !renew(block) ? Answer::kDrop : Answer::kYes;
+  });
+  return known != nullptr ? known : decodeAt(physical, mode);
+}
+
+// In decodeAt()'s order.
+bool BlockCache::renew(Block& block) {
+  if (!block.renewable) return false;
+  const Cpu::Place place = cpu_.placeOf(block.physical);
+  if (place.host == nullptr || place.range->last - block.physical < block.bytes - 1U) return false;
+  mem::RamBlock& ram = *place.range->target.block;
+  const std::uint64_t page = place.range->offsetOf(block.physical) >> mem::kPageBits;
+  if (block.version != &ram.codeVersion(page)) return false;
+  const std::uint32_t bits = mem::RamBlock::codeBits(block.physical & 0xfff, block.bytes);
+  mark(ram, page, bits);
+  const std::uint32_t version = ram.codeVersion(page).load();
+  if (std::memcmp(place.host, block.code(), block.bytes) != 0 || (ram.codeMask(page).load() & bits) != bits)
+    return false;
+  block.seen = version;
+  return true;
 }
 
 Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
@@ -30,6 +38,7 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
   mem::RamBlock& ram = *place.range->target.block;
   const std::uint64_t page = place.range->offsetOf(physical) >> mem::kPageBits;
   std::array<Insn, kMostInsns + 1> insns;
+  std::array<std::uint8_t, 256> bytes;
   unsigned count = 0;
   std::size_t at = 0;
   std::uint32_t version = 0;
@@ -55,10 +64,13 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
       at += insn.length;
       if (rows()[insn.row].is(kEnd)) break;
     }
+    std::memcpy(bytes.data(), place.host, at);
     good = (ram.codeMask(page).load() & bits) == bits;
   }
   if (count == 0) return nullptr;
-  Block* block = add({insns.data(), count + 1}, physical, mode, at);
+  Block* block = add({insns.data(), count + 1}, physical, mode, {bytes.data(), at});
+  // The bytes of what is no instruction are not among them.
+  block->renewable = insns[count - 1].length != 0;
   block->version = &ram.codeVersion(page);
   block->seen = version;
   return block;
@@ -71,34 +83,34 @@ void BlockCache::mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits
 }
 
 // The last of `insns` becomes the block's end.
-Block* BlockCache::add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode, std::size_t bytes) {
-  void* memory = allocate(sizeof(Block) + insns.size_bytes());
+Block* BlockCache::add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode,
+                       std::span<const std::uint8_t> bytes) {
+  void* memory = allocate(sizeof(Block) + insns.size_bytes() + bytes.size());
   auto* block = new (memory) Block();
   block->insns = reinterpret_cast<Insn*>(block + 1);
   std::memcpy(static_cast<void*>(block->insns), insns.data(), insns.size_bytes());
   Insn& end = block->insns[insns.size() - 1];
   end = {};
   end.exec = &execEndOfBlock;
-  end.end = static_cast<std::uint8_t>(bytes);
+  end.end = static_cast<std::uint8_t>(bytes.size());
   block->mode = mode;
   block->generation = static_cast<std::uint8_t>(now_);
   block->physical = physical;
-  block->bytes = static_cast<std::uint16_t>(bytes);
+  block->bytes = static_cast<std::uint16_t>(bytes.size());
   block->count = static_cast<std::uint16_t>(insns.size() - 1);
-  Block*& bucket = buckets_[bucketOf(physical, mode)];
-  block->next = bucket;
-  bucket = block;
-  arenas_[now_].blocks.push_back(block);
+  std::memcpy(block->code(), bytes.data(), bytes.size());
+  table_.add(block, now_, [](const Block& some) { return BlockTable::hash(some.physical, some.mode); });
   ++decoded_;
   return block;
 }
 
 Block* BlockCache::crossing(std::uint64_t first, std::uint64_t second, std::uint32_t mode) {
-  for (Block* block = buckets_[bucketOf(first, mode)]; block != nullptr; block = block->next) {
-    if (block->physical == first && block->mode == mode && block->crosses() && block->second == second &&
-        !block->stale())
-      return block;
-  }
+  using Answer = BlockTable::Answer;
+  Block* const known = table_.find(BlockTable::hash(first, mode), [&](const Block& block) {
+    if (block.physical != first || block.mode != mode || !block.crosses() || block.second != second) return Answer::kNo;
+    return block.stale() ? Answer::kDrop : Answer::kYes;
+  });
+  if (known != nullptr) return known;
   const std::array<Cpu::Place, 2> places{cpu_.placeOf(first), cpu_.placeOf(second)};
   if (places[0].host == nullptr || places[1].host == nullptr) return nullptr;
   const std::size_t here = 0x1000 - (first & 0xfff);
@@ -128,7 +140,7 @@ Block* BlockCache::crossing(std::uint64_t first, std::uint64_t second, std::uint
   }
   std::array<Insn, 2> insns;
   if (decode({bytes.data(), here + there}, mode, 0, rows_, insns[0]) != DecodeResult::kGood) return nullptr;
-  Block* block = add(insns, first, mode, insns[0].length);
+  Block* block = add(insns, first, mode, std::span(bytes).first(insns[0].length));
   block->version = versions[0];
   block->seen = seen[0];
   block->secondVersion = versions[1];
@@ -178,11 +190,7 @@ void* BlockCache::allocate(std::size_t size) {
 
 void BlockCache::turn(unsigned generation) {
   Arena& arena = arenas_[generation];
-  for (Block* const block : arena.blocks) {
-    Block** place = &buckets_[bucketOf(block->physical, block->mode)];
-    while (*place != nullptr && *place != block) place = &(*place)->next;
-    if (*place == block) *place = block->next;  // else it was stale
-  }
+  table_.dropGeneration(generation);
   memory_ -= arena.chunks.size() * kChunk;
   std::ranges::move(arena.chunks, std::back_inserter(spare_));
   arena = {};
@@ -191,7 +199,7 @@ void BlockCache::turn(unsigned generation) {
 }
 
 void BlockCache::clear() {
-  std::fill(buckets_.begin(), buckets_.end(), nullptr);
+  table_.clear();
   ++generation_;
   for (Arena& arena : arenas_) arena = {};
   spare_.clear();

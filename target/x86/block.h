@@ -1,7 +1,9 @@
 // Block: a run of decoded instructions of one physical page, and the cache of them. Each vCPU has its own.
 //
 // A block is stale when its page's code version (RamBlock) differs from the one it was decoded under; whoever enters a
-// block compares. Stale blocks stay where they are until the whole cache is emptied, so links to them are harmless.
+// block compares. Looked for, it is compared with memory, and good again if its bytes are what they were: a page has
+// other code and data than what was rewritten. Else it stays where it is until the whole cache is emptied, so links to
+// it are harmless.
 // Where code is translated, blocks have no links, and generations of them are dropped with the translator's
 // (target/x86/t1/generations.cc).
 //
@@ -9,6 +11,7 @@
 // block is known and nobody asks for anything: each such instruction has a jump of its own for the branch predictor.
 #pragma once
 
+#include "target/x86/block-table.h"
 #include "target/x86/cpu.h"
 #include "target/x86/decode.h"
 
@@ -18,14 +21,13 @@ namespace t1 {
 struct Native;
 }
 
-struct Block {
+struct alignas(16) Block {
   const std::atomic<std::uint32_t>* version = nullptr;
   std::uint32_t seen = 0;
   std::uint32_t mode = 0;
   std::uint64_t physical = 0;
   std::array<Block*, 2> link{};  // exits within the same virtual page; never across pages
   std::array<bool, 2> away{};    // the exit leads out of the page: looked up by address
-  Block* next = nullptr;         // of the same hash
   std::uint16_t bytes = 0;
   std::uint16_t count = 0;  // instructions, without the end
   bool cached = true;
@@ -33,12 +35,15 @@ struct Block {
   t1::Native* native = nullptr;  // translations, by virtual address
   std::uint16_t runs = 0;        // before it was translated
   std::uint8_t generation = 0;
+  bool renewable = false;  // all that it was decoded from is in code()
 
   // Of one instruction that reaches into the next page: that page's bytes. Such a block is never linked to.
   const std::atomic<std::uint32_t>* secondVersion = nullptr;
   std::uint32_t secondSeen = 0;
   std::uint64_t second = 0;
 
+  // The `bytes` bytes that it was decoded from, behind its instructions.
+  std::uint8_t* code() const { return reinterpret_cast<std::uint8_t*>(insns + count + 1); }
   bool crosses() const { return secondVersion != nullptr; }
   bool stale() const {
     return version->load(std::memory_order_acquire) != seen ||
@@ -50,10 +55,9 @@ class BlockCache {
  public:
   static constexpr unsigned kMostInsns = 32;  // of a block
   static constexpr std::size_t kMostMemory = std::size_t{96} << 20;
-  static constexpr unsigned kGenerations = 8;
+  static constexpr unsigned kGenerations = BlockTable::kGenerations;
 
-  BlockCache(Cpu& cpu, const Model& model, bool oneInsn)
-      : cpu_(cpu), rows_(model), buckets_(kBuckets), most_(oneInsn ? 1 : kMostInsns) {}
+  BlockCache(Cpu& cpu, const Model& model, bool oneInsn) : cpu_(cpu), rows_(model), most_(oneInsn ? 1 : kMostInsns) {}
 
   // The block at a physical address, decoded when it is not there. Ends at the page's end at the latest; nullptr where
   // the first instruction reaches into the next page or the address is no memory: decodeSingle() does it then.
@@ -76,25 +80,23 @@ class BlockCache {
   unsigned generation() const { return generation_; }
 
  private:
-  static constexpr std::size_t kBuckets = std::size_t{1} << 16;
   static constexpr std::size_t kChunk = std::size_t{256} << 10;
-  static std::size_t bucketOf(std::uint64_t physical, std::uint32_t mode) {
-    return ((physical ^ (physical >> 15)) * 5 + mode * 7) & (kBuckets - 1);
-  }
   Block* decodeAt(std::uint64_t physical, std::uint32_t mode);
-  Block* add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode, std::size_t bytes);
+  // Whether a stale block is as memory is; then it is not stale any more.
+  bool renew(Block& block);
+  Block* add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode,
+             std::span<const std::uint8_t> bytes);
   // Marks chunks as code, before their bytes are read.
   void mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits);
   void* allocate(std::size_t size);
 
   Cpu& cpu_;
   RowSet rows_;
-  std::vector<Block*> buckets_;
+  BlockTable table_;
   const unsigned most_;  // instructions of a block
   struct Arena {
     std::vector<std::unique_ptr<std::byte[]>> chunks;
     std::size_t used = kChunk;  // of the last one
-    std::vector<Block*> blocks;
   };
   std::array<Arena, kGenerations> arenas_;
   unsigned now_ = 0;

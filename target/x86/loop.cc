@@ -191,6 +191,7 @@ Block* Cpu::decodeOne(std::uint64_t linear) {
 void Cpu::stopBlock() {
   if (current_ == nullptr) return;
   for (unsigned n = 0; n <= current_->count; ++n) current_->insns[n].exec = &execStop;
+  current_->renewable = false;
   if (current_->cached) current_->seen = current_->version->load() - 1;
 }
 

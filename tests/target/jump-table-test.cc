@@ -114,6 +114,47 @@ TEST_F(Jumps, ToAnotherPageFollowARewrittenTarget) {
   EXPECT_LT(statistics_.entries + statistics_.misses, kPasses / 8) << "calls leave translated code";
 }
 
+// A store into the callee each 64 calls, of what is there already but for each sixteenth.
+TEST_F(Jumps, ToCodeThatWasRewrittenWithTheSameBytesFindItsTranslation) {
+  constexpr std::uint32_t kPasses = 16384;
+  const auto write = [this] {
+    put(kFar, {0x05, 1, 0, 0, 0, 0xc3});  // add eax, 1; ret
+    put(kDriver, {0x31, 0xc0, 0xb9});     // xor eax, eax; mov ecx, passes
+    dword(kPasses);
+    const std::uint64_t loop = end_;
+    callTo(kFar);
+    put(end_, {0xf6, 0xc1, 0x3f, 0x75, 0x0c});                    // test cl, 63; jnz over the next
+    put(end_, {0x89, 0xcb, 0xc1, 0xeb, 0x0a, 0x89, 0x1c, 0x25});  // mov ebx, ecx; shr ebx, 10; mov [kFar + 1], ebx
+    dword(kFar + 1);
+    loopTo(loop);
+  };
+  write();
+  const std::uint64_t expected = run(false);
+  write();
+  EXPECT_EQ(run(true), expected);
+  EXPECT_LT(statistics_.blocks, kPasses / 1024 * 3 + 16) << "what is as it was is translated again";
+}
+
+// What is behind sti is entered without a look at anything, and is what changes.
+TEST_F(Jumps, ToCodeBehindStiThatIsRewrittenSeeTheChange) {
+  constexpr std::uint32_t kPasses = 8192;
+  const auto write = [this] {
+    put(kFar, {0xfb, 0x05, 1, 0, 0, 0, 0xc3});  // sti; add eax, 1; ret
+    put(kDriver, {0x31, 0xc0, 0xb9});           // xor eax, eax; mov ecx, passes
+    dword(kPasses);
+    const std::uint64_t loop = end_;
+    callTo(kFar);
+    put(end_, {0xf6, 0xc1, 0x3f, 0x75, 0x0c});                    // test cl, 63; jnz over the next
+    put(end_, {0x89, 0xcb, 0xc1, 0xeb, 0x0a, 0x89, 0x1c, 0x25});  // mov ebx, ecx; shr ebx, 10; mov [kFar + 2], ebx
+    dword(kFar + 2);
+    loopTo(loop);
+  };
+  write();
+  const std::uint64_t expected = run(false);
+  write();
+  EXPECT_EQ(run(true), expected);
+}
+
 // Three functions whose addresses have the same slot of the table, called by register one after the other.
 TEST_F(Jumps, WhoseTargetsShareASlotAreFoundInItsSet) {
   constexpr std::uint32_t kPasses = 4096;

@@ -68,7 +68,11 @@ Native* Engine::native(Block& block) { return translated(block, cpu_.st.gpr[kRip
 
 Native* Engine::translated(Block& block, std::uint64_t rip) {
   for (Native* known = block.native; known != nullptr; known = known->next) {
-    if (known->rip == rip && known->flags.inState()) return known;
+    if (known->rip != rip || !known->flags.inState()) continue;
+    if (known->seen == block.seen || block.crosses()) return known;
+    renew(block);
+    if (known->follower == nullptr) return known;
+    break;
   }
   if (!block.cached || !isFlatCode(block.mode)) return nullptr;
   if (block.runs < warm_) {
@@ -92,6 +96,38 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
   Native* const made = Translator(*this, block, rip, follower, {}).translate();
   announce(*made);
   return made;
+}
+
+// Its page's version has moved, and its bytes are what they were (BlockCache::renew). What it goes on in without a look
+// at versions may be another matter.
+void Engine::renew(Block& block) {
+  for (Native** place = &block.native; *place != nullptr;) {
+    Native& known = **place;
+    if (known.follower != nullptr) {
+      // For good: it sees another version than there will ever be again, and leaves.
+      *place = known.next;
+      known.block = nullptr;
+      continue;
+    }
+    if (known.seenAt != 0) std::memcpy(cache_->writable(known.seenAt), &block.seen, 4);
+    known.seen = block.seen;
+    for (std::uint32_t n = 0; n < known.sites; ++n) {
+      Site& site = siteAt(known.firstSite + n);
+      if (site.cold != 0) unlink(site);
+    }
+    place = &known.next;
+  }
+}
+
+// Its jumps lead to their cold code again.
+void Engine::unlink(Site& site) {
+  const auto lead = [this](std::uint32_t place, std::uint32_t target) {
+    const std::uint32_t distance = target - (place + 4);
+    std::memcpy(cache_->writable(place), &distance, 4);
+  };
+  lead(site.where, site.cold);
+  if (site.edge != 0) lead(site.via, site.via + 4);
+  site.linked = false;
 }
 
 void Engine::announce(const Native& made) {

@@ -37,6 +37,10 @@ struct Native {
   bool x87 = false;     // likewise the x87 registers
   FlagsAtEntry flags;
   Native* next = nullptr;
+  std::uint32_t seen = 0;       // Block::seen that it compares with...
+  std::uint32_t seenAt = 0;     // ... here in the cache; 0: it does not
+  std::uint32_t firstSite = 0;  // of its sites, which follow each other
+  std::uint32_t sites = 0;
   std::uint32_t left = 0;            // the cold code that leaves at its start
   std::uint32_t number = 0;          // which that says (Engine::nativeAt)
   std::uint32_t incoming = 0;        // the last of Generation::incoming that leads to its arrival; 0: none
@@ -157,6 +161,7 @@ class Engine {
     return generations_[(number & ~kIsNative) >> Generation::kSiteBits].natives[index];
   }
   std::uint32_t addSite(const Site& site);
+  std::uint32_t nextSite() const;
   std::uint32_t addWindowSite(const WindowSite& site);
   std::uint32_t addEdge(const FlagsAtEntry& flags);
   Native& addNative();
@@ -197,6 +202,8 @@ class Engine {
   void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
+  void renew(Block& block);
+  void unlink(Site& site);
   const Native* variant(const Native& plain, const FlagsAtEntry& flags);
   void announce(const Native& made);
   Fallback whyNot(const Block& block, const Native* native) const;

@@ -32,6 +32,30 @@ constexpr Implied kImpliedRegisters[] = {
     {"rcx:rbx", bit(kRcx) | bit(kRbx), 8},
 };
 
+// What a row says in words, found once.
+struct Said {
+  bool image = false;                                                              // xsave and its kin
+  std::array<std::uint8_t, std::tuple_size_v<decltype(Row::operands)>> implied{};  // in kImpliedRegisters, from 1
+};
+
+const std::vector<Said>& said() {
+  static const std::vector<Said> all = [] {
+    std::vector<Said> made(rows().size());
+    for (std::size_t n = 0; n < made.size(); ++n) {
+      const Row& row = rows()[n];
+      made[n].image = std::string_view(row.cpuid).starts_with("xsave");
+      for (unsigned o = 0; o < row.operandCount; ++o) {
+        for (std::uint8_t k = 0; k < std::size(kImpliedRegisters); ++k) {
+          if (row.operands[o].kind == OperandClass::kImplied && kImpliedRegisters[k].name == row.operands[o].implied)
+            made[n].implied[o] = static_cast<std::uint8_t>(k + 1);
+        }
+      }
+    }
+    return made;
+  }();
+  return all;
+}
+
 // Shifts and rotates, whose flags depend on the count.
 bool isShift(const Pattern& p) {
   if (p.map == 0) return p.opcode == 0xc0 || p.opcode == 0xc1 || p.opcode == 0xd2 || p.opcode == 0xd3;
@@ -43,13 +67,12 @@ bool countsFromCl(const Pattern& p) {
 
 class Collector {
  public:
-  explicit Collector(const Insn& insn) : i_(insn), row_(rows()[insn.row]) {}
+  explicit Collector(const Insn& insn) : i_(insn), row_(rows()[insn.row]), said_(said()[insn.row]) {}
 
   Facts collect() {
     facts_.vector = row_.is(kSseClass) || row_.is(kAvxClass);
-    const bool image = std::string_view(row_.cpuid).starts_with("xsave");  // xsave and its kin
-    facts_.vector = facts_.vector || image;
-    facts_.x87 = row_.is(kFpuClass) || row_.is(kWaitClass) || row_.is(kMmxClass) || image;
+    facts_.vector = facts_.vector || said_.image;
+    facts_.x87 = row_.is(kFpuClass) || row_.is(kWaitClass) || row_.is(kMmxClass) || said_.image;
     for (unsigned n = 0; n < row_.operandCount; ++n) operand(row_.operands[n], n);
     flags();
     facts_.addressOnly = i_.memory() && facts_.memory == Facts::kNone;
@@ -113,7 +136,7 @@ class Collector {
         facts_.vector = true;
         return;
       case OperandClass::kImplied:
-        return implied(o);
+        return implied(o, said_.implied[place]);
       default:
         return;
     }
@@ -124,12 +147,11 @@ class Collector {
     if (o.written) facts_.writes |= registers;
     if (o.read || (o.written && bytes < 4)) facts_.reads |= registers;
   }
-  void implied(const Operand& o) {
-    for (const Implied& known : kImpliedRegisters) {
-      if (known.name != o.implied) continue;
-      facts_.fixed |= known.registers;
-      touch(o, known.registers, known.bytes != 0 ? known.bytes : i_.operandBytes());
-    }
+  void implied(const Operand& o, unsigned number) {
+    if (number == 0) return;
+    const Implied& known = kImpliedRegisters[number - 1];
+    facts_.fixed |= known.registers;
+    touch(o, known.registers, known.bytes != 0 ? known.bytes : i_.operandBytes());
   }
   void memory(const Operand& o, unsigned bytes) {
     if (!o.read && !o.written) return;
@@ -156,6 +178,7 @@ class Collector {
 
   const Insn& i_;
   const Row& row_;
+  const Said& said_;
   Facts facts_;
 };
 

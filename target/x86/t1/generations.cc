@@ -8,10 +8,14 @@
 
 namespace rhea::x86::t1 {
 
+std::uint32_t Engine::nextSite() const {
+  return static_cast<std::uint32_t>(generations_[cache_->now()].sites.size()) | cache_->now() << Generation::kSiteBits;
+}
+
 std::uint32_t Engine::addSite(const Site& site) {
-  std::vector<Site>& sites = generations_[cache_->now()].sites;
-  sites.push_back(site);
-  return static_cast<std::uint32_t>(sites.size() - 1) | cache_->now() << Generation::kSiteBits;
+  const std::uint32_t number = nextSite();
+  generations_[cache_->now()].sites.push_back(site);
+  return number;
 }
 
 std::uint32_t Engine::addWindowSite(const WindowSite& site) {

@@ -35,6 +35,8 @@ Native* Translator::translate() {
   native_->flags = entryFlags_;
   native_->rip = rip_;
   native_->mode = block_.mode;
+  native_->seen = block_.seen;
+  native_->firstSite = engine_.nextSite();
   native_->follower = follower_;
   for (unsigned n = 0; n < block_.count; ++n) {
     const Insn& insn = block_.insns[n];
@@ -72,6 +74,7 @@ Native* Translator::translate() {
   coldCode();
   if (e_.overflow()) std::abort();
   cache.takeFar(e_.size());
+  native_->sites = engine_.nextSite() - native_->firstSite;
   native_->next = block_.native;
   block_.native = native_;
   Statistics& statistics = engine_.statistics_;
@@ -120,6 +123,7 @@ void Translator::lookAtRequests() {
   leaveIfNot();
   e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.version));
   e_.op(0x81, 7, Mem::at(kTemp0), false);
+  native_->seenAt = e_.here();
   e_.dword(block_.seen);
   leaveIfNot();
   if (!block_.crosses()) return;
