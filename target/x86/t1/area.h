@@ -37,6 +37,9 @@ struct Area {
   // While a page is looked up in the soft TLB's second level: whose cold code asks, where, the addend, and the tag.
   std::uint64_t missedBy = 0, missed = 0, found = 0, missedTag = 0;
   std::int64_t budget = 0;  // under -icount: instructions that may still be begun
+  // A copy of what the guest loads its x87 environment or control words from: another vCPU may change the original
+  // between the look at its masks and the load, and an exception that is not masked would be the host's.
+  std::array<std::uint32_t, 7> controls{};
   std::uint32_t hostMxcsr = 0x1f80;
   std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
   std::uint8_t x87Live = 0;      // likewise the x87 registers

@@ -1,19 +1,14 @@
 // The guest's vector and x87 state in the host's registers: whether it may be there, and its way in and out. Vectors
 // are moved by the gates alone.
 #include "target/x86/fpu/native.h"
+#include "target/x86/simd/mxcsr.h"
 #include "target/x86/t1/engine.h"
 #include "target/x86/t1/translator.h"
 
 namespace rhea::x86::t1 {
 
-namespace {
-
-constexpr std::uint32_t kSimdMasks = 0x1f80;
-
-}  // namespace
-
 bool Engine::hostRuns(const Native& native) const {
-  if (native.vector && (cpu_.st.mxcsr & kSimdMasks) != kSimdMasks) return false;
+  if (native.vector && (cpu_.st.mxcsr & simd::kMxcsrMasks) != simd::kMxcsrMasks) return false;
   return !native.x87 || fpu::fitsHost(cpu_.st.fpu);
 }
 

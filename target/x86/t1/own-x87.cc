@@ -1,5 +1,6 @@
-// What of x87 is not a copy: the notes of where the last instruction was, fldcw and the environment.
+// What of x87 is not a copy: the notes of where the last instruction was, fldcw, the environment, MXCSR.
 #include "target/x86/fpu/native.h"
+#include "target/x86/simd/mxcsr.h"
 #include "target/x86/t1/translator.h"
 
 namespace rhea::x86 {
@@ -30,12 +31,15 @@ std::uint16_t x87Opcode(const Insn& insn) {
   return static_cast<std::uint16_t>((rows()[insn.row].pattern.opcode & 7U) << 8 | modrm);
 }
 
+bool loadsControlWord(const Insn& insn) {
+  const Pattern& p = rows()[insn.row].pattern;
+  return p.map == 0 && p.opcode == 0xd9 && p.mod == 1 && p.reg == 5;
+}
+
 bool changesX87Notes(const Insn& insn) {
   if (computesX87(insn) || !factsOf(insn).x87) return false;
-  const Pattern& p = rows()[insn.row].pattern;
-  const bool controlWord = p.map == 0 && p.opcode == 0xd9 && p.mod == 1 && p.reg == 5;
   Facts facts;
-  return !controlWord && !describe(insn, facts);
+  return !loadsControlWord(insn) && !describe(insn, facts);
 }
 
 // The operand's address is noted at each; where the instruction was at the block's last only, for whoever looks before
@@ -83,29 +87,30 @@ bool Translator::environment(const Insn& insn) {
   if (insn.has(Insn::k66) || !native_->x87 || (!wide_ && insn.segment() >= kFs)) return false;
   constexpr std::int32_t kIp = 12, kCode = 16, kDp = 20, kData = 24;
   const bool loads = rows()[insn.row].pattern.reg == 4;
-  const auto copy = [&](std::int32_t place, std::size_t to) {
-    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, place), false);
-    e_.store(fpu(to), kTemp1);
-  };
   saveFlags();
   recipe_ = {};
   loadAddress(insn);
   probe({28, !loads});
   if (loads) {
+    const std::int32_t controls = area(cpu_.area.controls.data());
+    const auto copy = [&](std::int32_t place, std::size_t to) {
+      e_.op(kOpMovLoad, kTemp1, Mem::state(controls + place), false);
+      e_.store(fpu(to), kTemp1);
+    };
+    const auto copyWord = [&](std::int32_t place, std::size_t to) {
+      e_.op(kOpMovzxWord, kTemp1, Mem::state(controls + place), false);
+      if (to == offsetof(Fpu, opcode)) e_.arith(4, kTemp1, 0x7ff, false);
+      e_.byte(0x66);
+      e_.op(kOpMovStore, kTemp1, fpu(to), false);
+    };
+    copyControls(7);
     needMasked();
-    e_.op(0xd9, 4, Mem::at(kTemp0), false);
+    e_.op(0xd9, 4, Mem::state(controls), false);
     copy(kIp, offsetof(Fpu, ip));
+    copyWord(kCode, offsetof(Fpu, ipSelector));
+    copyWord(kCode + 2, offsetof(Fpu, opcode));
     copy(kDp, offsetof(Fpu, dp));
-    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, kCode), false);
-    e_.byte(0x66);
-    e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, ipSelector)), false);
-    e_.shift(5, kTemp1, 16, false);
-    e_.arith(4, kTemp1, 0x7ff, false);
-    e_.byte(0x66);
-    e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, opcode)), false);
-    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, kData), false);
-    e_.byte(0x66);
-    e_.op(kOpMovStore, kTemp1, fpu(offsetof(Fpu, dpSelector)), false);
+    copyWord(kData, offsetof(Fpu, dpSelector));
     return true;
   }
   for (int n = static_cast<int>(index_) - 1; n >= 0 && !changesX87Notes(block_.insns[n]); --n) {
@@ -134,20 +139,61 @@ bool Translator::environment(const Insn& insn) {
   return true;
 }
 
-// A control word at kTemp0 that unmasks an exception is T0's.
+// Doublewords from kTemp0.
+void Translator::copyControls(unsigned count) {
+  for (unsigned n = 0; n < count; ++n) {
+    e_.op(kOpMovLoad, kTemp1, Mem::at(kTemp0, static_cast<std::int32_t>(4 * n)), false);
+    e_.op(kOpMovStore, kTemp1, Mem::state(area(&cpu_.area.controls[n])), false);
+  }
+}
+
+// A copied control word that unmasks an exception is T0's.
 void Translator::needMasked() {
-  e_.op(kOpMovzxWord, kTemp1, Mem::at(kTemp0), false);
+  e_.op(kOpMovzxWord, kTemp1, Mem::state(area(cpu_.area.controls.data())), false);
   e_.op(0xf7, 2, kTemp1, false);  // not
   e_.arith(4, kTemp1, 0x3f, false);
   coldStep(e_.jumpIf(5));
 }
 
 void Translator::loadControlWord(const Insn& insn) {
+  const Mem copy = Mem::state(area(cpu_.area.controls.data()));
   saveFlags();
   loadAddress(insn);
   probe({2, false});
+  e_.op(kOpMovzxWord, kTemp1, Mem::at(kTemp0), false);
+  e_.op(kOpMovStore, kTemp1, copy, false);
   needMasked();
-  e_.op(0xd9, 5, Mem::at(kTemp0), false);
+  e_.op(0xd9, 5, copy, false);
+}
+
+bool changesVectorControl(const Insn& insn) {
+  const Pattern& p = rows()[insn.row].pattern;
+  return (p.map == 1 || p.map == 5) && p.opcode == 0xae && p.mod == 1 && (p.reg == 2 || p.reg == 3);
+}
+
+// ldmxcsr and stmxcsr. What #GP is for, or unmasks an exception, is T0's.
+bool Translator::vectorControl(const Insn& insn) {
+  if (!native_->vector) return false;
+  const bool loads = rows()[insn.row].pattern.reg == 2;
+  saveFlags();
+  recipe_ = {};
+  loadAddress(insn);
+  probe({4, !loads});
+  if (!loads) {
+    e_.op(0xfae, 3, Mem::at(kTemp0), false);
+    return true;
+  }
+  const auto test = [this](std::uint32_t bits) {
+    e_.op(0xf7, 0, kTemp1, false);
+    e_.dword(bits);
+    coldStep(e_.jumpIf(5));
+  };
+  copyControls(1);
+  test(~simd::kMxcsrValid);
+  e_.op(0xf7, 2, kTemp1, false);  // not
+  test(simd::kMxcsrMasks);
+  e_.op(0xfae, 2, Mem::state(area(cpu_.area.controls.data())), false);
+  return true;
 }
 
 }  // namespace rhea::x86::t1

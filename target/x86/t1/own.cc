@@ -17,6 +17,7 @@ bool Translator::own(const Insn& insn) {
     clearVectors(insn);
     return true;
   }
+  if (changesVectorControl(insn)) return vectorControl(insn);
   if (p.map != 0) return false;
   const bool natural = isNatural(insn);
   switch (p.opcode) {
@@ -37,9 +38,13 @@ bool Translator::own(const Insn& insn) {
     case 0xae:
     case 0xaf:
       return oneString(insn);
+    case 0xfc:
+    case 0xfd:
+      direction(p.opcode == 0xfd);
+      return true;
     case 0xd9:
       if (changesEnvironment(insn)) return environment(insn);
-      if (p.mod != 1 || p.reg != 5 || !native_->x87) return false;
+      if (!loadsControlWord(insn) || !native_->x87) return false;
       loadControlWord(insn);
       return true;
     case 0x50:

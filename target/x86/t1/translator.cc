@@ -45,7 +45,8 @@ Native* Translator::translate() {
     if (copies_[n] && facts_[n].mayFault && !facts_[n].x87 && !facts_[n].vector && facts_[n].align == 0)
       copies_[n] = false;
     if (facts_[n].vector && (copies_[n] || clearsVectors(insn))) native_->vector = true;
-    if ((copies_[n] && facts_[n].x87) || changesEnvironment(insn)) native_->x87 = true;
+    if ((copies_[n] && facts_[n].x87) || changesEnvironment(insn) || loadsControlWord(insn)) native_->x87 = true;
+    if (changesVectorControl(insn)) native_->vector = true;
     if (computesX87(insn)) lastX87_ = static_cast<int>(n);
   }
   const std::optional<std::uint64_t> loop = loopStart();

@@ -14,8 +14,10 @@ std::uint16_t x87Opcode(const Insn& insn);
 // Whether T0 executes it and it may change what was noted; T0 is told of the notes before it.
 bool changesX87Notes(const Insn& insn);
 
-// fldenv and fnstenv.
+// fldcw; fldenv and fnstenv; ldmxcsr and stmxcsr.
+bool loadsControlWord(const Insn& insn);
 bool changesEnvironment(const Insn& insn);
+bool changesVectorControl(const Insn& insn);
 
 class Translator {
  public:
@@ -214,7 +216,10 @@ class Translator {
 
   void noteX87(const Insn& insn);
   void noteWhere(unsigned last);
+  void copyControls(unsigned count);
   void needMasked();
+  bool vectorControl(const Insn& insn);
+  void direction(bool down);
   void loadControlWord(const Insn& insn);
   bool environment(const Insn& insn);
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
