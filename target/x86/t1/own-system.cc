@@ -41,6 +41,15 @@ bool Translator::system(const Insn& insn) {
     moveDirection(p.opcode == 0xfd);
     return true;
   }
+  if (p.map == 0 && p.opcode == 0x8c && insn.reg <= kGs) {
+    readSelector(insn);
+    return true;
+  }
+  if (p.map == 0 && p.opcode == 0x8e && wide_ && !insn.memory() &&
+      (insn.reg == kEs || (insn.reg >= kDs && insn.reg <= kGs))) {
+    clearSegment(insn);
+    return true;
+  }
   if (p.map == 1 && p.opcode == 0x20 && kernel && wide_ && insn.reg <= 4 && insn.reg != 1) {
     readControl(insn);
     return true;
@@ -77,6 +86,44 @@ void Translator::moveDirection(bool down) {
   e_.bytes({0x65, 0x81});
   e_.modrm(down ? 1 : 4, at(kSystemFlags));
   e_.dword(static_cast<std::uint32_t>(down ? kDf : ~kDf));
+  flags_ = Flags::kState;
+}
+
+// A segment register's, which a kernel reads several of for each context switch.
+void Translator::readSelector(const Insn& insn) {
+  const Mem selector = at(offsetof(State, segments) + insn.reg * sizeof(Segment));
+  if (insn.memory()) {
+    const std::int32_t within = reach(insn, {2, true});
+    e_.op(kOpMovzxWord, kTemp1, selector, false);
+    e_.byte(0x66);
+    e_.op(kOpMovStore, kTemp1, Mem::at(kTemp0, within), false);
+    return;
+  }
+  const auto guest = static_cast<std::uint8_t>(insn.rm / 8);
+  const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
+  changes(1U << guest);
+  if (insn.operandBytes() == 2) {
+    guestIn(guest, kTemp0);
+    e_.byte(0x66);
+    e_.op(kOpMovLoad, to, selector, false);
+  } else {
+    e_.op(kOpMovzxWord, to, selector, false);
+  }
+  if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
+}
+
+// A null selector into a data segment; any other one is T0's.
+void Translator::clearSegment(const Insn& insn) {
+  const std::size_t place = offsetof(State, segments) + insn.reg * sizeof(Segment);
+  saveFlags();
+  recipe_ = {};
+  e_.op(kOpMovzxWord, kTemp0, guestIn(insn.rm / 8, kTemp0), false);
+  e_.op(0xf7, 0, kTemp0, false);  // test
+  e_.dword(0xfffc);
+  coldStep(e_.jumpIf(5));
+  e_.store(at(place), kTemp0);
+  e_.op(kOpXor, kTemp0, kTemp0, false);
+  e_.store(at(place + offsetof(Segment, base)), kTemp0);
   flags_ = Flags::kState;
 }
 

@@ -147,6 +147,8 @@ class Translator {
   void needCanonical();
   void lookUpIn(std::uint32_t mode);
   void moveDirection(bool down);
+  void readSelector(const Insn& insn);
+  void clearSegment(const Insn& insn);
   void readControl(const Insn& insn);
   void writeBase();
   void collectFlags(std::uint8_t to, std::uint8_t other);
