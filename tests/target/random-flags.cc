@@ -40,9 +40,9 @@ class Coder {
         if (random_.chance(50)) return registers(0xf7, random_.chance(70) ? 3 : 0);  // neg, test
         return registers(0xff, bit());                                               // inc, dec
       case 11:
-        return registers(random_.chance(50) ? 0xc1 : 0xd3, random_.chance(50) ? 4 : 5);  // shl, shr
+        return shift();
       case 12:
-        return registers(0x85);
+        return random_.chance(50) ? registers(0x85) : testMemory();
       case 13:
         return registers(random_.chance(50) ? 0x81 : 0x83, static_cast<unsigned>(random_.below(8)));
       default:
@@ -99,6 +99,14 @@ class Coder {
     immediate(opcode, first, size);
     return 0;
   }
+  // shl, shr, sar of a constant, of 1, of cl; imul of two registers.
+  unsigned shift() {
+    constexpr unsigned kOpcodes[] = {0xc1, 0xc1, 0xd1, 0xd3};
+    constexpr unsigned kDigits[] = {4, 5, 7};
+    if (random_.chance(20)) return escaped(0xaf, reg());
+    return registers(kOpcodes[random_.below(std::size(kOpcodes))], kDigits[random_.below(std::size(kDigits))]);
+  }
+  unsigned testMemory() { return random_.chance(50) ? access(0x85, reg()) : access(0xf7, 0); }
   unsigned escaped(unsigned opcode, unsigned first) {
     const unsigned rm = random_.chance(50) ? kBase : reg();
     const bool memory = rm == kBase;

@@ -69,6 +69,10 @@ struct Area {
   std::uint64_t nowhere = 0;
   std::array<Windows, 2> windows{};  // users', supervisors'
   std::array<std::uint8_t, 4096> behindNowhere{};
+  // What recipes for flags find in place of registers and operands that are no longer there (Keeper), and
+  // where they put a register meanwhile.
+  static constexpr std::size_t kKept = 4;
+  std::array<std::uint64_t, kKept> kept{}, aside{};
 
   // Whenever an entry of the tables may be gone or changed.
   void forgetWindows() {

@@ -95,9 +95,16 @@ void Translator::coldCode() {
     // leaves alike.
     const bool again = cold.kind == Cold::kLeave && entryFlags_.inState() && native_->left != 0;
     const std::uint32_t distance = (again ? native_->left : e_.here()) - (cold.jump + 4);
-    std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
+    if (cold.kind != Cold::kBehind) std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
     if (again) continue;
     switch (cold.kind) {
+      case Cold::kBehind:
+        engine_.siteAt(cold.site).where = e_.here();
+        e_.constant(kTemp0, cold.rip);
+        e_.store(Mem::state(gprOffset(kRipRegister)), kTemp0);
+        e_.constant(kTemp0, Engine::kNoSite);
+        e_.jumpTo(engine_.gates_.leave);
+        break;
       case Cold::kStep:
         repeatCold(cold.recipe);
         e_.constant(kTemp0, cold.site);

@@ -65,6 +65,47 @@ bool countsFromCl(const Pattern& p) {
   return p.opcode == 0xd2 || p.opcode == 0xd3 || p.opcode == 0xa5 || p.opcode == 0xad;
 }
 
+// The host's flags behind a shift of `value` by a constant, from those given. Of rcx, with what stands before the
+// opcode.
+template <unsigned kPrefix, unsigned kOpcode, unsigned kDigit, unsigned kCount>
+std::uint64_t flagsOfShift(std::uint64_t value, std::uint64_t flags) {
+#if defined(__x86_64__)
+  asm volatile(
+      "lea -128(%%rsp), %%rsp\n push %[flags]\n popf\n"
+      ".byte %c[prefix], %c[opcode], %c[modrm], %c[count]\n"
+      "pushf\n pop %[flags]\n lea 128(%%rsp), %%rsp\n"
+      : [flags] "+r"(flags), "+c"(value)
+      : [prefix] "i"(kPrefix), [opcode] "i"(kOpcode), [modrm] "i"(0xc1 | kDigit << 3), [count] "i"(kCount)
+      : "cc", "memory");
+#endif
+  return flags & kArithmeticFlags;
+}
+
+template <unsigned kPrefix, unsigned kOpcode, unsigned kDigit, unsigned kCount>
+bool setsAllFlags() {
+  constexpr std::uint64_t kSome[] = {0, 1, ~std::uint64_t{0}, 0x8040201008040201, 0x123456789abcdef0};
+  return std::ranges::all_of(kSome, [](std::uint64_t value) {
+    const auto from = [&](std::uint64_t flags) {
+      return flagsOfShift<kPrefix, kOpcode, kDigit, kCount>(value, flags | 0x202);
+    };
+    return from(0) == from(kArithmeticFlags);
+  });
+}
+
+template <unsigned kPrefix, unsigned kOpcode>
+bool setAllFlags() {
+  return setsAllFlags<kPrefix, kOpcode, 4, 1>() && setsAllFlags<kPrefix, kOpcode, 4, 5>() &&
+         setsAllFlags<kPrefix, kOpcode, 5, 1>() && setsAllFlags<kPrefix, kOpcode, 5, 5>() &&
+         setsAllFlags<kPrefix, kOpcode, 7, 1>() && setsAllFlags<kPrefix, kOpcode, 7, 5>();
+}
+
+// Whether the host's shifts by a constant leave no flag as it was, those included that are undefined. It is asked once.
+bool shiftsSetAllFlags() {
+  static const bool all =
+      setAllFlags<0x40, 0xc0>() && setAllFlags<0x66, 0xc1>() && setAllFlags<0x40, 0xc1>() && setAllFlags<0x48, 0xc1>();
+  return all;
+}
+
 class Collector {
  public:
   explicit Collector(const Insn& insn) : i_(insn), row_(rows()[insn.row]), said_(said()[insn.row]) {}
@@ -90,11 +131,15 @@ class Collector {
     facts_.flagsRead = static_cast<std::uint16_t>(row_.flagsRead | (changed & ~surelyWritten()));
   }
   std::uint16_t surelyWritten() const {
-    if (!isShift(row_.pattern)) return row_.flagsWritten;
+    const bool shiftsByOne = row_.pattern.map == 0 && (row_.pattern.opcode == 0xd0 || row_.pattern.opcode == 0xd1);
+    const bool shifts = shiftsByOne || (row_.pattern.map == 0 && (row_.pattern.opcode | 1) == 0xc1);
+    const bool all = shifts && row_.pattern.reg >= 4 && shiftsSetAllFlags();
+    const auto written = static_cast<std::uint16_t>(row_.flagsWritten | (all ? row_.flagsUndefined : 0));
+    if (!isShift(row_.pattern)) return written;
     if (countsFromCl(row_.pattern)) return 0;
     const unsigned bytes = operandBytes(i_, row_.operands[0]);
     const unsigned count = static_cast<unsigned>(i_.imm) & (bytes == 8 ? 63 : 31);
-    return count > 0 && count < bytes * 8 ? row_.flagsWritten : std::uint16_t{0};
+    return count > 0 && count < bytes * 8 ? written : std::uint16_t{0};
   }
 
   void operand(const Operand& o, unsigned place) {

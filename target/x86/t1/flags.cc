@@ -59,6 +59,77 @@ void Translator::changes(unsigned registers) {
   recipe_ = {};
 }
 
+// For a copy that leaves the flags and changes what their recipe needs: keeps that, if somebody may want the recipe
+// behind it, and answers with the recipe for then. It stands before the operand's probe, as T0 may do all behind that.
+Recipe Translator::keepInputs(unsigned registers, const Fate& fate) {
+  unsigned changed = recipe_.inputs & registers;
+  const bool saved = flags_ == Flags::kState || flags_ == Flags::kBoth;
+  if (changed == 0 || saved || fate.lost || !isWanted(fate)) return {};
+  Recipe kept = recipe_;
+  std::array<std::uint8_t, Area::kKept> guests{};
+  unsigned fresh = 0;
+  for (; changed != 0; changed &= changed - 1) {
+    const auto guest = static_cast<std::uint8_t>(std::countr_zero(changed));
+    const auto number = static_cast<unsigned>(std::countr_one(kept.kept));
+    if (number >= Area::kKept) return {};
+    kept = withKept(kept, guest, keeper(number));
+    if (!kept) return {};
+    guests[number] = guest;
+    fresh |= 1U << number;
+  }
+  for (; fresh != 0; fresh &= fresh - 1) {
+    const auto number = static_cast<unsigned>(std::countr_zero(fresh));
+    e_.store(Mem::state(keeper(number).kept), guestIn(guests[number], kTemp1));
+  }
+  return kept;
+}
+
+// ... and before the registers change.
+void Translator::copyChanges(unsigned registers, const Fate& fate, const Recipe& kept) {
+  if ((recipe_.inputs & registers) == 0) return;
+  if (fate.lost) {
+    if (flags_ == Flags::kRepeatable) flags_ = Flags::kHost;
+    recipe_ = {};
+    return;
+  }
+  if (!kept) return changes(registers);
+  if (flags_ == Flags::kRepeatable && fate.read) repeatFlags();
+  recipe_ = kept;
+}
+
+Keeper Translator::keeper(unsigned number) const {
+  return {number, area(&cpu_.area.kept[number]), area(&cpu_.area.aside[number])};
+}
+
+// What becomes of all flags from there on.
+Translator::Fate Translator::fateFrom(unsigned first) const {
+  Fate fate;
+  std::uint64_t flags = kArithmeticFlags;
+  for (unsigned n = first; n < block_.count; ++n) {
+    const Insn& insn = block_.insns[n];
+    const Facts& facts = facts_[n];
+    if (!copies_[n]) {
+      const Pattern& p = rows()[insn.row].pattern;
+      const bool conditional = (p.map == 0 && (p.opcode & 0xf0) == 0x70) || (p.map == 1 && (p.opcode & 0xf0) == 0x80);
+      fate.ended = n + 1U == block_.count;
+      fate.read = fate.read || conditional;
+      fate.probed = !fate.ended;
+      return fate;
+    }
+    const bool shortLea = facts.addressOnly && insn.operandBytes() == 2;  // is T0's
+    fate.probed = facts.memory != Facts::kNone || shortLea;
+    if (fate.probed) return fate;
+    fate.read = fate.read || (facts.flagsRead & flags) != 0;
+    flags &= ~std::uint64_t{facts.flagsWritten};
+    if (flags == 0) {
+      fate.lost = !fate.read;
+      return fate;
+    }
+  }
+  fate.ended = true;
+  return fate;
+}
+
 // Whether the guest's flags must be in the host's before a copy: because it reads them, or because it may leave some of
 // them as they were and somebody could see those.
 bool Translator::needsFlags(const Insn& insn, const Facts& facts) const {

@@ -128,7 +128,8 @@ void Translator::clearVectors(const Insn& insn) {
 void Translator::leaCopy(const Insn& insn) {
   const auto guest = static_cast<std::uint8_t>(insn.reg / 8);
   const bool wide = insn.operandBytes() == 8 && insn.addressBytes() == 8;
-  changes(1U << guest);
+  const Fate fate = (recipe_.inputs >> guest & 1) != 0 ? fateFrom(index_ + 1) : Fate();
+  copyChanges(1U << guest, fate, keepInputs(1U << guest, fate));
   const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
   if (insn.base == kRipRegister || (insn.base >= 16 && insn.index >= 16)) {
     std::uint64_t address = static_cast<std::uint64_t>(static_cast<std::int64_t>(insn.disp));

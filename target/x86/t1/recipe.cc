@@ -122,6 +122,7 @@ class Writer {
     if (!before_ || (before_.inputs >> to_ & 1) != 0) return false;
     for (const std::uint8_t byte : before_.code()) e_.byte(byte);
     recipe_.inputs |= before_.inputs;
+    recipe_.kept |= before_.kept;
     copyTarget();
     unary(bytes_ == 1 ? 0xfe : 0xff, increments ? 1 : 0);
     unary(bytes_ == 1 ? 0xfe : 0xff, increments ? 0 : 1);
@@ -172,7 +173,101 @@ class Writer {
   std::uint8_t from_ = 0;  // as Insn has it
 };
 
+Recipe finished(Recipe recipe, const Emitter& e) {
+  if (e.overflow()) return {};
+  recipe.size = static_cast<std::uint8_t>(e.size());
+  return recipe;
+}
+
+constexpr unsigned kDisplaced = 1U << 10 | 1U << 11 | 1U << 15;
+
+bool writesAll(const Facts& facts) {
+  return (facts.flagsWritten & kArithmeticFlags) == kArithmeticFlags && (facts.flagsRead & kArithmeticFlags) == 0;
+}
+
 }  // namespace
+
+Recipe recipeOfTarget(const Insn& insn, const Facts& facts, const Keeper& keeper, std::optional<std::uint8_t>& target) {
+  if (!writesAll(facts) || facts.vector || facts.x87 || facts.memory != Facts::kNone || facts.fixed != 0 ||
+      std::popcount(facts.writes) != 1 || (facts.reads & ~facts.writes & kDisplaced) != 0)
+    return {};
+  const auto to = static_cast<std::uint8_t>(std::countr_zero(facts.writes));
+  Recipe recipe;
+  Emitter e(recipe.bytes, 0);
+  Place place;
+  place.map[to] = kTemp1;
+  if ((facts.reads >> to & 1) != 0) {
+    target = to;
+    e.load(kTemp1, Mem::state(keeper.kept));
+    recipe.kept = static_cast<std::uint8_t>(1U << keeper.number);
+  }
+  std::array<std::uint8_t, kMostEncoded> bytes;
+  const Encoded encoded = transcribe(insn, place, bytes);
+  if (!encoded.good) return {};
+  for (unsigned n = 0; n < encoded.size; ++n) e.byte(bytes[n]);
+  recipe.inputs = static_cast<std::uint16_t>(facts.reads & ~facts.writes);
+  return finished(recipe, e);
+}
+
+Insn onRegister(const Insn& insn) {
+  Insn changed = insn;
+  changed.attributes = static_cast<decltype(changed.attributes)>(changed.attributes & ~Insn::kMemory);
+  changed.rm = kLoaded * 8;
+  return changed;
+}
+
+Recipe recipeOfOperand(const Insn& insn, const Facts& facts, const Keeper& keeper) {
+  const Kind kind = kindOf(rows()[insn.row].pattern);
+  if (!writesAll(facts) || facts.memory != Facts::kRead || ((facts.reads | facts.writes) & kDisplaced) != 0) return {};
+  if (!std::has_single_bit(facts.memoryBytes) || facts.memoryBytes > 8) return {};
+  Recipe recipe;
+  Emitter e(recipe.bytes, 0);
+  recipe.kept = static_cast<std::uint8_t>(1U << keeper.number);
+  recipe.inputs = static_cast<std::uint16_t>(facts.reads | facts.writes);
+  if (kind == Kind::kCompare) {
+    Place place;
+    place.map[kLoaded] = kTemp1;
+    std::array<std::uint8_t, kMostEncoded> bytes;
+    const Encoded encoded = transcribe(onRegister(insn), place, bytes);
+    if (!encoded.good) return {};
+    e.load(kTemp1, Mem::state(keeper.kept));
+    for (unsigned n = 0; n < encoded.size; ++n) e.byte(bytes[n]);
+    return finished(recipe, e);
+  }
+  // The sum less the operand, and the operand once more; the other way round.
+  if ((kind != Kind::kAdd && kind != Kind::kSub) || std::popcount(facts.writes) != 1 || isHighByte(insn.reg)) return {};
+  const unsigned byteOp = facts.memoryBytes == 1 ? 0 : 1;
+  e.move(kTemp1, static_cast<std::uint8_t>(std::countr_zero(facts.writes)));
+  for (const bool adds : {kind == Kind::kSub, kind == Kind::kAdd}) {
+    if (facts.memoryBytes == 2) e.byte(0x66);
+    e.op((adds ? 0x02U : 0x2aU) | byteOp, kTemp1, Mem::state(keeper.kept), facts.memoryBytes == 8);
+  }
+  return finished(recipe, e);
+}
+
+Recipe withKept(const Recipe& recipe, std::uint8_t guest, const Keeper& keeper) {
+  Recipe changed;
+  Emitter e(changed.bytes, 0);
+  const Mem kept = Mem::state(keeper.kept), aside = Mem::state(keeper.aside);
+  const bool displaced = isDisplaced(guest);
+  const std::uint8_t host = displaced ? kTemp1 : guest;
+  const auto load = [&] {
+    if (displaced) e.load(kTemp1, Mem::state(gprOffset(guest)));
+  };
+  const auto store = [&] {
+    if (displaced) e.store(Mem::state(gprOffset(guest)), kTemp1);
+  };
+  load();
+  e.store(aside, host);
+  e.load(host, kept);
+  store();
+  for (const std::uint8_t byte : recipe.code()) e.byte(byte);
+  e.load(host, aside);
+  store();
+  changed.inputs = static_cast<std::uint16_t>(recipe.inputs & ~(1U << guest));
+  changed.kept = static_cast<std::uint8_t>(recipe.kept | 1U << keeper.number);
+  return finished(changed, e);
+}
 
 Recipe recipeOf(const Insn& insn, const Facts& facts, const Recipe& before) {
   return facts.flagsWritten == 0 || facts.vector || facts.x87 ? Recipe() : Writer(insn, facts, before).run();

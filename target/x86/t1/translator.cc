@@ -50,7 +50,7 @@ Native* Translator::translate() {
     if (computesX87(insn)) lastX87_ = static_cast<int>(n);
   }
   const std::optional<std::uint64_t> loop = loopStart();
-  windows_ = loop.has_value();
+  windows_ = endsInLoop_ = loop.has_value();
   loopsItself_ = !cpu_.eachBlock_ && loop == rip_;
   arrival();
   native_->entry = e_.here();
@@ -265,6 +265,8 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
   if (facts.addressOnly && rows()[insn.row].pattern.opcode == 0x8d && rows()[insn.row].pattern.map == 0)
     return insn.operandBytes() == 2 ? stepped(Reason::kOther) : leaCopy(insn);
   const bool memory = facts.memory != Facts::kNone;
+  const Fate fate = facts.flagsWritten != 0 || (recipe_.inputs & facts.writes) != 0 ? fateFrom(index_ + 1) : Fate();
+  const Recipe kept = facts.flagsWritten == 0 ? keepInputs(facts.writes, fate) : Recipe();
   if (memory) {
     if (sharedFrom_)
       place.disp = static_cast<std::int32_t>(distanceOf(insn) - *sharedFrom_);
@@ -280,18 +282,39 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
   const unsigned displaced = (facts.reads | facts.writes) & (1U << 10 | 1U << 11 | 1U << 15);
   if (static_cast<std::size_t>(std::popcount(displaced)) > count) return stepped(Reason::kOther);
   if (needs) needFlags(taken ? kTemp1 : kTemp0);
-  const Recipe left = recipeOf(insn, facts, recipe_);
-  if (needs || facts.flagsWritten == 0) changes(facts.writes);
+  Recipe left = recipeOf(insn, facts, recipe_);
+  std::optional<std::uint8_t> keeps;
+  bool loads = false;
+  if (!left && facts.flagsWritten != 0 && isWanted(fate)) {
+    left = recipeOfTarget(insn, facts, keeper(0), keeps);
+    if (!left && mayLeaveBehind()) left = recipeOfOperand(insn, facts, keeper(0));
+    loads = facts.memory != Facts::kNone && left;
+  }
+  if (facts.flagsWritten == 0)
+    copyChanges(facts.writes, fate, kept);
+  else if (needs)
+    changes(facts.writes);
   for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
     if ((displaced >> guest & 1) == 0) continue;
     place.map[guest] = free[used++];
     if ((facts.reads >> guest & 1) != 0) e_.load(place.map[guest], Mem::state(gprOffset(guest)));
   }
+  if (loads) place.map[kLoaded] = kTemp1;
   std::array<std::uint8_t, kMostEncoded> bytes;
-  const Encoded encoded = transcribe(insn, place, bytes);
+  const Encoded encoded = transcribe(loads ? onRegister(insn) : insn, place, bytes);
   if (!encoded.good) {
     // Nothing has been executed of it: T0 does it from here.
     return stepped(Reason::kOther);
+  }
+  if (keeps) e_.store(Mem::state(keeper(0).kept), place.map[*keeps]);
+  if (loads) {
+    const Mem operand = Mem::at(kTemp0, place.disp);
+    const unsigned load = facts.memoryBytes == 1 ? kOpMovzxByte : facts.memoryBytes == 2 ? kOpMovzxWord : kOpMovLoad;
+    e_.op(load, kTemp1, operand, facts.memoryBytes == 8);
+    e_.store(Mem::state(keeper(0).kept), kTemp1);
+    // T0 leaves the flags alone there, not the operand.
+    for (const std::uint32_t site : unresolved_) cold_.push_back({Cold::kBehind, 0, site, nextRip(insn)});
+    unresolved_.clear();
   }
   for (unsigned n = 0; n < encoded.size; ++n) e_.byte(bytes[n]);
   for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {

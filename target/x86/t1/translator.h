@@ -46,11 +46,13 @@ class Translator {
       kVectors,
       kX87,
       kWindow,
-      kTarget
+      kTarget,
+      kBehind  // where the site's step goes on
     } kind;
     std::uint32_t jump = 0;  // the distance to patch
     std::uint32_t site = 0;
-    std::uint64_t rip = 0;  // misses and kTarget: the place behind; kVectors, kX87: the block's address
+    // Misses and kTarget: the place behind; kVectors and kX87: the block's address; kBehind: the next instruction's.
+    std::uint64_t rip = 0;
     std::size_t recipe = kNoRecipe;
     bool fixed = false;  // misses: of an address that was known
   };
@@ -208,6 +210,19 @@ class Translator {
   void repeatCold(std::size_t recipe);
   std::size_t coldRecipe();
   void changes(unsigned registers);
+  // What becomes of the flags from an instruction on: overwritten before anybody could see them, read (before any of
+  // the others), about to be lost in a probe, or there at the block's end.
+  struct Fate {
+    bool lost = false, read = false, probed = false, ended = false;
+  };
+  Fate fateFrom(unsigned first) const;
+  // Whether a recipe is worth an instruction: a jump back needs one to pass flags on.
+  bool isWanted(const Fate& fate) const { return fate.probed || (fate.ended && endsInLoop_); }
+  // Whether a step may be followed by the block's end, behind any instruction.
+  bool mayLeaveBehind() const { return !cpu_.counts() && !cpu_.eachBlock_ && !native_->x87; }
+  Recipe keepInputs(unsigned registers, const Fate& fate);
+  void copyChanges(unsigned registers, const Fate& fate, const Recipe& kept);
+  Keeper keeper(unsigned number) const;
   bool needsFlags(const Insn& insn, const Facts& facts) const;
   bool areLostFrom(unsigned first, std::uint64_t flags) const;
   // The indirect target in kTemp1: compares with the table, kTemp2 is the slot; a miss is a step.
@@ -261,6 +276,7 @@ class Translator {
   std::vector<Cold> cold_;
   std::vector<WindowMiss> windowMisses_;
   bool windows_ = false;         // probes look in windows
+  bool endsInLoop_ = false;      // the block ends in a jump back within its page
   bool loopsItself_ = false;     // the block ends in a jump to its start
   std::uint32_t loopEntry_ = 0;  // which leads here
   std::uint32_t body_ = 0;
