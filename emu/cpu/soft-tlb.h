@@ -89,6 +89,7 @@ class SoftTlb {
     const Second& second = tables_.second[write ? 1 : 0];
     second.entries[secondSlot(page)] = {page | (global ? second.global : second.own), addend};
     filled_[write ? 1 : 0] = true;
+    if (write && written_ <= kListed) writtenSlots_[written_++] = static_cast<std::uint16_t>(slot(page));
     fillFirst(write, page, addend, global);
   }
   void dropPage(std::uint64_t address) {
@@ -108,8 +109,15 @@ class SoftTlb {
       if (globalToo || !tables_.global[at]) drop(at);
     }
   }
+  // Each time that a page gets code: as long as what was written to since the last one.
   void flushWrites() {
+    const std::size_t count = std::exchange(written_, 0);
+    if (count == 0) return;
     renumber(1, true);
+    if (count <= kListed) {
+      for (std::size_t n = 0; n < count; ++n) tables_.write[writtenSlots_[n]].tag = kEmpty;
+      return;
+    }
     for (Entry& entry : tables_.write) entry.tag = kEmpty;
   }
 
@@ -145,6 +153,10 @@ class SoftTlb {
 
   Tables tables_;  // at the object's start
   std::array<std::unique_ptr<Entry, Free>, 2> memory_;
+  // Where pages that may be written were filled in since the last flushWrites(); more than kListed: too many. What the
+  // first level took from the second one meanwhile is among them.
+  std::uint32_t written_ = 0;
+  std::array<std::uint16_t, kListed + 1> writtenSlots_{};
   std::array<bool, 2> filled_{};  // the second level has ever been, since it was wiped
 };
 
