@@ -86,13 +86,13 @@ bool changesEnvironment(const Insn& insn) {
 bool Translator::environment(const Insn& insn) {
   if (insn.has(Insn::k66) || !native_->x87 || (!wide_ && insn.segment() >= kFs)) return false;
   constexpr std::int32_t kIp = 12, kCode = 16, kDp = 20, kData = 24;
+  const std::int32_t controls = area(cpu_.area.controls.data());
   const bool loads = rows()[insn.row].pattern.reg == 4;
   saveFlags();
   recipe_ = {};
   loadAddress(insn);
   probe({28, !loads});
   if (loads) {
-    const std::int32_t controls = area(cpu_.area.controls.data());
     const auto copy = [&](std::int32_t place, std::size_t to) {
       e_.op(kOpMovLoad, kTemp1, Mem::state(controls + place), false);
       e_.store(fpu(to), kTemp1);
@@ -118,24 +118,32 @@ bool Translator::environment(const Insn& insn) {
     noteWhere(static_cast<unsigned>(n));
     break;
   }
-  e_.op(0xd9, 6, Mem::at(kTemp0), false);
-  const auto store = [&](std::int32_t place) { e_.op(kOpMovStore, kTemp1, Mem::at(kTemp0, place), false); };
+  // Put together beside the State: what the host says of its own last instruction is nothing for other vCPUs to see.
+  e_.op(0xd9, 6, Mem::state(controls), false);
+  const auto put = [&](std::int32_t place) { e_.op(kOpMovStore, kTemp1, Mem::state(controls + place), false); };
   // Upper halves of words are ones.
   e_.constant(kTemp1, 0xffff);
-  for (const std::int32_t place : {2, 6, 10}) e_.byte(0x66), store(place);
+  for (const std::int32_t place : {2, 6, 10}) {
+    e_.bytes({0x66});
+    put(place);
+  }
   e_.op(kOpMovLoad, kTemp1, fpu(offsetof(Fpu, ip)), false);
-  store(kIp);
+  put(kIp);
   e_.op(kOpMovLoad, kTemp1, fpu(offsetof(Fpu, dp)), false);
-  store(kDp);
+  put(kDp);
   e_.op(kOpMovzxWord, kTemp1, fpu(offsetof(Fpu, opcode)), false);
   e_.arith(4, kTemp1, 0x7ff, false);
   e_.shift(4, kTemp1, 16, false);
   e_.op(kOpMovzxWord, kTemp2, fpu(offsetof(Fpu, ipSelector)), false);
   e_.op(0x0b, kTemp1, kTemp2, false);  // or
-  store(kCode);
+  put(kCode);
   e_.op(kOpMovzxWord, kTemp1, fpu(offsetof(Fpu, dpSelector)), false);
   e_.arith(1, kTemp1, static_cast<std::int32_t>(0xffff0000), false);
-  store(kData);
+  put(kData);
+  for (std::int32_t place = 0; place < 28; place += 4) {
+    e_.op(kOpMovLoad, kTemp1, Mem::state(controls + place), false);
+    e_.op(kOpMovStore, kTemp1, Mem::at(kTemp0, place), false);
+  }
   return true;
 }
 
