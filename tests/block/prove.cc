@@ -123,8 +123,8 @@ TEST_F(Prove, Version2OfQcow2KeepsItsPromise) {
 
 TEST_F(Prove, FailsOnQcow2WhenOneFlushIsDropped) {
   for (const char* name : {"writeback", "writethrough"}) {
-    // Not every flush has something that only it keeps: the next one may come before anything is promised. Where one has,
-    // only the few moments up to the next one show it, so none of them is left out.
+    // Not every flush has something that only it keeps: the next one may come before anything is promised. Where one
+    // has, only the few moments up to the next one show it, so none of them is left out.
     bool fails = false;
     for (unsigned at = 1; at <= 6 && !fails; ++at) {
       ProofPlan lying = plan({mode(name)});
