@@ -191,7 +191,7 @@ void Hpet::schedule(unsigned n, VirtualTime now) {
       comparator.compare += (behind / comparator.period + 1) * comparator.period;
       distance = comparator.compare - count;
     }
-    constexpr std::uint64_t kFarthest = std::uint64_t{1} << 60;
+    constexpr std::uint64_t kFarthest = std::uint64_t{1} << 58;  // ticks of 10 ns: what fits a time
     if (distance < kFarthest) {
       const std::uint64_t since = count - base_ + distance;
       if (since < kFarthest) comparator.next = start_ + timeOf(since, kHz);

@@ -42,9 +42,7 @@ class CodeMap {
 };
 
 // A number for each place of a page of code: where it was seen, what was there, and the mode that its code is of. Two
-// places never have the same number; one that was forgotten because there are so many gets another. With the mode in it
-// no jump ends in code of another one: an address that is not canonical can be, with its mode, what a canonical one is
-// with another.
+// places never have the same number; one that was forgotten because there are so many gets another.
 class PageNumbers {
  public:
   std::uint32_t of(std::uint64_t address, std::uint64_t physical, std::uint32_t mode) {

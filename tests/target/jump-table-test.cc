@@ -59,6 +59,7 @@ class Jumps : public rhea::test::LoopTest {
     Cpu& cpu = *made;
     if (translated) {
       EXPECT_TRUE(cpu.translateCode().ok());
+      if (mostLinks_ != 0) cpu.engine()->setMostLinks(mostLinks_);
     }
     State& st = cpu.st;
     for (Segment& s : st.segments) s = {0x10, 0xc093, 0xffffffff, 0};
@@ -91,6 +92,7 @@ class Jumps : public rhea::test::LoopTest {
   std::unique_ptr<cpu::VcpuSet> set_;
   std::uint64_t end_ = 0;
   t1::Statistics statistics_;
+  std::size_t mostLinks_ = 0;  // 0: as it is
 };
 
 // The callee's constant changes each 512 calls; its page is what changes, the caller's stays.
@@ -133,6 +135,29 @@ TEST_F(Jumps, ToCodeThatWasRewrittenWithTheSameBytesFindItsTranslation) {
   write();
   EXPECT_EQ(run(true), expected);
   EXPECT_LT(statistics_.blocks, kPasses / 1024 * 3 + 16) << "what is as it was is translated again";
+}
+
+// Code that rewrites itself with what it is: its translation stays, and the links into it do not become more and more.
+TEST_F(Jumps, ToCodeThatIsMadeGoodAgainNeedNoMoreAndMoreMemory) {
+  constexpr std::uint32_t kPasses = 20000;
+  const auto write = [this] {
+    put(kFar, {0x05, 1, 0, 0, 0, 0xeb, 0x00, 0xc3});  // add eax, 1; jmp to the next; ret
+    put(kDriver, {0x31, 0xc0, 0xb9});                 // xor eax, eax; mov ecx, passes
+    dword(kPasses);
+    const std::uint64_t loop = end_;
+    callTo(kFar);
+    put(end_, {0xc6, 0x04, 0x25});  // mov byte [kFar], 5: what is there
+    dword(kFar);
+    put(end_, {0x05});
+    loopTo(loop);
+  };
+  write();
+  const std::uint64_t expected = run(false);
+  write();
+  mostLinks_ = 1000;
+  EXPECT_EQ(run(true), expected);
+  EXPECT_GT(statistics_.flushes, 5U) << "nothing limits the links";
+  EXPECT_LT(statistics_.flushes, kPasses / 100);
 }
 
 // What is behind sti is entered without a look at anything, and is what changes.

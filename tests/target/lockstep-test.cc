@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kLength = 24;
 constexpr int kBreakpointTrap = 3;
+constexpr int kGeneralProtectionTrap = 13;
 
 const Row& anyRow() { return rows()[0]; }
 
@@ -150,6 +151,29 @@ TEST(Lockstep, X87EnvironmentsEndAsInterpreted) {
   const auto make = [](Random& random) { return RandomProgram::environments(random, kLength); };
   tryEach(make, false);
   tryEach(make, true);
+}
+// The jump table compares sums of an address and a mode: one that is not canonical would be found in an empty slot, or
+// where the kernel's code is.
+TEST(Lockstep, JumpsToWhatIsNotCanonicalFault) {
+  TestGuest guest;
+  if (!guest.cpu().translateCode().ok()) GTEST_SKIP() << "this build does not translate";
+  guest.cpu().engine()->setWarm(0);
+  Random random(1);
+  const Trial start = RandomProgram(random, 1, isInteger).start();
+  for (std::uint64_t mode = 0; mode < 2048; ++mode) {
+    std::vector<std::uint8_t> code{0x48, 0xb8};  // mov rax, -((mode + 1) << 48)
+    for (unsigned n = 0; n < 8; ++n) code.push_back(static_cast<std::uint8_t>(-((mode + 1) << 48) >> (8 * n)));
+    const bool byReturn = mode % 2 != 0;
+    const std::initializer_list<std::uint8_t> jump{0xff, 0xe0};  // jmp rax
+    const std::initializer_list<std::uint8_t> back{0x48, 0x89, 0x03, 0x48,
+                                                   0x89, 0xdc, 0xc3};  // mov [rbx], rax; mov rsp, rbx; ret
+    code.insert(code.end(), byReturn ? back : jump);
+    code.insert(code.end(), 16, 0xcc);
+    Trial trial = start;
+    trial.in.gpr[kRbx] = kDataPage + 256;
+    const Trial end = guest.runToTrap(code, trial);
+    ASSERT_EQ(end.trap, kGeneralProtectionTrap) << mode;
+  }
 }
 TEST(Lockstep, MixedProgramsEndAsInterpreted) {
   tryPrograms([](const Row&) { return true; });

@@ -196,7 +196,10 @@ std::uint64_t Engine::targetOf(const Site& site) const {
 void Engine::lead(std::uint32_t site, std::uint32_t place, std::uint32_t target) {
   const std::uint32_t distance = target - (place + 4);
   std::memcpy(cache_->writable(place), &distance, 4);
-  generations_[cache_->generationOf(target)].incoming.push_back({site, 0});
+  std::vector<Incoming>& incoming = generations_[cache_->generationOf(target)].incoming;
+  incoming.push_back({site, 0});
+  // Code that is made good again again and again is linked each time, and needs no room that would end its generation.
+  if (incoming.size() >= mostLinks_) tooManyLinks_ = true;
 }
 
 // Whoever comes from another page compares with the code map, as after a look into the table.
@@ -259,7 +262,7 @@ void Engine::run() {
   for (;;) {
     if (!cache_->hasRoom() || cpu.blocks_->generationFull()) [[unlikely]]
       turnGeneration();
-    if (pages_.exhausted()) [[unlikely]]
+    if (pages_.exhausted() || tooManyLinks_) [[unlikely]]
       cpu.clearBlocks();
     Block* block = cpu.lookUp();
     if (block == nullptr) [[unlikely]]
@@ -411,6 +414,8 @@ Engine::Resume Engine::goOn() {
   cpu.st.system &= ~kRf;
   selectSpace();
   const std::uint64_t rip = cpu.st.gpr[kRipRegister];
+  // sysret on AMD's CPUs goes to such an address and faults there.
+  if (cpu.st.mode64() && !cpu.canonical(rip)) return {};
   const JumpSlot* const slot = knownJump(rip);
   if (slot == nullptr) return {};
   return {slot->code, 0};

@@ -136,6 +136,8 @@ class Engine {
   void countSingle() { ++statistics_.singles; }
   // How often T0 runs a block before it is translated.
   void setWarm(std::uint16_t runs) { warm_ = runs; }
+  // Links into one generation, at the most; then all is given up.
+  void setMostLinks(std::size_t links) { mostLinks_ = links; }
   // Passes of an edge with flags that are not in the state until its target is translated for those.
   void setHeat(std::uint32_t passes);
 
@@ -227,6 +229,8 @@ class Engine {
   std::array<std::array<std::array<std::uint64_t, Area::kWindows>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
+  std::size_t mostLinks_ = std::size_t{1} << 20;
+  bool tooManyLinks_ = false;
   std::uint32_t heatOfEdges_ = 2048;
   Outcome outcome_ = Outcome::kNext;
   Block single_;

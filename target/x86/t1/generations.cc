@@ -44,6 +44,7 @@ void Engine::clear() {
   cpu_.area.jumps.fill({});
   for (const auto& space : cpu_.spaces_) space->code.flush(true);
   pages_.clear();
+  tooManyLinks_ = false;
   ++turns_;
   ++statistics_.flushes;
 }

@@ -4,15 +4,6 @@
 
 namespace rhea::x86::t1 {
 
-// cld and std.
-void Translator::direction(bool down) {
-  keepFlags();
-  loseFlags();
-  e_.bytes({0x65, 0x81});
-  e_.modrm(down ? 1 : 4, Mem::state(static_cast<std::int32_t>(offsetof(State, system))));  // or, and
-  e_.dword(static_cast<std::uint32_t>(down ? kDf : ~kDf));
-}
-
 // A string instruction without a prefix that repeats it, upwards.
 bool Translator::oneString(const Insn& insn) {
   const unsigned opcode = rows()[insn.row].pattern.opcode;

@@ -38,10 +38,6 @@ bool Translator::own(const Insn& insn) {
     case 0xae:
     case 0xaf:
       return oneString(insn);
-    case 0xfc:
-    case 0xfd:
-      direction(p.opcode == 0xfd);
-      return true;
     case 0xd9:
       if (changesEnvironment(insn)) return environment(insn);
       if (!loadsControlWord(insn) || !native_->x87) return false;
@@ -301,7 +297,10 @@ void Translator::call(const Insn& insn) {
   jumpDirect(targetOf(insn));
 }
 
+// What is compared is the sum of address and mode: only of canonical addresses is it nobody else's, and never an empty
+// slot's.
 void Translator::lookUpTarget() {
+  if (wide_) needCanonical();
   e_.op(0x69, kTemp2, kTemp1, false);  // imul
   e_.dword(kHashFactor);
   e_.shift(5, kTemp2, kHashShift, false);

@@ -236,7 +236,6 @@ class Translator {
   void copyControls(unsigned count);
   void needMasked();
   bool vectorControl(const Insn& insn);
-  void direction(bool down);
   void loadControlWord(const Insn& insn);
   bool environment(const Insn& insn);
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
