@@ -45,6 +45,8 @@ class VirtualClock {
   };
   // Before anything is armed, and for good: timers fire in fireDue() only. The source outlives all calls but these.
   void follow(Source& source);
+  // Whether there is such a source: whatever the host does late or early must make no difference then.
+  bool follows() const { return source_ != nullptr; }
   // The moment of the timer that is to fire next; kNoTime: none is armed.
   VirtualTime next() const;
   // Fires, in order and on this thread, the timers of `now` and before, and those that they arm.

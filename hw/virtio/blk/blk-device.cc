@@ -3,6 +3,7 @@
 
 #include "emu/base/names.h"
 #include "emu/object/tree.h"
+#include "hw/core/board.h"
 #include "hw/virtio/blk/blk-layout.h"
 
 namespace rhea::virtio {
@@ -69,6 +70,7 @@ Result<void> BlkDevice::checkOptions() const {
 Task<Result<void>> BlkDevice::complete() {
   RHEA_CO_CHECK(checkOptions());
   graph_ = &services_.get<block::BlockGraph>();
+  if (auto* board = services_.find<hw::Board>(); board != nullptr) inOrder_ = board->clock().follows();
   main_ = &graph_->loop();
   if (!options_.iothread.empty()) {
     RHEA_CO_TRY(thread_, services_.get<object::ObjectTree>().made<object::IoThread>(options_.iothread, "iothread"));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "block/core/graph.h"
+#include "emu/io/sync.h"
 #include "emu/object/iothread.h"
 #include "hw/virtio/virtio-device.h"
 #include "qapi/types-common.h"
@@ -98,6 +99,9 @@ class BlkDevice final : public VirtioDevice, private block::GuestLink {
   object::IoThread* thread_ = nullptr;
   object::Object::Use threadUse_;
   block::DiskPtr disk_;
+  // -icount: one request after the other, as the host does not answer in the same order each time.
+  bool inOrder_ = false;
+  Mutex turn_;
   TaskGroup changes_;  // of mode, on the main loop
 
   std::atomic<std::uint64_t> features_{0};

@@ -20,6 +20,8 @@ Task<void> BlkDevice::handle(Queue& queue, Chain& chain) {
     queue.handBack(chain, 0);
     co_return;
   }
+  Mutex::Lock turn;
+  if (inOrder_) turn = co_await turn_.lock();
   // The last byte to write is the status; where the rest ends does not matter (5.2.6.4.1).
   const iovec& last = chain.writable().back();
   auto* const status = static_cast<std::uint8_t*>(last.iov_base) + last.iov_len - 1;
