@@ -1,6 +1,10 @@
 #include "emu/object/virtual-clock.h"
 
 #include <pthread.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <system_error>
 
 namespace rhea::object {
 
@@ -10,13 +14,17 @@ std::int64_t monotonic() { return std::chrono::steady_clock::now().time_since_ep
 
 }  // namespace
 
-VirtualClock::VirtualClock() : thread_([this] { run(); }) { ::pthread_setname_np(thread_.native_handle(), "clock"); }
+VirtualClock::VirtualClock() : hostTimer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) {
+  if (!hostTimer_) throw std::system_error(errno, std::generic_category(), "timerfd_create");
+  thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), "clock");
+}
 
 VirtualClock::~VirtualClock() {
   {
     const std::scoped_lock lock(mutex_);
     ending_ = true;
-    changed_.notify_all();
+    setAlarm(kAwake);
   }
   thread_.join();
 }
@@ -96,7 +104,7 @@ void VirtualClock::start() {
   latest_ = stopped;
   offset_.store(monotonic() - stopped, std::memory_order_relaxed);
   stoppedAt_.store(kNoTime, std::memory_order_release);
-  changed_.notify_all();
+  if (alarm_ != kAwake) setAlarm(kAwake);
 }
 
 void VirtualClock::stop() {
@@ -115,7 +123,6 @@ void VirtualClock::stop() {
     at = std::max(at, scale_.start.load(std::memory_order_relaxed) +
                           static_cast<VirtualTime>(passed * scale_.rate.load(std::memory_order_relaxed) >> 32));
   stoppedAt_.store(at, std::memory_order_release);
-  changed_.notify_all();
 }
 
 void VirtualClock::set(VirtualTime now) {
@@ -124,22 +131,59 @@ void VirtualClock::set(VirtualTime now) {
   stoppedAt_.store(now, std::memory_order_release);
 }
 
+// When the thread has to be awake at the latest: the first moment at which some timer has no slack left.
+VirtualTime VirtualClock::wanted() const {
+  if (!running() || source_ != nullptr) return kNoTime;
+  VirtualTime latest = kNoTime;
+  for (const auto& [at, timer] : armed_) {
+    if (at >= latest) break;
+    if (timer->slack_ < latest - at) latest = at + timer->slack_;
+  }
+  return latest;
+}
+
+// The mutex is held. kAwake: at once; kNoTime: never.
+void VirtualClock::setAlarm(VirtualTime at) {
+  alarm_ = at;
+  putOff_.store(false, std::memory_order_relaxed);
+  itimerspec when{};
+  if (at != kNoTime) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    // Far moments are looked at again in between; a moment of zero would stop the host's timer.
+    constexpr std::int64_t kFarthest = 3600 * kSecond;
+    const std::int64_t wait = at == kAwake ? 0 : std::clamp<std::int64_t>(at - now(), 0, kFarthest);
+    const std::int64_t moment = wait == 0 ? 1 : monotonic() + wait;
+    when.it_value.tv_sec = static_cast<time_t>(moment / kSecond);
+    when.it_value.tv_nsec = static_cast<long>(moment % kSecond);
+  }
+  ::timerfd_settime(hostTimer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+void VirtualClock::settle() {
+  if (!putOff_.load(std::memory_order_relaxed)) return;
+  const std::scoped_lock lock(mutex_);
+  if (alarm_ != kAwake && alarm_ < wanted()) setAlarm(wanted());
+}
+
+std::optional<VirtualTime> VirtualClock::alarm() const {
+  const std::scoped_lock lock(mutex_);
+  return alarm_ == kAwake ? std::nullopt : std::optional(alarm_);
+}
+
 void VirtualClock::run() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
-    if (armed_.empty() || !running() || source_ != nullptr) {
-      sleepsUntil_ = kNoTime;
-      changed_.wait(lock);
+    alarm_ = kAwake;
+    if (running() && source_ == nullptr && !armed_.empty() && armed_.begin()->first <= now()) {
+      fireFirst(lock);
       continue;
     }
-    const auto first = armed_.begin();
-    const VirtualTime wait = first->first - now();
-    if (wait > 0) {
-      sleepsUntil_ = first->first;
-      changed_.wait_for(lock, std::chrono::nanoseconds(wait));
-      continue;
-    }
-    fireFirst(lock);
+    setAlarm(wanted());
+    lock.unlock();
+    std::uint64_t expired = 0;
+    // Who sets the timer to another moment lets this go on sleeping; an error (a signal) only means to look again.
+    [[maybe_unused]] const ssize_t got = ::read(hostTimer_.get(), &expired, sizeof expired);
+    lock.lock();
   }
 }
 
@@ -180,21 +224,24 @@ VirtualClock::Timer::~Timer() {
   clock_.fired_.wait(lock, [this] { return clock_.firing_ != this; });
 }
 
-void VirtualClock::Timer::arm(VirtualTime at) {
+void VirtualClock::Timer::arm(VirtualTime at, VirtualTime slack) {
   const std::scoped_lock lock(clock_.mutex_);
   const VirtualTime before = at_.load(std::memory_order_relaxed);
-  if (before == at) return;
+  if (before == at && slack_ == slack) return;
   if (before != kNoTime) {
     auto [first, last] = clock_.armed_.equal_range(before);
     while (first != last && first->second != this) ++first;
     if (first != last) clock_.armed_.erase(first);
+    if (clock_.alarm_ != kAwake) clock_.putOff_.store(true, std::memory_order_relaxed);
   }
   at_.store(at, std::memory_order_relaxed);
+  slack_ = slack;
   if (at == kNoTime) return;
   clock_.armed_.emplace(at, this);
   if (clock_.source_ != nullptr) return clock_.source_->armed(at);
-  // Only an earlier moment than the one slept for needs a wake.
-  if (at < clock_.sleepsUntil_) clock_.changed_.notify_all();
+  // Only an earlier moment than the one slept for has to reach the host's timer.
+  if (at >= clock_.alarm_) return;
+  if (const VirtualTime wanted = clock_.wanted(); wanted < clock_.alarm_) clock_.setAlarm(wanted);
 }
 
 }  // namespace rhea::object

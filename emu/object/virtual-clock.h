@@ -4,12 +4,16 @@
 // now() and everything of a Timer may be called from any thread. Callbacks run on the clock's own thread, one at a
 // time, so that a busy main loop never makes a guest's timer late; they return soon. Every device completion that is to
 // come at a virtual time passes here, so that deterministic runs can take the clock's place.
+//
+// The clock's thread sleeps on a timer of the host's, which whoever arms a timer sets to an earlier moment by himself:
+// the thread wakes when something is due and for nothing else. Timers that bear being late together share a wake-up.
 #pragma once
 
 #include <condition_variable>
 #include <thread>
 
 #include "emu/base/base.h"
+#include "emu/io/fd.h"
 #include "emu/object/run-state.h"
 #include "emu/object/tick-scale.h"
 
@@ -52,6 +56,12 @@ class VirtualClock {
   // Fires, in order and on this thread, the timers of `now` and before, and those that they arm.
   void fireDue(VirtualTime now);
 
+  // The caller is about to sleep: a timer that was put off since the thread lay down must not wake it in vain. While
+  // guests run this is left alone, as they put their timers off more often than one would come to be due.
+  void settle();
+  // When the thread wakes next, kNoTime: for no timer. Nothing while it is awake.
+  std::optional<VirtualTime> alarm() const;
+
   // For a machine whose state was loaded; stopped only.
   void set(VirtualTime now);
   // What now() answers, for translated code. Lives as long as the clock.
@@ -64,8 +74,9 @@ class VirtualClock {
     ~Timer();  // waits for a callback that runs
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
-    // Replaces what was armed. A time that has passed fires at once.
-    void arm(VirtualTime at);
+    // Replaces what was armed. A time that has passed fires at once. Never early; to share a wake-up with another, as
+    // much as `slack` late where the host tells the time. Timers of one moment and less fire in their order.
+    void arm(VirtualTime at, VirtualTime slack = 0);
     // A callback that has begun, or is about to, may still come: it looks at its device's own state.
     void cancel() { arm(kNoTime); }
     VirtualTime deadline() const { return at_.load(std::memory_order_relaxed); }
@@ -75,6 +86,7 @@ class VirtualClock {
     VirtualClock& clock_;
     std::function<void()> callback_;
     std::atomic<VirtualTime> at_{kNoTime};  // changed under the clock's mutex
+    VirtualTime slack_ = 0;                 // likewise
   };
 
  private:
@@ -86,6 +98,8 @@ class VirtualClock {
   static Moment moment();
 
   void run();
+  VirtualTime wanted() const;
+  void setAlarm(VirtualTime at);
   void fireFirst(std::unique_lock<std::mutex>& lock);
   bool byScale(VirtualTime& now) const;
   VirtualTime nowExactly() const;
@@ -103,9 +117,12 @@ class VirtualClock {
 
   Source* source_ = nullptr;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
   std::multimap<VirtualTime, Timer*> armed_;
-  VirtualTime sleepsUntil_ = kNoTime;
+  // When the thread will wake; kAwake: it looks by itself before it sleeps.
+  static constexpr VirtualTime kAwake = INT64_MIN;
+  VirtualTime alarm_ = kAwake;
+  Fd hostTimer_;
+  std::atomic<bool> putOff_{false};  // nothing is due at alarm_ any more
   Timer* firing_ = nullptr;
   std::condition_variable fired_;
   bool ending_ = false;

@@ -46,7 +46,7 @@ void PowerManagement::schedule(VirtualTime now) {
     const std::uint64_t ticks = ticksIn(now, kTimerHz);
     nextCarry_ = timeOf((ticks / kTopBit + 1) * kTopBit, kTimerHz);
   }
-  carryTimer_.arm(nextCarry_);
+  carryTimer_.arm(nextCarry_, beatSlack(timeOf(kTopBit, kTimerHz)));
 }
 
 void PowerManagement::carry() {

@@ -1,5 +1,7 @@
 #include "hw/irq/apic-timer.h"
 
+#include "hw/timer/ticks.h"
+
 namespace rhea::hw {
 
 using object::kNoTime;
@@ -30,7 +32,7 @@ void ApicTimer::reset() {
   rearm();
 }
 
-void ApicTimer::rearm() { timer_.arm(expiry_); }
+void ApicTimer::rearm() { timer_.arm(expiry_, mode_ == Mode::kPeriodic ? beatSlack(period()) : 0); }
 
 void ApicTimer::setMode(Mode mode) {
   const std::scoped_lock lock(mutex_);

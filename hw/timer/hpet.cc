@@ -32,6 +32,12 @@ std::uint64_t Hpet::counter(VirtualTime now) const { return running() ? base_ + 
 
 bool Hpet::silent(const Comparator& comparator) { return (comparator.config & (kEnable | kLevel)) == 0; }
 
+VirtualTime Hpet::slackOf(const Comparator& comparator) {
+  const bool beats = (comparator.config & kPeriodic) != 0 && comparator.period != 0;
+  constexpr std::uint64_t kLong = kHz;  // longer ones have the most there is
+  return beats ? beatSlack(timeOf(std::min(comparator.period, kLong), kHz)) : 0;
+}
+
 std::uint64_t Hpet::compareAt(const Comparator& comparator, VirtualTime now) const {
   const bool moves = silent(comparator) && (comparator.config & kPeriodic) != 0 && comparator.period != 0;
   if (!moves || !running() || comparator.next == kNoTime || now < comparator.next) return comparator.compare;
@@ -197,7 +203,7 @@ void Hpet::schedule(unsigned n, VirtualTime now) {
       if (since < kFarthest) comparator.next = start_ + timeOf(since, kHz);
     }
   }
-  timers_[n]->arm(silent(comparator) ? kNoTime : comparator.next);
+  timers_[n]->arm(silent(comparator) ? kNoTime : comparator.next, slackOf(comparator));
 }
 
 void Hpet::fire(unsigned n) {
@@ -217,7 +223,7 @@ void Hpet::fire(unsigned n) {
       if (late && timeOf(behind, kHz) < kMostBacklog) {
         comparator.compare = (comparator.compare + comparator.period) & mask;
         comparator.next = tickTime(now, now, period);
-        timers_[n]->arm(comparator.next);
+        timers_[n]->arm(comparator.next, slackOf(comparator));
       } else {
         comparator.compare = (comparator.compare + (behind / comparator.period + 1) * comparator.period) & mask;
         schedule(n, now);

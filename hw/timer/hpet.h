@@ -46,6 +46,7 @@ class Hpet final : public Device, public mem::IoHandler {
   // Neither an interrupt nor a status bit tells that it was reached, so no timer runs for it: Linux leaves its periodic
   // one counting for good, which would wake the host 250 times a second.
   static bool silent(const Comparator& comparator);
+  static object::VirtualTime slackOf(const Comparator& comparator);
   // A silent periodic one's value has moved on since it was looked at last.
   std::uint64_t compareAt(const Comparator& comparator, object::VirtualTime now) const;
   void writeWhole(unsigned at, std::uint64_t value, std::uint64_t written, object::VirtualTime now);

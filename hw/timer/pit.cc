@@ -193,7 +193,7 @@ void Pit::schedule(VirtualTime now) {
     if (periodic(channel.mode)) edges_ = channel.ticks(now) / channel.period();
     next_ = channel.start + timeOf((edges_ + 1) * channel.period(), kHz);
   }
-  timer_.arm(next_);
+  timer_.arm(next_, periodic(channel.mode) ? beatSlack(timeOf(channel.period(), kHz)) : 0);
 }
 
 void Pit::fire() {
@@ -215,7 +215,7 @@ void Pit::fire() {
     }
     next_ = tickTime(nominal, now, period);
   }
-  timer_.arm(next_);
+  timer_.arm(next_, periodic(channel.mode) ? beatSlack(timeOf(channel.period(), kHz)) : 0);
 }
 
 void Pit::setReplaced(bool replaced) {

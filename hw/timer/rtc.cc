@@ -189,10 +189,10 @@ VirtualTime Rtc::periodicInterval() const {
 void Rtc::schedule(VirtualTime now) {
   const VirtualTime interval = periodicInterval();
   nextPeriodic_ = interval == kNoTime ? kNoTime : (now / interval + 1) * interval;
-  periodicTimer_.arm(nextPeriodic_);
+  periodicTimer_.arm(nextPeriodic_, beatSlack(interval));
   const bool wanted = (memory_[kB] & (kAlarmEnable | kUpdateEnable)) != 0 && (memory_[kB] & kSet) == 0;
   nextSecond_ = wanted ? (secondsAt(now) + 1) * kSecond - epochNs_ : kNoTime;
-  secondTimer_.arm(nextSecond_);
+  secondTimer_.arm(nextSecond_, beatSlack(kSecond));
 }
 
 void Rtc::periodic() {
@@ -209,7 +209,7 @@ void Rtc::periodic() {
   const bool isLate = now - nextPeriodic_ > interval;
   nextPeriodic_ = catchesUp_ && isLate && now - nextPeriodic_ < kMostBacklog ? nextPeriodic_ + interval
                                                                              : (now / interval + 1) * interval;
-  periodicTimer_.arm(tickTime(nextPeriodic_, now, interval));
+  periodicTimer_.arm(tickTime(nextPeriodic_, now, interval), beatSlack(interval));
 }
 
 void Rtc::second() {
@@ -226,7 +226,7 @@ void Rtc::second() {
   }
   updateIrq();
   nextSecond_ = (last + 1) * kSecond - epochNs_;
-  secondTimer_.arm(nextSecond_);
+  secondTimer_.arm(nextSecond_, beatSlack(kSecond));
 }
 
 void Rtc::updateIrq() {

@@ -28,4 +28,11 @@ constexpr object::VirtualTime tickTime(object::VirtualTime nominal, object::Virt
   return nominal > now ? nominal : now + period / 4 + 1;
 }
 
+// By how much a tick of a beat may come late, so that beats share a wake-up of the host (VirtualClock::Timer::arm): a
+// guest counts them, and the next one's nominal time does not move. What is armed for a moment of its own bears none.
+constexpr object::VirtualTime beatSlack(object::VirtualTime period) {
+  constexpr object::VirtualTime kMost = 50'000;
+  return std::min(kMost, period / 16);
+}
+
 }  // namespace rhea::hw

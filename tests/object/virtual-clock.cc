@@ -112,5 +112,62 @@ TEST(VirtualClock, ATimerCanArmItselfAgainAndBeArmedEarlierMeanwhile) {
   EXPECT_EQ(count, 5);
 }
 
+// Until the clock's thread sleeps.
+VirtualTime alarmOf(const VirtualClock& clock) {
+  for (;;) {
+    if (const std::optional<VirtualTime> at = clock.alarm()) return *at;
+    std::this_thread::yield();
+  }
+}
+
+constexpr VirtualTime kHour = 3'600'000 * kMillisecond;
+
+TEST(VirtualClock, SleepsUntilTheFirstTimerAndForOneThatWasPutOffWhenNobodySettles) {
+  VirtualClock clock;
+  clock.start();
+  EXPECT_EQ(alarmOf(clock), kNoTime);
+  VirtualClock::Timer late(clock, [] {}), early(clock, [] {});
+  late.arm(3 * kHour);
+  EXPECT_EQ(alarmOf(clock), 3 * kHour);
+  early.arm(kHour);
+  EXPECT_EQ(alarmOf(clock), kHour);
+  early.arm(2 * kHour);
+  EXPECT_EQ(alarmOf(clock), kHour);  // a guest that runs will put it off again
+  clock.settle();
+  EXPECT_EQ(alarmOf(clock), 2 * kHour);
+  early.cancel();
+  clock.settle();
+  EXPECT_EQ(alarmOf(clock), 3 * kHour);
+  late.cancel();
+  clock.settle();
+  EXPECT_EQ(alarmOf(clock), kNoTime);
+}
+
+TEST(VirtualClock, TimersThatBearBeingLateShareAWakeUpAndOthersAreNotLate) {
+  VirtualClock clock;
+  clock.start();
+  VirtualClock::Timer beat(clock, [] {}), other(clock, [] {}), moment(clock, [] {});
+  beat.arm(kHour, 50'000);
+  EXPECT_EQ(alarmOf(clock), kHour + 50'000);
+  other.arm(kHour + 60'000, 50'000);
+  EXPECT_EQ(alarmOf(clock), kHour + 50'000);
+  moment.arm(kHour + 30'000);
+  EXPECT_EQ(alarmOf(clock), kHour + 30'000);
+  moment.arm(kHour - 1);
+  EXPECT_EQ(alarmOf(clock), kHour - 1);
+  moment.arm(kNoTime);
+  beat.arm(kNoTime, 50'000);
+  clock.settle();
+  EXPECT_EQ(alarmOf(clock), kHour + 110'000);
+}
+
+TEST(VirtualClock, ATimerOfTheFarFutureWithSlackIsNoTimeOfThePast) {
+  VirtualClock clock;
+  clock.start();
+  VirtualClock::Timer far(clock, [] {});
+  far.arm(kNoTime - 1, 50'000);
+  EXPECT_EQ(alarmOf(clock), kNoTime);
+}
+
 }  // namespace
 }  // namespace rhea::object
