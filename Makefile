@@ -120,6 +120,14 @@ OBJECTS_target := $(call objects,$(SOURCES_target)) $(patsubst %.cc,$(BUILD)/obj
 SOURCES_qapi := $(filter-out qapi/gen/%,$(filter qapi/%,$(SOURCES)))
 OBJECTS_qapi := $(call objects,$(SOURCES_qapi)) $(patsubst %.cc,$(BUILD)/obj/gen/%.o,$(GEN_SOURCES))
 
+# What runs once for a command, an option or a start is optimized less than what runs for each request or instruction:
+# it is a third of all sources, and takes a quarter less time to compile so.
+COLD := qapi/% monitor/human/% monitor/dispatch/% block/command/% block/options/% emu/machine/% emu/chardev/% target/x86/gen/%
+COLD_OBJECTS := $(call objects,$(filter $(COLD),$(SOURCES)) $(wildcard emu/*.cc)) $(filter $(BUILD)/obj/gen/qapi/%,$(OBJECTS_qapi))
+ifneq ($(filter -O2 -O3,$(CXXFLAGS)),)
+$(COLD_OBJECTS): private ALL_CXXFLAGS += -O1 -foptimize-sibling-calls
+endif
+
 HOMELESS := $(filter-out $(wildcard emu/*.cc) $(FMT_INSIDE_SOURCE) monitor/shell/% block/tool/%/main.cc qapi/% tests/% target/x86/gen/% $(foreach r,$(ROOMS),$(SOURCES_$(r))),$(SOURCES))
 ifneq ($(HOMELESS),)
 $(warning in no room of ROOMS, so not built: $(HOMELESS))

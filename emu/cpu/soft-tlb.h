@@ -22,6 +22,7 @@ class SoftTlb {
   static constexpr std::size_t kSecondEntries = std::size_t{1} << kSecondBits;
   static constexpr std::uint64_t kEmpty = 0xfff;
   static constexpr std::uint64_t kPageMask = ~std::uint64_t{0xfff};
+  static constexpr std::int32_t kPageBytes = 0x1000;
   static constexpr std::size_t kListed = 256;
 
   struct Entry {

@@ -44,6 +44,7 @@ VcpuSet::~VcpuSet() {
 void VcpuSet::add(std::unique_ptr<Vcpu> vcpu) {
   places_.push_back(std::make_unique<Place>());
   places_.back()->vcpu = std::move(vcpu);
+  places_.back()->vcpu->onSleep([this] { clock_.settle(); });
   if (turns_ != nullptr) turns_->add(*places_.back()->vcpu);
   places_.back()->vcpu->post(kPause);
 }
@@ -156,6 +157,11 @@ void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
   }
   // At the program's end threads leave without an answer.
   while (left->load() != 0 && !self.ending()) self.workOrWait([&] { return left->load() == 0; });
+}
+
+void WriteRounds::Round::complete(Vcpu& self) {
+  rounds_.count_.fetch_add(1, std::memory_order_relaxed);
+  rounds_.set_.onOthersNow(self, [](Vcpu& other) { other.dropWrites(); });
 }
 
 void VcpuSet::alone(Vcpu& self, const std::function<void()>& work) {

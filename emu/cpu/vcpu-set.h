@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "emu/cpu/turns.h"
+#include "emu/cpu/write-rounds.h"
 #include "emu/io/sync.h"
 #include "emu/object/run-state.h"
 #include "emu/object/virtual-clock.h"
@@ -44,6 +45,7 @@ class VcpuSet final : public object::RunState::Observer {
   // On a vCPU's thread: does `work` here while all others stand between two blocks, halted or paused ones too. For what
   // the guest takes to be one step and the host cannot do in one. `work` must not wait for another vCPU.
   void alone(Vcpu& self, const std::function<void()>& work);
+  WriteRounds& writeRounds() { return writeRounds_; }
 
   // A system reset, while the machine is stopped or running: every vCPU resets at its next edge.
   void reset();
@@ -71,6 +73,7 @@ class VcpuSet final : public object::RunState::Observer {
   bool held_ = false;  // main loop
   unsigned resumes_ = 0;
   std::atomic<bool> oneIsAlone_{false};
+  WriteRounds writeRounds_{*this};
   Event changed_;  // a thread has paused, or the machine was resumed
 };
 

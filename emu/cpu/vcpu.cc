@@ -26,7 +26,11 @@ bool Vcpu::waitWhilePaused() {
 
 void Vcpu::wait(std::uint32_t wake) {
   std::atomic_ref word(pending_);
-  for (std::uint32_t seen = word.load(); (seen & wake) == 0; seen = word.load()) word.wait(seen);
+  bool told = false;
+  for (std::uint32_t seen = word.load(); (seen & wake) == 0; seen = word.load()) {
+    if (!std::exchange(told, true) && sleeps_) sleeps_();
+    word.wait(seen);
+  }
 }
 
 }  // namespace rhea::cpu

@@ -21,10 +21,11 @@ enum Request : std::uint32_t {
   kPause = 1U << 6,      // VcpuThread: stop at the next edge, and say so
   kWork = 1U << 7,       // a function waits (Vcpu::runOn)
   kMemoryMap = 1U << 8,  // the address space changed
-  kWritten = 1U << 9,    // the vCPU itself: a write to a page with code is to be told
+  kWatched = 1U << 9,    // the vCPU itself: a data breakpoint was met
   kMachineCheck = 1U << 10,
   kEnd = 1U << 11,   // VcpuThread: the thread ends
   kTurn = 1U << 12,  // Turns: time for others
+  kCode = 1U << 13,  // code that is translated may have been rewritten
 };
 
 // A register's name as debuggers know it, and its value (vector registers: little-endian bytes).
@@ -74,6 +75,8 @@ class Vcpu {
     word.notify_all();
     if (bell_ != nullptr) bell_->ring();
   }
+  // For its next look: one that sleeps goes on sleeping.
+  void note(std::uint32_t requests) { std::atomic_ref(pending_).fetch_or(requests, std::memory_order_seq_cst); }
   // Start-up with a vector (x86: SIPI: execution begins at vector << 12), heard after INIT only.
   void startUp(std::uint8_t vector) {
     startVector_.store(vector);
@@ -94,6 +97,8 @@ class Vcpu {
   void connect(LocalInterrupts& interrupts) { interrupts_ = &interrupts; }
   void setBell(Bell* bell) { bell_ = bell; }
   LocalInterrupts* interrupts() const { return interrupts_; }
+  // Called on the vCPU's thread before it sleeps because the guest waits.
+  void onSleep(std::function<void()> told) { sleeps_ = std::move(told); }
   // Called on the vCPU's thread when the guest does something that the whole machine has to follow (triple fault).
   void onShutdown(std::function<void(std::string why)> told) { shutdown_ = std::move(told); }
 
@@ -101,6 +106,8 @@ class Vcpu {
   // Executes guest code until kPause or kEnd is among the requests; waits while the guest is halted.
   virtual void run() = 0;
   virtual void reset() = 0;
+  // Forgets which pages may be written without a look (WriteRounds).
+  virtual void dropWrites() = 0;
   // Under -icount: executes `most` instructions at the most, fewer where the guest is halted, or kPause, kEnd or kTurn
   // is requested.
   virtual void runFor(std::uint64_t most) = 0;
@@ -163,6 +170,7 @@ class Vcpu {
   std::atomic<std::int64_t> hostThread_{0};
   LocalInterrupts* interrupts_ = nullptr;
   std::function<void(std::string)> shutdown_;
+  std::function<void()> sleeps_;
   Bell* bell_ = nullptr;
   std::mutex mutex_;
   std::vector<std::function<void()>> work_;

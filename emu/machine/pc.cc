@@ -202,7 +202,7 @@ Result<void> Pc::makeCpus() {
   const object::Class* type = around_.tree.classes().find(CpuObject::typeNameOf(model_.name));
   if (type == nullptr) type = around_.tree.classes().find("x86_64-cpu");  // a version of a model: no class of its own
   for (unsigned n = 0; n < options_.cpus; ++n) {
-    x86::Environment environment{memory_, ports_, model_, {}, nullptr, {}, {}};
+    x86::Environment environment{memory_, ports_, model_, {}, nullptr, {}};
     environment.tsc = [this] { return static_cast<std::uint64_t>(clock_.now()); };
     environment.scale = &clock_.scale();
     environment.log = &around_.log;
@@ -216,9 +216,7 @@ Result<void> Pc::makeCpus() {
     }
     environment.ferr = [this](bool high) { lines_.setIrq(kFpuIrq, high); };
     if (options_.cpus > 1) {
-      environment.dropOthersWrites = [this](x86::Cpu& self) {
-        vcpus_->onOthersNow(self, [](cpu::Vcpu& other) { static_cast<x86::Cpu&>(other).dropWrites(); });
-      };
+      environment.writeRounds = &vcpus_->writeRounds();
       environment.alone = [this](x86::Cpu& self, const std::function<void()>& work) { vcpus_->alone(self, work); };
     }
     auto vcpu = std::make_unique<x86::Cpu>(n, environment);

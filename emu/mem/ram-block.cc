@@ -55,14 +55,12 @@ RamBlock::RamBlock(std::string name, std::uint64_t size, std::byte* host, Fd fil
       size_(size),
       host_(host),
       file_(std::move(file)),
-      codeMasks_(perPage<std::uint32_t>(size >> kPageBits)),
-      codeVersions_(perPage<std::uint32_t>(size >> kPageBits)),
+      codes_(perPage<std::uint64_t>(size >> kPageBits)),
       dirty_(perPage<std::uint8_t>(size >> kPageBits)) {}
 
 RamBlock::~RamBlock() {
   const std::uint64_t pages = size_ >> kPageBits;
-  freePerPage(codeMasks_, pages);
-  freePerPage(codeVersions_, pages);
+  freePerPage(codes_, pages);
   freePerPage(dirty_, pages);
   ::munmap(host_, size_);
 }
@@ -83,13 +81,37 @@ void RamBlock::written(std::uint64_t offset, std::uint64_t length) {
     const std::uint64_t bytes = std::min(length, kPageSize - inPage);
     // Looked at after the bytes were written: a decoder sets the bit before it reads them.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if ((codeMasks_[page].load(std::memory_order_relaxed) & codeBits(inPage, bytes)) != 0) {
-      codeVersions_[page].fetch_add(1, std::memory_order_release);
-    }
+    if ((code(page).mask & codeBits(inPage, bytes)) != 0)
+      forgetCode(page);
+    else
+      awaitTold();
     if (log != 0) dirty_[page].fetch_or(log, std::memory_order_relaxed);
     offset += bytes;
     length -= bytes;
   }
+}
+
+void RamBlock::watchCode(CodeWatcher& watcher) {
+  const std::lock_guard lock(watchersMutex_);
+  watchers_.push_back(&watcher);
+}
+
+void RamBlock::forget(CodeWatcher& watcher) {
+  const std::lock_guard lock(watchersMutex_);
+  const auto found = std::ranges::find(watchers_, &watcher);
+  if (found != watchers_.end()) watchers_.erase(found);
+}
+
+void RamBlock::forgetCode(std::uint64_t page, const CodeWatcher* self) {
+  const std::lock_guard lock(watchersMutex_);
+  telling_.store(true);
+  std::uint64_t seen = codes_[page].load();
+  while (!codes_[page].compare_exchange_weak(seen, join({0, split(seen).version + 1}))) {
+  }
+  for (CodeWatcher* const watcher : watchers_) {
+    if (watcher != self) watcher->codeRewritten(codeVersion(page));
+  }
+  telling_.store(false);
 }
 
 void RamBlock::startLog(DirtyClient client) {

@@ -22,10 +22,8 @@ bool BlockCache::renew(Block& block) {
   const std::uint64_t page = place.range->offsetOf(block.physical) >> mem::kPageBits;
   if (block.version != &ram.codeVersion(page)) return false;
   const std::uint32_t bits = mem::RamBlock::codeBits(block.physical & 0xfff, block.bytes);
-  mark(ram, page, bits);
-  const std::uint32_t version = ram.codeVersion(page).load();
-  if (std::memcmp(place.host, block.code(), block.bytes) != 0 || (ram.codeMask(page).load() & bits) != bits)
-    return false;
+  const std::uint32_t version = mark(ram, page, bits);
+  if (std::memcmp(place.host, block.code(), block.bytes) != 0 || !isMarked(ram, page, bits, version)) return false;
   block.seen = version;
   return true;
 }
@@ -43,11 +41,10 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
   std::size_t at = 0;
   std::uint32_t version = 0;
   for (bool good = false; !good;) {
-    // Bits first, then the version, then the bytes; the bits must still be there afterwards (Cpu::wrote). All chunks
-    // that a block could cover are marked: its length is not known yet.
+    // Bits first, then the bytes; the bits must still be there afterwards (Cpu::wrote). All chunks that a block could
+    // cover are marked: its length is not known yet.
     const std::uint32_t bits = mem::RamBlock::codeBits(inPage, std::min<std::size_t>(size, 256));
-    mark(ram, page, bits);
-    version = ram.codeVersion(page).load();
+    version = mark(ram, page, bits);
     count = 0;
     at = 0;
     while (count < most_ && at < 224 && at < size) {
@@ -65,7 +62,7 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
       if (rows()[insn.row].is(kEnd)) break;
     }
     std::memcpy(bytes.data(), place.host, at);
-    good = (ram.codeMask(page).load() & bits) == bits;
+    good = isMarked(ram, page, bits, version);
   }
   if (count == 0) return nullptr;
   Block* block = add({insns.data(), count + 1}, physical, mode, {bytes.data(), at});
@@ -76,10 +73,28 @@ Block* BlockCache::decodeAt(std::uint64_t physical, std::uint32_t mode) {
   return block;
 }
 
-void BlockCache::mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits) {
-  if (ram.codeMask(page).fetch_or(bits) != 0) return;
-  cpu_.dropWrites();
-  if (cpu_.environment().dropOthersWrites) cpu_.environment().dropOthersWrites(cpu_);
+// Once a page has marks nobody gets a write entry for it; entries from before go in a round (cpu::WriteRounds). Whoever
+// finds marks cannot know that their round is over unless none is under way: it begins before the marks are set. A
+// round of one's own is as good as waiting for all of those.
+std::uint32_t BlockCache::mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits) {
+  cpu::WriteRounds* const rounds = cpu_.environment().writeRounds;
+  mem::RamBlock::Code seen = ram.code(page);
+  for (;;) {
+    std::optional<cpu::WriteRounds::Round> round;
+    if (seen.mask == 0 && rounds != nullptr) round.emplace(*rounds);
+    const bool first = seen.mask == 0;
+    if (!ram.markCode(page, seen, seen.mask | bits)) continue;
+    if (!first && (rounds == nullptr || !rounds->areUnderWay())) return seen.version;
+    if (!round && rounds != nullptr) round.emplace(*rounds);
+    cpu_.dropWrites();
+    if (round) round->complete(cpu_);
+    return seen.version;
+  }
+}
+
+bool BlockCache::isMarked(const mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits, std::uint32_t version) {
+  const mem::RamBlock::Code code = ram.code(page);
+  return code.holds(bits) && code.version == version;
 }
 
 // The last of `insns` becomes the block's end.
@@ -124,9 +139,8 @@ Block* BlockCache::crossing(std::uint64_t first, std::uint64_t second, std::uint
     for (unsigned n = 0; n < 2; ++n) {
       mem::RamBlock& ram = *places[n].range->target.block;
       const std::uint64_t page = places[n].range->offsetOf(at[n]) >> mem::kPageBits;
-      mark(ram, page, mem::RamBlock::codeBits(at[n] & 0xfff, sizes[n]));
+      seen[n] = mark(ram, page, mem::RamBlock::codeBits(at[n] & 0xfff, sizes[n]));
       versions[n] = &ram.codeVersion(page);
-      seen[n] = versions[n]->load();
     }
     std::memcpy(bytes.data(), places[0].host, here);
     std::memcpy(bytes.data() + here, places[1].host, there);
@@ -135,7 +149,7 @@ Block* BlockCache::crossing(std::uint64_t first, std::uint64_t second, std::uint
       mem::RamBlock& ram = *places[n].range->target.block;
       const std::uint64_t page = places[n].range->offsetOf(at[n]) >> mem::kPageBits;
       const std::uint32_t bits = mem::RamBlock::codeBits(at[n] & 0xfff, sizes[n]);
-      good = good && (ram.codeMask(page).load() & bits) == bits;
+      good = good && isMarked(ram, page, bits, seen[n]);
     }
   }
   std::array<Insn, 2> insns;

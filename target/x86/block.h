@@ -86,8 +86,9 @@ class BlockCache {
   bool renew(Block& block);
   Block* add(std::span<const Insn> insns, std::uint64_t physical, std::uint32_t mode,
              std::span<const std::uint8_t> bytes);
-  // Marks chunks as code, before their bytes are read.
-  void mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits);
+  // Marks chunks as code, before their bytes are read; the version that these then have, if they are marked still.
+  std::uint32_t mark(mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits);
+  static bool isMarked(const mem::RamBlock& ram, std::uint64_t page, std::uint32_t bits, std::uint32_t version);
   void* allocate(std::size_t size);
 
   Cpu& cpu_;

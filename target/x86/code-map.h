@@ -22,6 +22,10 @@ class CodeMap {
     if (!global && own_ <= kListed) slots_[own_++] = static_cast<std::uint16_t>(slot(address));
   }
   void drop(std::uint64_t address) { numbers_[slot(address)] = 0; }
+  // Who has the old number comes here in vain.
+  void renumber(std::uint64_t address, std::uint32_t old, std::uint32_t now) {
+    if (at(address) == old) numbers_[slot(address)] = now;
+  }
   // All, or all but global pages: of these sometimes one too many.
   void flush(bool globalToo) {
     if (globalToo || own_ > kListed) {
@@ -41,36 +45,55 @@ class CodeMap {
   std::size_t own_ = 0;  // entries put since the last flush that are not global; more than kListed: not all listed
 };
 
-// A number for each place of a page of code: where it was seen, what was there, and the mode that its code is of. Two
-// places never have the same number; one that was forgotten because there are so many gets another.
+// A number for each place of a page of code: where it was seen, what was there - a page of RAM, known by where its code
+// version is - and the mode that its code is of. Two places never have the same number, nor does one before and after
+// it was rewritten: translated code that has a page's present number is of what the page holds, as far as this vCPU
+// knows.
 class PageNumbers {
  public:
-  std::uint32_t of(std::uint64_t address, std::uint64_t physical, std::uint32_t mode) {
-    if (known_.size() >= kMost) known_.clear();
-    const Place place{address >> 12, physical >> 12 << 16 | mode};
-    const auto [found, isNew] = known_.try_emplace(place, last_ + 1);
-    if (isNew) ++last_;
-    return found->second;
+  using Version = std::atomic<std::uint32_t>;
+
+  std::uint32_t of(std::uint64_t address, const Version* page, std::uint32_t mode) {
+    std::vector<Number>& numbers = known_[page];
+    for (const Number& some : numbers) {
+      if (some.page == address >> 12 && some.mode == mode) return some.number;
+    }
+    numbers.push_back({address >> 12, mode, ++last_});
+    ++count_;
+    return last_;
+  }
+  // The page was rewritten. `told(address, old, now)` for each number that it has.
+  template <class Told>
+  void renumber(const Version* page, Told&& told) {
+    const auto found = known_.find(page);
+    if (found == known_.end()) return;
+    for (Number& some : found->second) {
+      const std::uint32_t old = std::exchange(some.number, ++last_);
+      told(some.page << 12, old, some.number);
+    }
+  }
+  // So many that they are better forgotten, with the maps that hold them: the same places get others then.
+  bool full() const { return count_ >= kMost; }
+  void forget() {
+    known_.clear();
+    count_ = 0;
   }
   // Few are left: time to give up all translated code, empty the maps, and start anew.
   bool exhausted() const { return last_ > 0xffff0000; }
   void clear() {
-    known_.clear();
+    forget();
     last_ = 0;
   }
 
  private:
   static constexpr std::size_t kMost = 32768;
-  struct Place {
-    std::uint64_t page, what;
-    bool operator==(const Place&) const = default;
+  struct Number {
+    std::uint64_t page;
+    std::uint32_t mode, number;
   };
-  struct Hash {
-    std::size_t operator()(const Place& place) const {
-      return (place.page * 0x9e3779b97f4a7c15 ^ place.what * 0xc2b2ae3d27d4eb4f) >> 16;
-    }
-  };
-  std::unordered_map<Place, std::uint32_t, Hash> known_;
+
+  std::unordered_map<const Version*, std::vector<Number>> known_;
+  std::size_t count_ = 0;
   std::uint32_t last_ = 0;
 };
 

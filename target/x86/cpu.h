@@ -10,53 +10,19 @@
 
 #include <set>
 
-#include "emu/cpu/perf-map.h"
 #include "emu/cpu/soft-tlb.h"
-#include "emu/cpu/trace-log.h"
 #include "emu/cpu/vcpu.h"
 #include "emu/mem/address-space.h"
-#include "emu/object/tick-scale.h"
 #include "target/x86/code-map.h"
+#include "target/x86/environment.h"
+#include "target/x86/fault.h"
 #include "target/x86/insn.h"
 #include "target/x86/large-regions.h"
-#include "target/x86/model.h"
 #include "target/x86/raw.h"
 #include "target/x86/state.h"
 #include "target/x86/t1/area.h"
 
-namespace rhea {
-class Log;
-}
-
 namespace rhea::x86 {
-
-enum Exception : std::uint8_t {
-  kDivideError = 0,
-  kDebugException = 1,
-  kNmiException = 2,
-  kBreakpoint = 3,
-  kOverflow = 4,
-  kBound = 5,
-  kInvalidOpcode = 6,
-  kDeviceNotAvailable = 7,
-  kDoubleFault = 8,
-  kInvalidTss = 10,
-  kSegmentNotPresent = 11,
-  kStackFault = 12,
-  kGeneralProtection = 13,
-  kPageFault = 14,
-  kFpuError = 16,
-  kAlignmentCheck = 17,
-  kMachineCheckException = 18,
-  kSimdException = 19,
-};
-
-struct Fault {
-  std::uint8_t vector = 0;
-  std::uint32_t error = 0;
-  std::uint64_t address = 0;  // page fault: CR2
-  std::uint64_t dr6 = 0;      // debug exception: bits to set
-};
 
 enum class AccessKind : std::uint8_t { kRead, kWrite, kExecute };
 enum class Privilege : std::uint8_t { kByCpl, kSystem };  // kSystem: descriptor tables, TSS: supervisor whatever CPL is
@@ -68,32 +34,7 @@ class Engine;
 class Translator;
 }  // namespace t1
 
-// What the CPU needs from the machine around it.
-struct Environment {
-  mem::AddressSpace& memory;
-  mem::AddressSpace& ports;
-  const Model& model;
-  // The time-stamp counter, before TSC_ADJUST; follows virtual time.
-  std::function<std::uint64_t()> tsc;
-  Log* log = nullptr;
-  // FERR#: an unmasked x87 exception with CR0.NE = 0 (IRQ 13).
-  std::function<void(bool)> ferr;
-  // Makes every other vCPU forget its write entries before it returns; empty on a machine with one vCPU.
-  std::function<void(Cpu&)> dropOthersWrites;
-  // Does the work while every other vCPU stands between two of its blocks; empty likewise.
-  std::function<void(Cpu&, const std::function<void()>&)> alone{};
-  cpu::TraceLog* trace = nullptr;                 // what guest code does, for those who asked
-  cpu::PerfMap* perfMap = nullptr;                // likewise, the names of translated code
-  std::size_t codeCache = std::size_t{64} << 20;  // bytes for translated code, at the most
-  bool oneInsn = false;                           // a block is one instruction
-  // What `tsc` is computed from, for translated code; nullptr: it always asks.
-  const object::TickScale* scale = nullptr;
-  // -icount: waits until devices have done what the last write to a register asked for; virtual time stands.
-  std::function<void(Cpu&)> settle = {};
-  std::optional<std::uint64_t> seed = {};  // of random numbers; nothing: the host's
-};
-
-class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
+class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private mem::RamBlock::CodeWatcher {
  public:
   Cpu(unsigned index, const Environment& environment);
   ~Cpu() override;
@@ -235,12 +176,17 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
           onCopy();
         return outcome;
       }
+      change(*reinterpret_cast<InPlace<T>*>(host));
+      stored();
+      return Outcome::kNext;
     }
     change(*reinterpret_cast<InPlace<T>*>(host));
     return Outcome::kNext;
   }
   // Whether `size` bytes may be written; `host` is their place where they lie in one piece of RAM, else nullptr.
+  // Whoever stores there says so at once afterwards: stored().
   bool writable(std::uint64_t address, std::size_t size, SegmentIndex segment, std::uint8_t*& host);
+  void stored();
   // As `writable`, for reading.
   bool readable(std::uint64_t address, std::size_t size, SegmentIndex segment, const std::uint8_t*& host);
   // Supervisor accesses to descriptor tables and the like.
@@ -321,7 +267,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   // TSC_ADJUST or TSC changes: an armed deadline stays the value of the time-stamp counter that the guest wrote.
   void setTscAdjust(std::uint64_t value);
   bool loadPdptes(std::uint64_t cr3);
-  void dropWrites();
+  void dropWrites() override;
 
   // --- exceptions and interrupts (interrupts.cc)
   enum class EventKind : std::uint8_t { kFault, kTrap, kSoftware, kPrivilegedSoftware, kExternal };
@@ -479,8 +425,9 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   bool access(std::uint64_t address, void* data, std::size_t size, AccessKind kind, Who who);
   void accessPhysical(std::uint64_t physical, void* data, std::size_t size, AccessKind kind);
   // A write to RAM outside the fast path: code and dirty log. `later`: the bytes change after this call.
-  void wrote(const Place& place, std::uint64_t physical, std::size_t size, bool later);
-  void tellWritten();
+  void wrote(const Place& place, std::uint64_t physical, std::size_t size);
+  // A page with code: what is known of it here is dropped, and others are told.
+  void rewrote(mem::RamBlock& block, std::uint64_t page);
   bool watched(std::uint64_t address, std::size_t size, AccessKind kind);
   void watchPort(std::uint16_t port, unsigned size);
 
@@ -529,6 +476,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
 
   void mapChanged(const mem::FlatViewPtr& view) override;
   void adoptView();
+  // Translated code does not look at versions.
+  void codeRewritten(const std::atomic<std::uint32_t>& version) override;
+  void watchCode();
+  void takeRewritten();
 
   Environment environment_;
   const bool counts_;
@@ -562,12 +513,22 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener {
   bool stepDecided_ = false;
   std::uint64_t pendingDr6_ = 0;
   std::set<std::pair<std::uint32_t, bool>> unknownMsrs_;
-  struct Written {
-    mem::RamBlockPtr block;
-    std::uint64_t offset, size;
+  struct Placed {
+    Place place;
+    std::uint64_t physical = 0, size = 0;
   };
-  std::vector<Written> written_;
-  LargeRegions large_;  // something of which may be in a TLB
+  std::array<Placed, 2> placed_;              // what writable() found last past the TLB, in one page or two
+  std::vector<mem::RamBlockPtr> codeBlocks_;  // of the view, watched where code is translated
+  std::mutex rewrittenMutex_;
+  std::vector<const std::atomic<std::uint32_t>*> rewritten_;  // versions that others have raised, or null: any
+  LargeRegions large_;                                        // something of which may be in a TLB
+  // A page that translated code has just looked up in vain - it has code, or registers of a device - for the step that
+  // follows, which need not walk the tables again.
+  struct JustFound {
+    std::uint64_t page = 1, physical = 0;  // page 1: none
+    AccessKind kind = AccessKind::kRead;
+    Who who = Who::kUser;
+  } justFound_;
 };
 
 template <Body kBody>

@@ -117,29 +117,41 @@ struct Variants {
     return result;
   }
 
-  // Table::body<T, kForm, kMemory>, T one of uint8_t to uint64_t.
+  // Table::body<T, kForm, kMemory>, T one of uint8_t to uint64_t; or body<T, kMemory> or body<T> where the form, or
+  // where the operands are, makes no difference: then there is one function for all of them.
   template <class Table, class How = Within>
   static constexpr Variants of() {
     Variants result;
-    fill<Table, How, Form::kRmReg, false>(result);
-    fill<Table, How, Form::kRmReg, true>(result);
-    fill<Table, How, Form::kRegRm, false>(result);
-    fill<Table, How, Form::kRegRm, true>(result);
-    fill<Table, How, Form::kRmImm, false>(result);
-    fill<Table, How, Form::kRmImm, true>(result);
-    fill<Table, How, Form::kOther, false>(result);
-    fill<Table, How, Form::kOther, true>(result);
+    fill<Table, How, Form::kRmReg>(result);
+    fill<Table, How, Form::kRegRm>(result);
+    fill<Table, How, Form::kRmImm>(result);
+    fill<Table, How, Form::kOther>(result);
     return result;
   }
 
  private:
-  template <class Table, class How, Form kForm, bool kMemory>
+  template <class Table, class T, Form kForm, bool kMemory>
+  static constexpr Body bodyOf() {
+    if constexpr (requires { Body{&Table::template body<T, kForm, kMemory>}; }) {
+      return &Table::template body<T, kForm, kMemory>;
+    } else if constexpr (requires { Body{&Table::template body<T, kMemory>}; }) {
+      return &Table::template body<T, kMemory>;
+    } else {
+      return &Table::template body<T>;
+    }
+  }
+  template <class Table, class How, Form kForm>
   static constexpr void fill(Variants& to) {
-    auto& place = to.by[static_cast<unsigned>(kForm)][kMemory ? 1 : 0];
-    place[0] = How::template exec<&Table::template body<std::uint8_t, kForm, kMemory>>;
-    place[1] = How::template exec<&Table::template body<std::uint16_t, kForm, kMemory>>;
-    place[2] = How::template exec<&Table::template body<std::uint32_t, kForm, kMemory>>;
-    place[3] = How::template exec<&Table::template body<std::uint64_t, kForm, kMemory>>;
+    auto& form = to.by[static_cast<unsigned>(kForm)];
+    sizes<Table, How, kForm, false>(form[0]);
+    sizes<Table, How, kForm, true>(form[1]);
+  }
+  template <class Table, class How, Form kForm, bool kMemory>
+  static constexpr void sizes(Exec (&place)[4]) {
+    place[0] = How::template exec<bodyOf<Table, std::uint8_t, kForm, kMemory>()>;
+    place[1] = How::template exec<bodyOf<Table, std::uint16_t, kForm, kMemory>()>;
+    place[2] = How::template exec<bodyOf<Table, std::uint32_t, kForm, kMemory>()>;
+    place[3] = How::template exec<bodyOf<Table, std::uint64_t, kForm, kMemory>()>;
   }
 };
 

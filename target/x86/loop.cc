@@ -20,7 +20,10 @@ Cpu::Cpu(unsigned index, const Environment& environment)
   reset();
 }
 
-Cpu::~Cpu() { environment_.memory.forget(*this); }
+Cpu::~Cpu() {
+  environment_.memory.forget(*this);
+  for (const mem::RamBlockPtr& block : codeBlocks_) block->forget(*this);
+}
 
 void Cpu::mapChanged(const mem::FlatViewPtr& view) {
   {
@@ -39,6 +42,44 @@ void Cpu::adoptView() {
   }
   flushTlb(true);
   clearBlocks();
+  watchCode();
+}
+
+// Of all that code may be decoded from.
+void Cpu::watchCode() {
+  if (engine_ == nullptr) return;
+  std::vector<mem::RamBlockPtr> blocks;
+  for (const mem::FlatRange& range : view_->ranges()) {
+    const mem::RamBlockPtr& block = range.target.block;
+    if (block != nullptr && std::ranges::find(blocks, block) == blocks.end()) blocks.push_back(block);
+  }
+  for (const mem::RamBlockPtr& block : blocks) block->watchCode(*this);
+  for (const mem::RamBlockPtr& block : std::exchange(codeBlocks_, std::move(blocks))) block->forget(*this);
+}
+
+// A vCPU that is halted may not look for long, while others rewrite a page again and again: then all pages count as
+// rewritten, which is a null.
+void Cpu::codeRewritten(const std::atomic<std::uint32_t>& version) {
+  constexpr std::size_t kMost = 1024;
+  {
+    const std::lock_guard lock(rewrittenMutex_);
+    if (rewritten_.size() < kMost)
+      rewritten_.push_back(&version);
+    else
+      rewritten_.back() = nullptr;
+  }
+  note(cpu::kCode);
+}
+
+void Cpu::takeRewritten() {
+  take(cpu::kCode);
+  std::vector<const std::atomic<std::uint32_t>*> versions;
+  {
+    const std::lock_guard lock(rewrittenMutex_);
+    versions.swap(rewritten_);
+  }
+  if (!versions.empty() && versions.back() == nullptr) return engine_->forgetPages();
+  for (const std::atomic<std::uint32_t>* const version : versions) engine_->rewritten(*version);
 }
 
 std::uint64_t Cpu::linearRip() const {
@@ -199,7 +240,6 @@ void Cpu::conclude(Outcome outcome) {
   current_ = nullptr;
   if (outcome != Outcome::kFault) return;
   if (last != nullptr) st.gpr[kRipRegister] = rip(*last);
-  if (!written_.empty()) tellWritten();
   deliver(fault_, EventKind::kFault);
 }
 
@@ -306,8 +346,8 @@ void Cpu::takeInterrupts() {
 // false: leave run().
 bool Cpu::handleRequests() {
   const std::uint32_t wanted = pending();
-  if ((wanted & cpu::kWritten) != 0) tellWritten();
   if ((wanted & cpu::kMemoryMap) != 0) adoptView();
+  if ((wanted & cpu::kCode) != 0) takeRewritten();
   if ((wanted & cpu::kWork) != 0) doWork();
   if ((wanted & cpu::kReset) != 0) {
     take(cpu::kReset);
@@ -332,7 +372,7 @@ bool Cpu::handleRequests() {
     take(cpu::kInterrupt);
     interruptWaits_ = true;
   }
-  take(cpu::kSmi | cpu::kMachineCheck);  // there is no system management mode
+  take(cpu::kSmi | cpu::kMachineCheck | cpu::kWatched);  // there is no system management mode
   return (wanted & (cpu::kPause | cpu::kEnd)) == 0;
 }
 
@@ -340,6 +380,7 @@ bool Cpu::translationIsBuilt() { return t1::Engine::isBuilt(); }
 
 Result<void> Cpu::translateCode() {
   RHEA_TRY(engine_, t1::Engine::make(*this));
+  watchCode();
   traceChanged();
   return success();
 }

@@ -1,6 +1,7 @@
 // Guest memory behind the soft TLB: page crossings, device registers, pages with code, alignment checks, watchpoints.
 #include "target/x86/block.h"
 #include "target/x86/cpu.h"
+#include "target/x86/t1/engine.h"
 
 namespace rhea::x86 {
 
@@ -82,7 +83,7 @@ bool Cpu::watched(std::uint64_t address, std::size_t size, AccessKind kind) {
   }
   if (hit) {
     stopBlock();
-    post(cpu::kWritten);
+    post(cpu::kWatched);
   }
   return hit;
 }
@@ -119,7 +120,7 @@ void Cpu::accessPhysical(std::uint64_t physical, void* data, std::size_t size, A
     }
     if (!place.writable) return;
     copyAtOnce(place.host, data, size);
-    wrote(place, physical, size, false);
+    wrote(place, physical, size);
     return;
   }
   // Registers, or nothing: powers of two. The guest's access as it is where it has such a size, whatever its alignment.
@@ -218,6 +219,7 @@ bool Cpu::storeSystem(std::uint64_t address, const void* from, std::size_t size)
 }
 
 bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment, std::uint8_t*& host) {
+  placed_ = {};
   host = tlb_->findWrite(address, size);
   if (host != nullptr) return true;
   if (const Halves halves = known(true, address, size); halves.first != nullptr) {
@@ -239,8 +241,8 @@ bool Cpu::writable(std::uint64_t address, std::size_t size, SegmentIndex segment
   // Two pages that are neighbours in RAM, too, are one piece.
   if (next != where + first) return true;
   host = place.host;
-  wrote(place, where, first, true);
-  if (first < size) wrote(placeOf(next), next, size - first, true);
+  placed_[0] = {place, where, first};
+  if (first < size) placed_[1] = {placeOf(next), next, size - first};
   return true;
 }
 
@@ -264,41 +266,41 @@ bool Cpu::readable(std::uint64_t address, std::size_t size, SegmentIndex segment
   return true;
 }
 
-// A chunk with code: whatever was decoded from the page becomes stale by its version. The page then counts as data
-// until somebody decodes from it again; a decoder that is at it right now sees its bits gone and starts over
-// (BlockCache). The block that is being executed stops behind the present instruction.
-void Cpu::wrote(const Place& place, std::uint64_t physical, std::size_t size, bool later) {
+void Cpu::stored() {
+  for (const Placed& placed : placed_) {
+    if (placed.size != 0) wrote(placed.place, placed.physical, placed.size);
+  }
+}
+
+// Behind the store. A chunk with code: whatever was decoded from the page becomes stale by its version. The page then
+// counts as data until somebody decodes from it again; a decoder that is at it right now sees its bits gone and starts
+// over (BlockCache). One that marks the chunk after the look here reads what was stored. The block that is being
+// executed stops behind the present instruction.
+void Cpu::wrote(const Place& place, std::uint64_t physical, std::size_t size) {
   mem::RamBlock& block = *place.range->target.block;
   const std::uint64_t offset = place.range->offsetOf(physical);
   const std::uint64_t page = offset >> mem::kPageBits;
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const std::uint32_t mask = block.codeMask(page).load(std::memory_order_relaxed);
+  const std::uint32_t mask = block.code(page).mask;
   const bool code = mask != 0 && (mask & mem::RamBlock::codeBits(offset & 0xfff, size)) != 0;
+  if (!code) block.awaitTold();
   if (!code && !block.logged()) return;
-  if (later) {
-    written_.push_back({place.range->target.block, offset, size});
-    stopBlock();
-    post(cpu::kWritten);
-    return;
-  }
   if (code) {
-    block.codeMask(page).exchange(0);
-    block.codeVersion(page).fetch_add(1);
+    rewrote(block, page);
     stopBlock();
   }
   block.written(offset, size);
 }
 
-void Cpu::tellWritten() {
-  take(cpu::kWritten);
-  for (const Written& w : std::exchange(written_, {})) {
-    const std::uint64_t page = w.offset >> mem::kPageBits;
-    if ((w.block->codeMask(page).load() & mem::RamBlock::codeBits(w.offset & 0xfff, w.size)) != 0) {
-      w.block->codeMask(page).exchange(0);
-      w.block->codeVersion(page).fetch_add(1);
-    }
-    w.block->written(w.offset, w.size);
-  }
+// Others find a request at their next look, which they come to before they run anything that they find by what this
+// vCPU writes from now on: x86 shows writes in their order, and a request is one. This vCPU goes on in translated code
+// by C++ or by an arrival; only where no block is stopped - a walk of the page tables has written, behind a probe - may
+// it be in a loop that does not arrive anywhere.
+void Cpu::rewrote(mem::RamBlock& block, std::uint64_t page) {
+  block.forgetCode(page, engine_ != nullptr ? this : nullptr);
+  if (engine_ == nullptr) return;
+  engine_->rewritten(block.codeVersion(page));
+  if (current_ == nullptr) post(cpu::kCode);
 }
 
 bool Cpu::push(std::uint64_t value, std::size_t size) {

@@ -46,7 +46,7 @@ bool Cpu::updateEntry(std::uint64_t address, unsigned size, std::uint64_t old, s
   } else {
     done = std::atomic_ref(*reinterpret_cast<std::uint64_t*>(place.host)).compare_exchange_strong(old, old | value);
   }
-  if (done) wrote(place, address, size, false);
+  if (done) wrote(place, address, size);
   return done;
 }
 
@@ -132,6 +132,11 @@ template bool Cpu::walk<true>(std::uint64_t, AccessKind, Who, Walk&);
 template bool Cpu::walk<false>(std::uint64_t, AccessKind, Who, Walk&);
 
 bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_t& to) {
+  const std::uint64_t inPage = address & 0xfff;
+  if (address - inPage == justFound_.page && kind == justFound_.kind && who == justFound_.who) {
+    to = justFound_.physical + inPage;
+    return true;
+  }
   Walk found;
   if ((st.cr0 & kCr0Pg) == 0) {
     found.physical = address;
@@ -160,7 +165,7 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
   if (writes && place.writable) {
     mem::RamBlock& block = *place.range->target.block;
     const std::uint64_t page = place.range->offsetOf(found.physical) >> mem::kPageBits;
-    if (!block.needsLog(page) && block.codeMask(page).load(std::memory_order_seq_cst) == 0) {
+    if (!block.needsLog(page) && block.code(page).mask == 0) {
       tlb.fill(true, address, place.host, found.global);
       filled = true;
     }

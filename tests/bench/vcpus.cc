@@ -61,10 +61,8 @@ class Machine {
   Times run(const Work& what, unsigned count) {
     cpu::VcpuSet set(runState_, clock_);
     for (unsigned n = 0; n < count; ++n) {
-      x86::Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}, {}};
-      environment.dropOthersWrites = [&set](x86::Cpu& self) {
-        set.onOthersNow(self, [](cpu::Vcpu& other) { static_cast<x86::Cpu&>(other).dropWrites(); });
-      };
+      x86::Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}};
+      environment.writeRounds = &set.writeRounds();
       auto cpu = std::make_unique<x86::Cpu>(0, environment);
       if (!cpu->translateCode().ok()) std::printf("(interpreted) ");
       begin(*cpu, what, n);

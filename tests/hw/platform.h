@@ -56,6 +56,7 @@ class SilentVcpu final : public cpu::Vcpu {
   std::uint32_t requests() { return take(~0U); }
   std::uint8_t startedAt() const { return startVector(); }
   void run() override {}
+  void dropWrites() override {}
   void reset() override {}
   void runFor(std::uint64_t) override {}
   void shorten(std::uint64_t) override {}

@@ -36,6 +36,7 @@ class Counter final : public Vcpu {
   void halt() { asleep = true; }
 
   void run() override {}
+  void dropWrites() override {}
   void reset() override {}
   std::string describe() const override { return {}; }
   std::vector<RegisterValue> registers() const override { return {}; }

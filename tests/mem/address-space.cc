@@ -129,15 +129,36 @@ TEST(AddressSpace, ALongCopyMeetsRegistersInNaturalPieces) {
 
 TEST(RamBlock, AWriteToDecodedCodeRaisesItsPagesVersionAndNoOther) {
   const RamBlockPtr block = ram(0x3000);
-  block->codeMask(1).store(RamBlock::codeBits(0x80, 0x100));
+  RamBlock::Code seen;
+  ASSERT_TRUE(block->markCode(1, seen, RamBlock::codeBits(0x80, 0x100)));
   block->written(0x1000, 0x80);  // the chunk before
   block->written(0x0fff, 1);     // the page before
   EXPECT_EQ(block->codeVersion(1).load(), 0U);
   block->written(0x107f, 2);
+  EXPECT_EQ(block->codeVersion(1).load(), 1U);
+  EXPECT_EQ(block->code(1).mask, 0U) << "it is data until somebody decodes from it again";
+  block->written(0x1080, 2);
+  EXPECT_EQ(block->codeVersion(1).load(), 1U);
+  seen = block->code(1);
+  ASSERT_TRUE(block->markCode(1, seen, RamBlock::codeBits(0x80, 0x100)));
   block->written(0x0800, 0x2000);  // across three pages
   EXPECT_EQ(block->codeVersion(0).load(), 0U);
   EXPECT_EQ(block->codeVersion(1).load(), 2U);
   EXPECT_EQ(block->codeVersion(2).load(), 0U);
+}
+
+TEST(RamBlock, MarksThatWentAndCameAgainAreOfAnotherVersion) {
+  const RamBlockPtr block = ram(0x1000);
+  RamBlock::Code seen;
+  ASSERT_TRUE(block->markCode(0, seen, 3));
+  EXPECT_FALSE(block->markCode(0, seen, 7)) << "the page had no marks before";
+  EXPECT_EQ(seen, (RamBlock::Code{3, 0}));
+  block->forgetCode(0);
+  EXPECT_EQ(block->code(0), (RamBlock::Code{0, 1}));
+  EXPECT_FALSE(block->markCode(0, seen, 7));
+  ASSERT_TRUE(block->markCode(0, seen, 3));
+  EXPECT_EQ(block->code(0), (RamBlock::Code{3, 1}));
+  EXPECT_EQ(block->codeVersion(0).load(), 1U);
 }
 
 TEST(RamBlock, EachClientOfTheDirtyLogHasItsOwnBits) {

@@ -136,12 +136,10 @@ class Footprint : public rhea::test::LoopTest {
     driver(program);
     set_ = std::make_unique<cpu::VcpuSet>(runState_, clock_);
     for (unsigned n = 0; n < vcpus; ++n) {
-      Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}, {}};
+      Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}};
       environment.codeCache = cache;
       environment.perfMap = map;
-      environment.dropOthersWrites = [this](Cpu& self) {
-        set_->onOthersNow(self, [](cpu::Vcpu& other) { static_cast<Cpu&>(other).dropWrites(); });
-      };
+      environment.writeRounds = &set_->writeRounds();
       environment.alone = [this](Cpu& self, const std::function<void()>& work) { set_->alone(self, work); };
       set_->add(std::make_unique<Cpu>(0, environment));
       if (cache != 0) {

@@ -60,6 +60,9 @@ TEST_P(Golden, IsWhatTheTranslatorEmits) {
   guest.cpu().engine()->setWarm(0);
   Trial start;
   start.in.gpr.fill(kWindow);
+  // All exceptions are masked.
+  start.in.fx[0] = 0x7f, start.in.fx[1] = 3;
+  start.in.fx[24] = 0x80, start.in.fx[25] = 0x1f;
   const std::vector<std::uint8_t> code = assemble(source);
   guest.runToTrap(code, start);
   const std::string found = normal(guest.cpu().engine()->listing(kCodeAt, kCodeAt + code.size() - 1));

@@ -55,7 +55,6 @@ TestGuest::TestGuest(std::string_view model, const object::VirtualClock* clock, 
                                 .model = model_,
                                 .tsc = [clock] { return clock ? static_cast<std::uint64_t>(clock->now()) : 0; },
                                 .ferr = {},
-                                .dropOthersWrites = {},
                                 .scale = clock ? &clock->scale() : nullptr};
   cpu_ = std::make_unique<Cpu>(0, environment);
   endPort_.cpu = cpu_.get();
@@ -94,9 +93,9 @@ TestGuest::TestGuest(std::string_view model, const object::VirtualClock* clock, 
 
 TestGuest::~TestGuest() = default;
 
-void TestGuest::mapBehind() {
+void TestGuest::mapBehind(bool writable) {
   put(ram_->host() + kTable + 8 * ((kDataPage + kPageSize) >> 12 & 511),
-      kBehind | kPresent | kWritable | kUser | kNoExecute);
+      kBehind | kPresent | (writable ? kWritable : 0) | kUser | kNoExecute);
 }
 
 std::vector<std::byte> TestGuest::behind() {
@@ -148,7 +147,9 @@ void TestGuest::buildTables() {
 
 void TestGuest::load(const CpuImage& image) {
   State& st = cpu_->st;
+  const std::uint32_t requests = st.pending;  // code was written
   st = user_;
+  st.pending = requests;
   std::copy(image.gpr.begin(), image.gpr.end(), st.gpr.begin());
   st.gpr[kRipRegister] = image.rip;
   st.system = image.rflags & ~kArithmeticFlags;

@@ -27,7 +27,7 @@ class TestGuest {
   Trial runToTrap(std::span<const std::uint8_t> code, const Trial& start);
 
   // Behind the data page lies another one from now on, far from it in RAM; empty when runToTrap() begins.
-  void mapBehind();
+  void mapBehind(bool writable);
   std::vector<std::byte> behind();
 
   Cpu& cpu() { return *cpu_; }

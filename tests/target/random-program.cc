@@ -169,6 +169,20 @@ RandomProgram RandomProgram::environments(Random& random, std::size_t length, Co
   return program;
 }
 
+// Indices of a gather from 0 to 7, and a mask of some of its lanes, whatever the registers hold.
+void RandomProgram::nearIndices(std::vector<std::uint8_t>& to, const Insn& insn, Random& random) {
+  const bool quad = (rows()[insn.row].pattern.opcode & 1) != 0;
+  const auto shift = [&](unsigned target, unsigned digit, unsigned count) {
+    const unsigned from = insn.index;
+    for (const unsigned byte : {0xc4U, 0xc1U | (from >= 8 ? 0U : 0x20U), (~target & 15U) << 3 | 5U,
+                                quad ? 0x73U : 0x72U, 0xc0U | digit << 3 | (from & 7U), count})
+      to.push_back(static_cast<std::uint8_t>(byte));
+  };
+  shift(insn.index, 2, quad ? 61 : 29);  // vpsrld, vpsrlq
+  if (insn.index != insn.vvvv)
+    shift(insn.vvvv, 6, (quad ? 61U : 29U) + static_cast<unsigned>(random.below(3)));  // vpslld, vpsllq
+}
+
 RandomProgram::Group RandomProgram::makeGroup(const Row& row, Random& random) const {
   const Trial trial = makeTrial(row, random, size_);
   Insn insn;
@@ -192,6 +206,7 @@ RandomProgram::Group RandomProgram::makeGroup(const Row& row, Random& random) co
   for (unsigned n = 0; n < 16; ++n) {
     if ((wanted >> n & 1) != 0) loadRegister(group.bytes, n, trial.in.gpr[n]);
   }
+  if (row.operandCount > 1 && row.operands[1].kind == OperandClass::kSib) nearIndices(group.bytes, insn, random);
   group.bytes.insert(group.bytes.end(), trial.code.begin(),
                      trial.code.begin() + static_cast<std::ptrdiff_t>(trial.codeSize));
   if (row.is(kBranch)) group.jump = row.operands[0].size == OperandSize::kByte ? 1 : 4;

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "target/x86/isa.h"
+#include "target/x86/insn.h"
 #include "tests/target/host-oracle.h"
 #include "tests/target/random-values.h"
 #include "tests/target/row-trial.h"
@@ -55,6 +55,7 @@ class RandomProgram {
   bool narrow() const { return size_ == CodeSize::k32; }
   void loadRegister(std::vector<std::uint8_t>& to, unsigned number, std::uint64_t value) const;
   Group makeGroup(const Row& row, Random& random) const;
+  static void nearIndices(std::vector<std::uint8_t>& to, const Insn& insn, Random& random);
   bool isTaken(const Row& row) const;
 
   CodeSize size_;

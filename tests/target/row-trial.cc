@@ -262,6 +262,11 @@ class Maker {
       gpr[6] = kMiddle - 32 + random_.below(64);
       gpr[7] = kMiddle - 32 + random_.below(64);
       gpr[1] = random_.below(12);
+      if (random_.chance(25)) {
+        // Over the page's end, or nearly.
+        gpr[6 + random_.below(2)] = kWindow + kWindowSize - random_.below(100);
+        gpr[1] = random_.below(30);
+      }
       if (random_.chance(40)) repeat_ = random_.chance(50) ? 0xf3 : 0xf2;
     }
     if (name.starts_with("cmpxchg") && random_.chance(50) && hasMemory_ && at_ + 16 <= kWindowSize) {

@@ -5,6 +5,7 @@
 
 #include "emu/cpu/vcpu-set.h"
 #include "target/x86/cpu.h"
+#include "target/x86/t1/engine.h"
 #include "tests/support/loops.h"
 #include "tests/support/run-task.h"
 
@@ -22,11 +23,9 @@ class Smp : public test::LoopTest {
  protected:
   void SetUp() override {
     set_ = std::make_unique<cpu::VcpuSet>(runState_, clock_);
-    for (unsigned n = 0; n < 2; ++n) {
-      Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}, {}};
-      environment.dropOthersWrites = [this](Cpu& self) {
-        set_->onOthersNow(self, [](cpu::Vcpu& other) { static_cast<Cpu&>(other).dropWrites(); });
-      };
+    for (unsigned n = 0; n < count_; ++n) {
+      Environment environment{memory_, ports_, model_, [] { return std::uint64_t{0}; }, nullptr, {}};
+      environment.writeRounds = &set_->writeRounds();
       environment.alone = [this](Cpu& self, const std::function<void()>& work) {
         set_->alone(self, [&] {
           const std::uint32_t before = word(kData);
@@ -62,9 +61,12 @@ class Smp : public test::LoopTest {
   }
   void runUntilHalted() {
     set_->start();
-    while (!at(0).halted() || !at(1).halted()) std::this_thread::yield();
+    for (unsigned n = 0; n < count_; ++n) {
+      while (!at(n).halted()) std::this_thread::yield();
+    }
   }
 
+  unsigned count_ = 2;
   // Whether a step that is to be alone looks for others at kData, and what it found.
   bool watched_ = false;
   unsigned timesAlone_ = 0, othersMoved_ = 0;
@@ -155,9 +157,38 @@ TEST_F(SmpPaged, TwoThatWantToBeAloneTakeTurns) {
   EXPECT_EQ(timesAlone_, 200U);
 }
 
+// Code that others change. Translated, it does not look at its page's version: whoever writes asks for a look.
+class SmpCode : public Smp, public testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    if (GetParam() && !Cpu::translationIsBuilt()) GTEST_SKIP() << "this build does not translate";
+    Smp::SetUp();
+    for (unsigned n = 0; n < 2 && GetParam(); ++n) {
+      ASSERT_TRUE(at(n).translateCode().ok());
+      at(n).engine()->setWarm(0);  // each version of the function runs once
+    }
+  }
+  // As a device does.
+  void writeWord(std::uint64_t address, std::uint32_t value) {
+    ASSERT_EQ(memory_.write(address, std::as_bytes(std::span(&value, 1))), mem::Access::kDone);
+  }
+  // Whether the guest answers `value` at `address`, which it does at once or never.
+  bool comesTo(std::uint64_t address, std::uint32_t value) const {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    while (word(address) != value) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, SmpCode, testing::Bool(),
+                         [](const auto& each) { return each.param ? "Translated" : "Interpreted"; });
+
 // The first writes n into the function's immediate, then n into a flag; the second waits for the flag, calls the
 // function and compares, counts what is wrong, and answers by a flag of its own.
-TEST_F(Smp, CodeThatAnotherChangesIsSeenOnceItsFlagIs) {
+TEST_P(SmpCode, ThatAnotherChangesIsSeenOnceItsFlagIs) {
   put(kFunction, {0xb8, 0, 0, 0, 0, 0xc3});
   // mov ecx, 1; 1: mov [kFunction + 1], ecx; mov [kData], ecx; 2: cmp [kData + 4], ecx; jne 2b; inc ecx; cmp ecx, 100;
   // jbe 1b; hlt
@@ -172,6 +203,121 @@ TEST_F(Smp, CodeThatAnotherChangesIsSeenOnceItsFlagIs) {
   runUntilHalted();
   EXPECT_EQ(word(kData + 4), 100U);
   EXPECT_EQ(word(kData + 8), 0U) << "calls that found old code";
+}
+
+TEST_P(SmpCode, ThatADeviceWritesIsSeenOnceItsFlagIs) {
+  put(kFunction, {0xb8, 0, 0, 0, 0, 0xc3});
+  put(kCode, {0xf4});
+  // xor ecx, ecx; 1: mov edx, [kData]; cmp edx, ecx; je 1b; mov ecx, edx; mov edx, kFunction; call edx; cmp eax, ecx;
+  // je 2f; inc dword [kData + 8]; 2: mov [kData + 4], ecx; jmp 1b
+  put(kCode + 0x1000, {0x31, 0xc9, 0x8b, 0x15, 0x00, 0x00, 0x02, 0x00, 0x39, 0xca, 0x74, 0xf6, 0x89,
+                       0xd1, 0xba, 0x00, 0x00, 0x03, 0x00, 0xff, 0xd2, 0x39, 0xc8, 0x74, 0x06, 0xff,
+                       0x05, 0x08, 0x00, 0x02, 0x00, 0x89, 0x0d, 0x04, 0x00, 0x02, 0x00, 0xeb, 0xdb});
+  set_->start();
+  for (std::uint32_t n = 1; n <= 200; ++n) {
+    writeWord(kFunction + 1, n);
+    writeWord(kData, n);
+    ASSERT_TRUE(comesTo(kData + 4, n));
+  }
+  EXPECT_EQ(word(kData + 8), 0U) << "calls that found old code";
+}
+
+// A loop that comes from nowhere and looks up nothing.
+TEST_P(SmpCode, ThatLoopsIsChangedWhileItDoes) {
+  put(kCode, {0xf4});
+  // 1: inc dword [kData]; 2: mov eax, 0; test eax, eax; je 1b; mov [kData + 4], eax; jmp 1b
+  put(kCode + 0x1000, {0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0xb8, 0x00, 0x00, 0x00, 0x00,
+                       0x85, 0xc0, 0x74, 0xf1, 0xa3, 0x04, 0x00, 0x02, 0x00, 0xeb, 0xea});
+  set_->start();
+  for (std::uint32_t n = 1; n <= 200; ++n) {
+    for (const std::uint32_t before = word(kData); word(kData) - before < 100;) std::this_thread::yield();
+    writeWord(kCode + 0x1007, n);
+    ASSERT_TRUE(comesTo(kData + 4, n));
+  }
+}
+
+// So often that nobody keeps a list of it.
+TEST_P(SmpCode, ThatChangesWhileNobodyRunsIsSeenByWhoeverGoesOn) {
+  constexpr std::uint32_t kTimes = 5000;
+  put(kCode, {0xf4});
+  put(kCode + 0x1000, {0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0xb8, 0x00, 0x00, 0x00, 0x00,
+                       0x85, 0xc0, 0x74, 0xf1, 0xa3, 0x04, 0x00, 0x02, 0x00, 0xeb, 0xea});
+  set_->start();
+  while (word(kData) < 100) std::this_thread::yield();
+  ASSERT_TRUE(test::runTask(*loop_, runState_.stop()).ok());
+  for (std::uint32_t n = 1; n <= kTimes; ++n) {
+    mem::RamBlock::Code seen = ram_->code((kCode >> 12) + 1);
+    ASSERT_TRUE(ram_->markCode((kCode >> 12) + 1, seen, ~0U));  // as if somebody had decoded it once more
+    writeWord(kCode + 0x1007, n);
+  }
+  ASSERT_TRUE(runState_.resume().ok());
+  EXPECT_TRUE(comesTo(kData + 4, kTimes));
+  ASSERT_TRUE(test::runTask(*loop_, runState_.stop()).ok());
+}
+
+// Three registers that say where to go: twice elsewhere, until all blocks are known, then to the function.
+class SmpOfThree : public Smp, private mem::IoHandler {
+ protected:
+  SmpOfThree() { count_ = 3; }
+  static constexpr std::uint64_t kRegisters = 0x200000, kElsewhere = 0x38000, kEntry = kFunction + 0x800,
+                                 kReady = kData, kStored = kData + 4, kFirst = kData + 8, kSecond = kData + 12;
+  bool bothMadeRounds_ = false;
+
+ private:
+  std::uint64_t read(std::uint64_t offset, unsigned) override {
+    const std::size_t who = offset / 4;
+    if (reads_[who]++ < 2) return kElsewhere;
+    const auto isMarked = [this] { return ram_->code(kFunction >> 12).mask != 0; };
+    const auto until = [](auto met) {
+      while (!met()) std::this_thread::yield();
+    };
+    if (who == 1) {
+      until([this] { return isReady_.load(); });
+      return kEntry;
+    }
+    if (who == 0) isReady_ = true;
+    until(isMarked);
+    if (who == 0) {
+      until([this] { return word(kFirst) == 5 || set_->writeRounds().underWay() == 2; });
+      bothMadeRounds_ = word(kFirst) != 5;
+    }
+    return kFunction;
+  }
+  void write(std::uint64_t, std::uint64_t, unsigned) override {}
+  AccessSizes accessSizes() const override { return {4, 4}; }
+
+  std::array<unsigned, 3> reads_{};  // each of one vCPU
+  std::atomic<bool> isReady_{false};
+  mem::AddressSpace::Mapping registers_ = memory_.map({"registers", kRegisters, 0x1000, mem::Target::io(*this)});
+};
+
+// The first knows that it may write to the function's page, and is still in the middle of a block when the second gives
+// the page its first marks and waits for it. The third finds marks there, and must not believe in them yet: what the
+// first stores now would be seen by nobody.
+TEST_F(SmpOfThree, MarksThatAnotherHasJustSetAreNotBelievedBeforeItsRoundIsOver) {
+  // Each: mov edi, 3; 1: lock inc [kReady]; jmp 2f; 2: cmp [kReady], edi; jb 2b; ...; add edi, 3; cmp edi, 9; jbe 1b
+  // The first: mov [kFunction + 0x40], ebx; mov eax, [kRegisters]; mov byte [eax + 1], 7; mov [kStored], edi; ...; hlt
+  put(kCode,
+      {0xbf, 0x03, 0x00, 0x00, 0x00, 0xf0, 0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0xeb, 0x00, 0x39, 0x3d, 0x00, 0x00,
+       0x02, 0x00, 0x72, 0xf8, 0x89, 0x1d, 0x40, 0x00, 0x03, 0x00, 0xa1, 0x00, 0x00, 0x20, 0x00, 0xc6, 0x40, 0x01,
+       0x07, 0x89, 0x3d, 0x04, 0x00, 0x02, 0x00, 0x83, 0xc7, 0x03, 0x83, 0xff, 0x09, 0x76, 0xd2, 0xf4});
+  // The second: mov eax, [kRegisters + 4]; call eax; ...; hlt
+  put(kCode + 0x1000, {0xbf, 0x03, 0x00, 0x00, 0x00, 0xf0, 0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0xeb,
+                       0x00, 0x39, 0x3d, 0x00, 0x00, 0x02, 0x00, 0x72, 0xf8, 0xa1, 0x04, 0x00, 0x20,
+                       0x00, 0xff, 0xd0, 0x83, 0xc7, 0x03, 0x83, 0xff, 0x09, 0x76, 0xe0, 0xf4});
+  // The third: mov eax, [kRegisters + 8]; call eax; mov [kFirst], eax; ...; 3: cmp [kStored], 9; jne 3b;
+  // mov eax, kFunction; call eax; mov [kSecond], eax; hlt
+  put(kCode + 0x2000, {0xbf, 0x03, 0x00, 0x00, 0x00, 0xf0, 0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0xeb, 0x00, 0x39, 0x3d,
+                       0x00, 0x00, 0x02, 0x00, 0x72, 0xf8, 0xa1, 0x08, 0x00, 0x20, 0x00, 0xff, 0xd0, 0xa3, 0x08, 0x00,
+                       0x02, 0x00, 0x83, 0xc7, 0x03, 0x83, 0xff, 0x09, 0x76, 0xdb, 0x83, 0x3d, 0x04, 0x00, 0x02, 0x00,
+                       0x09, 0x75, 0xf7, 0xb8, 0x00, 0x00, 0x03, 0x00, 0xff, 0xd0, 0xa3, 0x0c, 0x00, 0x02, 0x00, 0xf4});
+  put(kFunction, {0xb8, 0x05, 0, 0, 0, 0xc3});  // mov eax, 5; ret
+  put(kEntry, {0xc3});
+  put(kElsewhere, {0xc3});
+  runUntilHalted();
+  EXPECT_TRUE(bothMadeRounds_);
+  EXPECT_EQ(word(kFirst), 7U);
+  EXPECT_EQ(word(kSecond), 7U) << "a call that found old code";
 }
 
 TEST_F(Smp, AStoppedMachineRunsNothingAndGoesOnWhereItWas) {

@@ -270,6 +270,8 @@ TEST(Transcribe, EmitsTheSameInstructionWithItsOperandsReplaced) {
       {"dd 04 24", 10, "41 dd 07"},                 // fld qword [rsp]
       {"d8 c1", 10, "d8 c1"},                       // fadd st0, st1
       {"0f fc 0a", 10, "41 0f fc 0f"},              // paddb mm1, [rdx]
+      {"48 0f a3 c2", 10, "48 0f a3 c2"},           // bt rdx, rax: no further than the register
+      {"4d 0f b3 fb", 10, "4d 0f b3 d2"},           // btr r11, r15, both of them in r10
   };
   for (const Golden& golden : kGoldens) {
     const std::vector<std::uint8_t> bytes = bytesOf(golden.guest);

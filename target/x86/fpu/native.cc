@@ -109,14 +109,16 @@ bool fitsHost(const Fpu& fpu) {
 }
 void loadToHost(const Fpu& fpu) {
   Image image = imageOf(fpu);
-  image.status = fpu.status & (kStatusConditions | kStatusTop | kStatusSticky);
+  image.status = withSummary(static_cast<std::uint16_t>(fpu.status & (kStatusConditions | kStatusTop | kStatusSticky)),
+                             fpu.control);
   asm volatile("frstor %0" : : "m"(image));
 }
 void storeFromHost(Fpu& fpu) {
   Image image;
   asm volatile("fnsave %0" : "=m"(image) : : "memory");
   fpu.control = static_cast<std::uint16_t>((image.control & kControlValid) | kControlFixed);
-  fpu.status = static_cast<std::uint16_t>(image.status & (kStatusConditions | kStatusTop | kStatusSticky));
+  fpu.status = withSummary(static_cast<std::uint16_t>(image.status & (kStatusConditions | kStatusTop | kStatusSticky)),
+                           fpu.control);
   takeRegisters(fpu, image);
 }
 

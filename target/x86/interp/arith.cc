@@ -128,7 +128,7 @@ RHEA_UNARY(Not, "not", "", "")
 
 template <class Op>
 struct Unary {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (kMemory) {
       if (i.has(Insn::kLock)) return cpu.modify<T>(i, [&](InPlace<T>& place) { Op::locked(cpu.st, place); });
@@ -148,7 +148,7 @@ struct Unary {
 // adcx and adox: one flag in and out, the others untouched.
 template <unsigned kFlag>
 struct AddOneFlag {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;

@@ -102,7 +102,7 @@ struct Bit {
 
 #define RHEA_SCAN(Name, mnemonic)                                        \
   struct Name {                                                          \
-    template <class T, Form, bool kMemory>                               \
+    template <class T, bool kMemory>                                     \
     static Outcome body(Cpu& cpu, const Insn& i) {                       \
       if constexpr (sizeof(T) == 1) {                                    \
         return cpu.undefined();                                          \
@@ -146,7 +146,7 @@ bool negative(T value) {
 }
 
 struct Andn {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
@@ -159,7 +159,7 @@ struct Andn {
 enum class Lowest : std::uint8_t { kReset, kMask, kIsolate };
 template <Lowest kOp>
 struct LowestBit {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
@@ -174,7 +174,7 @@ struct LowestBit {
   }
 };
 struct Bextr {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
@@ -190,7 +190,7 @@ struct Bextr {
   }
 };
 struct Bzhi {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
@@ -204,7 +204,7 @@ struct Bzhi {
 };
 template <bool kDeposit>
 struct ParallelBits {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T mask;
     if (!readRm<T, kMemory>(cpu, i, mask)) return Outcome::kFault;
@@ -224,7 +224,7 @@ struct ParallelBits {
 };
 
 struct ByteSwap {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (sizeof(T) == 8)
       cpu.setGpr<T>(i.rm, __builtin_bswap64(cpu.gpr<T>(i.rm)));
@@ -272,7 +272,7 @@ struct Crc32 {
     return Outcome::kNext;
   }
   // T is the destination's: 4 or 8 bytes; a word comes with the operand-size prefix.
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if (sizeof(T) == 8) return with<std::uint64_t, kMemory>(cpu, i);
     const bool word = i.has(Insn::k66) == (cpu.st.codeBytes != 2);

@@ -21,7 +21,7 @@ inline bool go(Cpu& cpu, std::uint64_t target) {
 
 template <unsigned kCode>
 struct JumpIf {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if (!condition<kCode>(cpu.st)) {
       cpu.st.gpr[kRipRegister] = cpu.nextRip(i);
@@ -33,13 +33,13 @@ struct JumpIf {
 };
 
 struct Jump {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     return go<T>(cpu, cpu.nextRip(i) + static_cast<std::uint64_t>(i.imm)) ? Outcome::kLinked1 : Outcome::kFault;
   }
 };
 struct JumpIndirect {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T target;
     if (!readRm<T, kMemory>(cpu, i, target)) return Outcome::kFault;
@@ -66,13 +66,13 @@ inline bool callTo(Cpu& cpu, const Insn& i, std::uint64_t target) {
   return false;
 }
 struct Call {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     return callTo<T>(cpu, i, cpu.nextRip(i) + static_cast<std::uint64_t>(i.imm)) ? Outcome::kLinked1 : Outcome::kFault;
   }
 };
 struct CallIndirect {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T target;
     if (!readRm<T, kMemory>(cpu, i, target)) return Outcome::kFault;
@@ -82,7 +82,7 @@ struct CallIndirect {
 
 template <bool kDrop>
 struct Return {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     State& st = cpu.st;
     const std::uint64_t before = st.gpr[kRsp];
@@ -119,7 +119,7 @@ void setCounter(Cpu& cpu, const Insn& i, std::uint64_t value) {
 // kZero: what ZF must be; 2: does not matter.
 template <unsigned kZero>
 struct Loop {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     const std::uint64_t left = counter(cpu, i) - 1;
     const bool zero = condition<4>(cpu.st);
@@ -136,7 +136,7 @@ struct Loop {
   }
 };
 struct JumpIfCounterZero {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if (counter(cpu, i) != 0) {
       cpu.st.gpr[kRipRegister] = cpu.nextRip(i);

@@ -24,7 +24,7 @@ bool offsetAddress(Cpu& cpu, const Insn& i, std::size_t size, AccessKind kind, s
   return cpu.segmented(i.segment(), static_cast<std::uint64_t>(i.imm), size, kind, address);
 }
 struct LoadOffset {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     std::uint64_t address;
     T value;
@@ -36,7 +36,7 @@ struct LoadOffset {
   }
 };
 struct StoreOffset {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     std::uint64_t address;
     if (!offsetAddress(cpu, i, sizeof(T), AccessKind::kWrite, address)) return Outcome::kFault;
@@ -46,7 +46,7 @@ struct StoreOffset {
 
 template <class From, bool kSigned>
 struct Extend {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     From value;
     if (!readRm<From, kMemory>(cpu, i, value)) return Outcome::kFault;
@@ -59,7 +59,7 @@ struct Extend {
 };
 
 struct Lea {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     cpu.setGpr<T>(i.reg, static_cast<T>(i.slowAddress() ? cpu.effectiveMasked(i) : cpu.effective(i)));
     return Outcome::kNext;
@@ -68,7 +68,7 @@ struct Lea {
 
 // With memory always atomic, lock or not.
 struct Exchange {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     const T value = cpu.gpr<T>(i.reg);
     if constexpr (kMemory) {
@@ -98,7 +98,7 @@ struct CompareExchange {
     accumulator = static_cast<T>(old);
     st.arith = flags;
   }
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     const T expected = cpu.gpr<T>(0);
     const T from = cpu.gpr<T>(i.reg);
@@ -120,7 +120,7 @@ struct CompareExchange {
 };
 
 struct ExchangeAdd {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T value = cpu.gpr<T>(i.reg);
     std::uint16_t flags;
@@ -151,7 +151,7 @@ void setZero(State& st, bool zero) {
 
 template <unsigned kCode>
 struct ConditionalMove {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T value;
     if (!readRm<T, kMemory>(cpu, i, value)) return Outcome::kFault;

@@ -7,7 +7,7 @@ namespace {
 
 template <bool kSigned>
 struct MultiplyAccumulator {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;
@@ -40,7 +40,7 @@ struct MultiplyAccumulator {
 // imul with two or three operands: T is 16 bits or more.
 template <bool kThree>
 struct MultiplyRegister {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (sizeof(T) == 1) {
       return cpu.undefined();
@@ -89,7 +89,7 @@ void divideOnHost(State& st, T& low, T& high, T by) {
 
 template <bool kSigned>
 struct Divide {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T by;
     if (!readRm<T, kMemory>(cpu, i, by)) return Outcome::kFault;
@@ -128,7 +128,7 @@ struct Divide {
 
 // cbw, cwde, cdqe and cwd, cdq, cqo.
 struct ExtendAccumulator {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn&) {
     if constexpr (sizeof(T) > 1) {
       const T value = cpu.gpr<T>(0);
@@ -140,7 +140,7 @@ struct ExtendAccumulator {
   }
 };
 struct ExtendToData {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn&) {
     const bool negative = (cpu.gpr<T>(0) >> (sizeof(T) * 8 - 1)) != 0;
     cpu.setGpr<T>(kRdx * 8, negative ? static_cast<T>(~T{0}) : T{0});
@@ -149,7 +149,7 @@ struct ExtendToData {
 };
 
 struct MultiplyWithoutFlags {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T from;
     if (!readRm<T, kMemory>(cpu, i, from)) return Outcome::kFault;

@@ -48,7 +48,7 @@ struct Shift {
         static_cast<std::uint8_t>(kCount == Count::kCl ? cpu.st.gpr[kRcx] : static_cast<std::uint64_t>(i.imm));
     return Op::apply(cpu.st, value, count);
   }
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (kMemory) {
       return cpu.modify<T>(i, [&](InPlace<T>& place) { place.value = apply<T>(cpu, i, place.value); });
@@ -80,7 +80,7 @@ struct DoubleShift {
     cpu.st.arith = flags;
     return value;
   }
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (sizeof(T) == 1) {
       return cpu.undefined();
@@ -98,7 +98,7 @@ struct DoubleShift {
 enum class Direction : std::uint8_t { kLeft, kRight, kArithmetic };
 template <Direction kDirection>
 struct ShiftWithoutFlags {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T value;
     if (!readRm<T, kMemory>(cpu, i, value)) return Outcome::kFault;
@@ -114,7 +114,7 @@ struct ShiftWithoutFlags {
   }
 };
 struct RotateWithoutFlags {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     T value;
     if (!readRm<T, kMemory>(cpu, i, value)) return Outcome::kFault;

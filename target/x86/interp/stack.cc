@@ -26,7 +26,7 @@ struct Push {
 };
 
 struct PushImmediate {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (sizeof(T) == 8) return pushFlat(cpu, static_cast<T>(i.imm)) ? Outcome::kNext : Outcome::kFault;
     return cpu.push(static_cast<T>(i.imm), sizeof(T)) ? Outcome::kNext : Outcome::kFault;
@@ -34,7 +34,7 @@ struct PushImmediate {
 };
 
 struct Pop {
-  template <class T, Form, bool kMemory>
+  template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     State& st = cpu.st;
     const std::uint64_t before = st.gpr[kRsp];

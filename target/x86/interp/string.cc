@@ -54,6 +54,29 @@ class Strings {
            (st_.system & kTf) != 0 || cpu_.interruptDue();
   }
 
+  // Elements from `offset` of a page that is plain memory, at most as many as are left; 0: one by one. `host`: the
+  // first.
+  template <class T>
+  std::uint64_t readRun(SegmentIndex segment, bool flat, std::uint64_t offset, const std::uint8_t*& host) {
+    std::uint64_t address = offset;
+    // Watchpoints and alignment are looked at element by element.
+    if (!inRuns() || (st_.dr[7] & 0xff) != 0 || (st_.system & kAc) != 0) return 0;
+    if (!flat && !cpu_.segmented(segment, offset, sizeof(T), AccessKind::kRead, address)) return 0;
+    std::uint64_t bytes = run(offset, address, count() > 0x1000 ? 0x1000 : count() * sizeof(T));
+    bytes -= bytes % sizeof(T);
+    if (bytes < 2 * sizeof(T)) return 0;
+    if (!flat && !cpu_.segmented(segment, offset, bytes, AccessKind::kRead, address)) return 0;
+    return cpu_.readable(address, bytes, segment, host) && host != nullptr ? bytes / sizeof(T) : 0;
+  }
+  template <class T>
+  std::uint64_t sourceRun(const std::uint8_t*& host) {
+    return readRun<T>(sourceSegment(), flatSource_, st_.gpr[kRsi] & mask_, host);
+  }
+  template <class T>
+  std::uint64_t targetRun(const std::uint8_t*& host) {
+    return readRun<T>(kEs, flatTarget_, st_.gpr[kRdi] & mask_, host);
+  }
+
   // Calls element() until the count is zero or stop() says so. T: element.
   template <class Element, class Stop>
   Outcome repeat(Element element, Stop stop) {
@@ -121,6 +144,7 @@ struct MoveString {
     // An overlap that feeds the copy its own output is done element by element.
     if (toHost > fromHost && toHost < fromHost + bytes) return 0;
     std::memmove(toHost, fromHost, bytes);
+    cpu.stored();
     s.advance(kRsi, bytes);
     s.advance(kRdi, bytes);
     s.setCount(s.count() - bytes / sizeof(T));
@@ -137,7 +161,7 @@ struct MoveString {
     s.advance(kRdi, sizeof(T));
     return true;
   }
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     return repeatInRuns<T, MoveString>(cpu, i);
   }
@@ -159,6 +183,7 @@ struct StoreString {
     } else {
       for (std::uint64_t at = 0; at < bytes; at += sizeof(T)) std::memcpy(host + at, &value, sizeof(T));
     }
+    cpu.stored();
     s.advance(kRdi, bytes);
     s.setCount(s.count() - bytes / sizeof(T));
     return bytes;
@@ -170,17 +195,42 @@ struct StoreString {
     s.advance(kRdi, sizeof(T));
     return true;
   }
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     return repeatInRuns<T, StoreString>(cpu, i);
   }
 };
 
+// Reads page runs as far as there are some before one element each: run() answers whether that was the end.
+template <class T, class Run, class Element, class Stop>
+Outcome readInRuns(Strings& s, Run run, Element element, Stop stop) {
+  while (s.repeated() && s.count() >= 2) {
+    if (run()) return Outcome::kNext;
+    if (s.count() == 0) return Outcome::kNext;
+    // One that crosses a page's end, or a device's.
+    if (!element()) return Outcome::kFault;
+    s.setCount(s.count() - 1);
+    if (stop()) return Outcome::kNext;
+    if (s.count() != 0 && s.mustLook()) return s.again();
+  }
+  return s.repeat(element, stop);
+}
+
 struct LoadString {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     Strings s(cpu, i);
-    return s.repeat(
+    return readInRuns<T>(
+        s,
+        [&] {
+          const std::uint8_t* from;
+          if (const std::uint64_t count = s.sourceRun<T>(from); count != 0) {
+            cpu.setGpr<T>(0, loadHost<T>(from + (count - 1) * sizeof(T)));
+            s.advance(kRsi, count * sizeof(T));
+            s.setCount(s.count() - count);
+          }
+          return false;
+        },
         [&] {
           std::uint64_t from;
           T value;
@@ -202,11 +252,39 @@ void compare(State& st, T left, T right) {
 // repe goes on while equal, repne while not.
 bool compared(const Cpu& cpu, const Insn& i) { return condition<4>(cpu.st) != i.has(Insn::kRepe); }
 
+// The next elements as far as pairs(n) goes on; it answers with the two that were compared. Whether it stopped there.
+template <class T, class Pairs>
+bool compareRun(Cpu& cpu, const Insn& i, Strings& s, std::uint64_t count, Pairs pairs) {
+  const bool whileEqual = i.has(Insn::kRepe);
+  for (std::uint64_t n = 0; n < count; ++n) {
+    const std::pair<T, T> values = pairs(n * sizeof(T));
+    const bool stops = (values.first == values.second) != whileEqual;
+    if (!stops && n + 1 < count) continue;
+    compare(cpu.st, values.first, values.second);
+    s.setCount(s.count() - (n + 1));
+    s.advance(kRdi, (n + 1) * sizeof(T));
+    return stops;
+  }
+  return false;
+}
+
 struct CompareString {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     Strings s(cpu, i);
-    return s.repeat(
+    return readInRuns<T>(
+        s,
+        [&] {
+          const std::uint8_t* from;
+          const std::uint8_t* to;
+          const std::uint64_t count = std::min(s.sourceRun<T>(from), s.targetRun<T>(to));
+          const std::uint64_t before = s.count();
+          const bool stops = compareRun<T>(cpu, i, s, count, [&](std::uint64_t at) {
+            return std::pair(loadHost<T>(from + at), loadHost<T>(to + at));
+          });
+          s.advance(kRsi, (before - s.count()) * sizeof(T));
+          return stops;
+        },
         [&] {
           std::uint64_t from;
           std::uint64_t to;
@@ -223,10 +301,18 @@ struct CompareString {
   }
 };
 struct ScanString {
-  template <class T, Form, bool>
+  template <class T>
   static Outcome body(Cpu& cpu, const Insn& i) {
     Strings s(cpu, i);
-    return s.repeat(
+    return readInRuns<T>(
+        s,
+        [&] {
+          const std::uint8_t* to;
+          const std::uint64_t count = s.targetRun<T>(to);
+          const T left = cpu.gpr<T>(0);
+          return compareRun<T>(cpu, i, s, count,
+                               [&](std::uint64_t at) { return std::pair(left, loadHost<T>(to + at)); });
+        },
         [&] {
           std::uint64_t to;
           T right;

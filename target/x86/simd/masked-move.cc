@@ -116,7 +116,7 @@ Outcome gather(Cpu& cpu, const Insn& i) {
       continue;
     }
     std::uint64_t offset = cpu.st.gpr[i.base] +
-                           static_cast<std::uint64_t>(std::int64_t{indices[n]} * (1 << (i.scale & 3))) +
+                           (static_cast<std::uint64_t>(std::int64_t{indices[n]}) << (i.scale & 3)) +
                            static_cast<std::uint64_t>(std::int64_t{i.disp});
     if (i.addressBytes() == 4) offset &= 0xffffffff;
     std::uint64_t address;

@@ -21,8 +21,12 @@ struct Window {
 
 struct Area {
   static constexpr std::size_t kJumpSlots = 16384;
-  static constexpr std::size_t kJumpWays = 4;  // slots of a set, one line of the host's cache
-  static constexpr std::size_t kWindows = 32;  // of reads, and as many of writes
+  static constexpr std::size_t kJumpWays = 4;             // slots of a set, one line of the host's cache
+  static constexpr std::size_t kWindows = 64;             // of reads, and as many of writes
+  static constexpr std::size_t kTogether = kWindows / 4;  // are emptied together
+  static constexpr std::uint8_t usedBit(bool write, std::size_t window) {
+    return static_cast<std::uint8_t>(1U << ((write ? 4 : 0) + window / kTogether));
+  }
   static constexpr std::int32_t kCredit = 1024;
   static constexpr std::size_t kHeats = 1024;
 
@@ -51,7 +55,7 @@ struct Area {
   // from it is all that is compared; behind it is memory that nobody looks at.
   struct Windows {
     std::uint64_t tables = 0;
-    std::uint8_t used = 0;
+    std::uint8_t used = 0;                                       // usedBit() of those that may show something
     std::array<std::array<Window, kWindows>, 2> shown{};         // reads, writes
     std::array<std::array<std::int32_t, kWindows>, 2> credit{};  // misses until somebody asks whether it is worth it
   };
@@ -69,10 +73,20 @@ struct Area {
   std::uint64_t nowhere = 0;
   std::array<Windows, 2> windows{};  // users', supervisors'
   std::array<std::uint8_t, 4096> behindNowhere{};
+  // An operand of two pages, put together: the last bytes of one and the first ones of the next. What was written there
+  // goes to these places, by code for as many bytes.
+  static constexpr std::size_t kMostCopied = 32;
+  std::array<std::uint64_t, 2 * kMostCopied / sizeof(std::uint64_t)> copied{};
+  std::array<std::uint64_t, 2> copyTo{}, mover{};
   // What recipes for flags find in place of registers and operands that are no longer there (Keeper), and
   // where they put a register meanwhile.
   static constexpr std::size_t kKept = 4;
   std::array<std::uint64_t, kKept> kept{}, aside{};
+  // Copies of a gather's destination, mask and indices while its lanes are loaded.
+  std::array<std::array<std::uint8_t, 32>, 3> gather{};
+  // Masks of MXCSR that the guest must have set for the host to run its vector instructions: all of them, until
+  // Engine::raises_.
+  std::uint32_t neededMasks = 0x1f80;
 
   // Whenever an entry of the tables may be gone or changed.
   void forgetWindows() {
@@ -87,9 +101,13 @@ struct Area {
  private:
   void forgetWindows(Windows& some) {
     if (some.used == 0) return;
-    some.used = 0;
     const Window empty{nowhere, reinterpret_cast<std::uint64_t>(behindNowhere.data())};
-    for (auto& each : some.shown) each.fill(empty);
+    for (std::size_t n = 0; n < kWindows; n += kTogether) {
+      for (const bool write : {false, true}) {
+        if ((some.used & usedBit(write, n)) != 0) std::fill_n(&some.shown[write ? 1 : 0][n], kTogether, empty);
+      }
+    }
+    some.used = 0;
   }
 };
 

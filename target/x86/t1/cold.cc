@@ -59,6 +59,19 @@ void Translator::stopCounting(const CodeCache& cache, const Site& edge) {
   counting[1] = kCounting - 2;
 }
 
+// Behind a probe's miss: the same instruction once more, which writes to a copy of its operand.
+void Translator::writeCopy(std::uint32_t miss, std::uint32_t start) {
+  const auto written = std::ranges::find(written_, start, &Written::start);
+  if (written == written_.end()) return e_.dword(0);
+  e_.dword(e_.here() + 8 - miss);
+  e_.dword(written->bytes);
+  const std::uint8_t* const code = engine_.cache_->writable(start);
+  for (std::uint32_t n = 0; n < written->end - start; ++n) e_.byte(code[n]);
+  e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip + distance]
+  e_.dword(written->end - (e_.here() + 4));
+  e_.op(0xff, 4, Mem::state(area(cpu_.area.mover.data())), false);  // jmp
+}
+
 // The flags are in the state.
 void Translator::leaveFor(const Cold& cold) {
   if (cold.kind == Cold::kVectors || cold.kind == Cold::kX87) {
@@ -95,9 +108,19 @@ void Translator::coldCode() {
     // leaves alike.
     const bool again = cold.kind == Cold::kLeave && entryFlags_.inState() && native_->left != 0;
     const std::uint32_t distance = (again ? native_->left : e_.here()) - (cold.jump + 4);
-    if (cold.kind != Cold::kBehind) std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
+    if (cold.kind != Cold::kBehind && cold.kind != Cold::kRaise)
+      std::memcpy(engine_.cache_->writable(cold.jump), &distance, 4);
     if (again) continue;
     switch (cold.kind) {
+      case Cold::kRaise:
+        engine_.generations_[engine_.cache_->now()].raising[cold.jump] = e_.here();
+        if (cold.fixed)
+          emitFlagsToState(e_);
+        else
+          repeatCold(cold.recipe);
+        e_.constant(kTemp0, cold.site);
+        e_.jumpTo(engine_.gates_.step);
+        [[fallthrough]];
       case Cold::kBehind:
         engine_.siteAt(cold.site).where = e_.here();
         e_.constant(kTemp0, cold.rip);
@@ -120,6 +143,10 @@ void Translator::coldCode() {
         e_.jumpTo(engine_.gates_.refill[cold.kind == Cold::kMissWrite ? 1 : 0]);
         e_.dword(cold.site);
         e_.dword(static_cast<std::uint32_t>(cold.rip) - self);
+        if (cold.kind == Cold::kMissRead || cold.copied == 0)
+          e_.dword(cold.copied == 0 ? 0 : cold.copied - self);
+        else
+          writeCopy(self, cold.copied);
         break;
       }
       case Cold::kWindow: {

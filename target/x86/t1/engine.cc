@@ -32,7 +32,7 @@ Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   // Bit 62 without bit 63: never canonical.
   std::random_device random;
   cpu.area.nowhere = std::uint64_t{1} << 62 | (std::uint64_t{random()} << 32 ^ random()) >> 14 << 12;
-  for (Area::Windows& some : cpu.area.windows) some.used = 1;
+  for (Area::Windows& some : cpu.area.windows) some.used = 0xff;
   cpu.area.forgetWindows();
   engine->setHeat(engine->heatOfEdges_);
   engine->makeGates();
@@ -52,7 +52,10 @@ Statistics Engine::report() const {
   return report;
 }
 
-void Engine::bind() { ::syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu_.st); }
+void Engine::bind() {
+  ::syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu_.st);
+  takeSignals();
+}
 
 std::int32_t Engine::areaOffset(const void* member) const {
   return static_cast<std::int32_t>(static_cast<const std::uint8_t*>(member) -
@@ -69,13 +72,15 @@ Native* Engine::native(Block& block) { return translated(block, cpu_.st.gpr[kRip
 Native* Engine::translated(Block& block, std::uint64_t rip) {
   for (Native* known = block.native; known != nullptr; known = known->next) {
     if (known->rip != rip || !known->flags.inState()) continue;
-    if (known->seen == block.seen || block.crosses()) return known;
+    if (isCurrent(*known)) return known;
     renew(block);
     if (known->follower == nullptr) return known;
     break;
   }
   if (!block.cached || !isFlatCode(block.mode)) return nullptr;
   if (block.runs < warm_) {
+    // Its loop's other blocks are translated after that.
+    if (const std::optional<std::uint64_t> start = Translator::loopStart(block, rip)) loops_.add(*start, rip);
     ++block.runs;
     return nullptr;
   }
@@ -98,19 +103,44 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
   return made;
 }
 
-// Its page's version has moved, and its bytes are what they were (BlockCache::renew). What it goes on in without a look
-// at versions may be another matter.
+void Engine::rewritten(const std::atomic<std::uint32_t>& version) {
+  pages_.renumber(&version, [this](std::uint64_t address, std::uint32_t old, std::uint32_t now) {
+    for (const auto& space : cpu_.spaces_) space->code.renumber(address, old, now);
+  });
+}
+
+std::array<std::uint32_t, 2> Engine::pagesOf(const Block& block, std::uint64_t rip) {
+  return {pages_.of(rip, block.version, block.mode),
+          block.crosses() ? pages_.of((rip | 0xfff) + 1, block.secondVersion, block.mode) : 0};
+}
+
+// What the map holds is always the place's present number.
+bool Engine::isCurrent(const Native& native) {
+  const CodeMap& map = cpu_.space_->code;
+  if (native.pages[0] == map.at(native.rip) && native.pages[1] == 0) return true;
+  return native.pages == pagesOf(*native.block, native.rip);
+}
+
+// Its page was rewritten, and its bytes are what they were (BlockCache::renew). What it goes on in without a look at
+// the code map may be another matter.
 void Engine::renew(Block& block) {
   for (Native** place = &block.native; *place != nullptr;) {
     Native& known = **place;
+    const std::array<std::uint32_t, 2> pages = pagesOf(block, known.rip);
+    if (pages == known.pages) {
+      place = &known.next;
+      continue;
+    }
     if (known.follower != nullptr) {
-      // For good: it sees another version than there will ever be again, and leaves.
+      // For good: nobody arrives with its number any more.
       *place = known.next;
       known.block = nullptr;
       continue;
     }
-    if (known.seenAt != 0) std::memcpy(cache_->writable(known.seenAt), &block.seen, 4);
-    known.seen = block.seen;
+    known.pages = pages;
+    for (unsigned n = 0; n < 2; ++n) {
+      if (known.pagesAt[n] != 0) std::memcpy(cache_->writable(known.pagesAt[n]), &pages[n], 4);
+    }
     for (std::uint32_t n = 0; n < known.sites; ++n) {
       Site& site = siteAt(known.firstSite + n);
       if (site.cold != 0) unlink(site);
@@ -232,7 +262,7 @@ void Engine::link(std::uint32_t site, Native& to) {
     ++statistics_.links;
     return leadToArrival(site, to);
   }
-  // Who goes forward within the page need not look at requests and versions: each way back does. Under -icount each
+  // Who goes forward within the page need not look at requests: each way back does. Under -icount each
   // block looks, as the interpreter does, so that both take interrupts at the same instruction.
   const bool forward = to.rip > from.native->rip && !cpu_.counts();
   ++statistics_.links;
@@ -264,6 +294,10 @@ void Engine::run() {
       turnGeneration();
     if (pages_.exhausted() || tooManyLinks_) [[unlikely]]
       cpu.clearBlocks();
+    if (wantsRaising_ && !raises_) [[unlikely]]
+      beginRaising();
+    if (pages_.full()) [[unlikely]]
+      forgetPages();
     Block* block = cpu.lookUp();
     if (block == nullptr) [[unlikely]]
       return cpu.conclude(Outcome::kFault);
@@ -283,9 +317,12 @@ void Engine::run() {
       site = kNoSite;
       left = nullptr;
       ++statistics_.fallbacks[static_cast<std::size_t>(whyNot(*block, code))];
+      // Under -icount a block is executed whole or not at all.
+      if (code != nullptr && !cpu.counts()) wantsRaising_ = true;
       cpu.current_ = block;
       outcome = cpu.runOne(*block);
     } else {
+      cpu.current_ = nullptr;
       selectSpace();
       // Direct jumps do not change the mode.
       if (left != nullptr && left != code && left->mode == block->mode) supersede(*left, *code);
@@ -296,7 +333,6 @@ void Engine::run() {
       else
         fillJump(*code);
       ++statistics_.entries;
-      cpu.current_ = nullptr;
       site = enter(cache_->address(code->entry));
       outcome = Outcome::kIndirect;
       if (site == kStepped) {
@@ -329,7 +365,11 @@ Engine::Filled Engine::fillFromCode(Engine* engine, std::uint64_t address, std::
   std::uint64_t physical;
   if (!cpu.physical(address, write != 0 ? AccessKind::kWrite : AccessKind::kRead, cpu.who(), physical)) return filled;
   filled.host = reinterpret_cast<std::uint64_t>(cpu.tlb_->look(write != 0, address));
-  if (filled.host != 0) ++engine->statistics_.misses;
+  if (filled.host != 0)
+    ++engine->statistics_.misses;
+  else
+    cpu.justFound_ = {address & ~std::uint64_t{0xfff}, physical & ~std::uint64_t{0xfff},
+                      write != 0 ? AccessKind::kWrite : AccessKind::kRead, cpu.who()};
   return filled;
 }
 
@@ -344,10 +384,12 @@ void Engine::giveBack(const Site& at) {
 Engine::Resume Engine::worn(std::uint32_t site) {
   const WindowSite& at =
       generations_[site >> Generation::kSiteBits].windowSites[site & ((1U << Generation::kSiteBits) - 1)];
-  constexpr std::uint64_t kWorthwhile = 256;  // of the host's ticks between misses
+  // Of the host's ticks between misses. Where the block is the whole loop, a page's worth of rounds is soon gone
+  // through.
+  const std::uint64_t worthwhile = at.ends ? 64 : 1024;
   const std::uint64_t now = __builtin_ia32_rdtsc();
   std::uint64_t& before = wornAt_[at.user ? 0 : 1][at.write ? 1 : 0][at.window];
-  if (now - before < kWorthwhile * Area::kCredit) {
+  if (now - before < worthwhile * Area::kCredit) {
     std::uint8_t* const code = cache_->writable(at.probe);
     const std::uint32_t distance = at.again - (at.probe + 5);
     code[0] = 0xe9;
@@ -362,6 +404,10 @@ Engine::Resume Engine::worn(std::uint32_t site) {
 Engine::Resume Engine::step(std::uint32_t site) {
   if ((site & kIsWindowSite) != 0) return worn(site & ~kIsWindowSite);
   Cpu& cpu = cpu_;
+  struct OnlyForThis {
+    Cpu& cpu;
+    ~OnlyForThis() { cpu.justFound_ = {}; }
+  } const onlyForThis{cpu};
   const Site& at = siteAt(site);
   const Insn& insn = at.native->block->insns[at.index];
   // Others compute without the x87 unit: what it holds may stay there.
@@ -390,8 +436,12 @@ Engine::Resume Engine::step(std::uint32_t site) {
     return goOn();
   }
   cpu.current_ = nullptr;
-  if (!hostRuns(*at.native)) {
+  // An instruction that serializes is one of those that T0 does: behind it nothing is run that another vCPU has
+  // rewritten before.
+  const bool rewritten = cpu.asked(cpu::kCode);
+  if (rewritten || !hostRuns(*at.native)) {
     giveBack(at);
+    if (rewritten && !at.x87 && at.native->x87) noteX87(at);
     if (cpu.area.x87Live != 0) x87ToState();
     cpu.st.gpr[kRipRegister] += insn.end;
     outcome_ = Outcome::kIndirect;

@@ -5,11 +5,14 @@
 // for that one instruction, on the whole State, and the block goes on behind it (step()).
 #pragma once
 
+#include <csignal>
 #include <deque>
+#include <unordered_map>
 
 #include "target/x86/block.h"
 #include "target/x86/t1/code-cache.h"
 #include "target/x86/t1/emitter.h"
+#include "target/x86/t1/loop-map.h"
 #include "target/x86/t1/recipe.h"
 
 namespace rhea::x86::t1 {
@@ -27,18 +30,20 @@ struct FlagsAtEntry {
 struct Native {
   Block* block = nullptr;
   std::uint64_t rip = 0;
-  std::uint32_t mode = 0;           // its block's, which may be gone
-  std::uint32_t pages[2] = {0, 0};  // PageNumbers': of its page, and of the second one that it reaches into
-  std::uint32_t arrival = 0;        // in the cache: in front of the look at the code map, for jumps from other pages
-  std::uint32_t entry = 0;          // behind it
-  std::uint32_t checked = 0;        // behind the look at requests and versions
+  std::uint32_t mode = 0;  // its block's, which may be gone
+  // PageNumbers': of its page, and of the second one that it reaches into. Others than those places have now: one of
+  // them was rewritten since.
+  std::array<std::uint32_t, 2> pages{};
+  std::uint32_t arrival = 0;  // in the cache: in front of the look at the code map, for jumps from other pages
+  std::uint32_t entry = 0;    // behind it
+  std::uint32_t checked = 0;  // behind the look at requests
   std::uint32_t bytes = 0;
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
   bool x87 = false;     // likewise the x87 registers
   FlagsAtEntry flags;
   Native* next = nullptr;
-  std::uint32_t seen = 0;       // Block::seen that it compares with...
-  std::uint32_t seenAt = 0;     // ... here in the cache; 0: it does not
+  // Where its arrival holds `pages` in the cache; 0: it does not.
+  std::array<std::uint32_t, 2> pagesAt{};
   std::uint32_t firstSite = 0;  // of its sites, which follow each other
   std::uint32_t sites = 0;
   std::uint32_t left = 0;            // the cold code that leaves at its start
@@ -79,6 +84,7 @@ struct WindowSite {
   std::uint8_t window = 0;
   bool write = false;
   bool user = false;
+  bool ends = false;  // in the block that jumps back
 };
 
 // What was translated since the one before it was full (CodeCache). Sites in translated code say theirs in their
@@ -90,6 +96,8 @@ struct Generation {
   std::vector<FlagsAtEntry> edges;  // Site::edge
   std::vector<Incoming> incoming;
   std::vector<WindowSite> windowSites;
+  // Instructions of the host that may raise what the guest has unmasked, and the cold code for then.
+  std::unordered_map<std::uint32_t, std::uint32_t> raising;
 };
 
 // Why an instruction in translated code is T0's; counted as it is translated.
@@ -120,12 +128,18 @@ class Engine {
   // With as much code as the Cpu's environment says. Error: the host gives no executable memory, or !isBuilt().
   static Result<std::unique_ptr<Engine>> make(Cpu& cpu);
 
-  // On the vCPU's thread, before guest code is run: the host's GS base is this vCPU's state.
+  // On the vCPU's thread, before guest code is run: the host's GS base is this vCPU's state, and exceptions that it
+  // raises are this engine's.
   void bind();
   // In place of Cpu::runBlocks().
   void run();
   // With the T0 blocks; never while translated code runs.
   void clear();
+  // The page of RAM with this code version was: no code of it is arrived at any more, until somebody has looked at it
+  // (renew()). On the vCPU's thread; who runs code of the page comes to a look or leaves.
+  void rewritten(const std::atomic<std::uint32_t>& version);
+  // ... as if all pages were.
+  void forgetPages();
 
   const Statistics& statistics() const { return statistics_; }
   // With what the cache holds now; on the vCPU's thread.
@@ -153,6 +167,10 @@ class Engine {
   Engine(Cpu& cpu, std::unique_ptr<CodeCache> cache) : cpu_(cpu), cache_(std::move(cache)) {}
   void makeGates();
   void makeRefill(Emitter& e, bool write);
+  // --- two-pages.cc
+  void makeMovers(Emitter& e);
+  void reachTwoPages(Emitter& e, bool write);
+  void chooseMovers(Emitter& e);
   void makeLookAgain(Emitter& e);
   Native* native(Block& block);
   Site& siteAt(std::uint32_t number) {
@@ -204,6 +222,8 @@ class Engine {
   void giveBack(const Site& at);
   Resume goOn();
   Native* translated(Block& block, std::uint64_t rip);
+  std::array<std::uint32_t, 2> pagesOf(const Block& block, std::uint64_t rip);
+  bool isCurrent(const Native& native);
   void renew(Block& block);
   void unlink(Site& site);
   const Native* variant(const Native& plain, const FlagsAtEntry& flags);
@@ -211,6 +231,11 @@ class Engine {
   Fallback whyNot(const Block& block, const Native* native) const;
   // Whether the host may run what touches these: no exception is unmasked or pending.
   bool hostRuns(const Native& native) const;
+  // --- host-exceptions.cc
+  void beginRaising();
+  void takeSignals() const;
+  std::uint64_t coldCodeOf(std::uint64_t instruction) const;
+  static void raisedOnHost(int signal, siginfo_t* info, void* context);
   void x87ToState();
   void x87FromState();
   static void x87ToStateFromCode(Engine* engine) { engine->x87ToState(); }
@@ -222,15 +247,22 @@ class Engine {
   Cpu& cpu_;
   std::unique_ptr<CodeCache> cache_;
   Gates gates_;
+  std::array<std::uint32_t, 2> movers_{};  // of both pages: where one for no bytes would be
   std::array<Generation, CodeCache::kMostGenerations> generations_;
-  std::uint64_t turns_ = 0;  // how often natives and sites were given up: those from before are gone
-  unsigned nextWindow_ = 0;
+  std::uint64_t turns_ = 0;               // how often natives and sites were given up: those from before are gone
+  std::array<unsigned, 2> nextWindow_{};  // of reads, of writes
+  LoopMap loops_;
   unsigned nextWay_ = 0;  // of a set of jump slots that is full
   std::array<std::array<std::array<std::uint64_t, Area::kWindows>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
   std::size_t mostLinks_ = std::size_t{1} << 20;
   bool tooManyLinks_ = false;
+  // The guest has unmasked exceptions of the x87 unit or of SIMD: what is translated from then on knows what to do
+  // where the host raises one.
+  bool raises_ = false;
+  bool wantsRaising_ = false;
+  std::unique_ptr<std::uint8_t[]> signalStack_;
   std::uint32_t heatOfEdges_ = 2048;
   Outcome outcome_ = Outcome::kNext;
   Block single_;

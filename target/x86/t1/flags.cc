@@ -110,14 +110,15 @@ Translator::Fate Translator::fateFrom(unsigned first) const {
     const Facts& facts = facts_[n];
     if (!copies_[n]) {
       const Pattern& p = rows()[insn.row].pattern;
-      const bool conditional = (p.map == 0 && (p.opcode & 0xf0) == 0x70) || (p.map == 1 && (p.opcode & 0xf0) == 0x80);
+      const bool conditional = (p.map == 0 && ((p.opcode & 0xf0) == 0x70 || (p.opcode & 0xfe) == 0xe0)) ||
+                               (p.map == 1 && (p.opcode & 0xf0) == 0x80);
       fate.ended = n + 1U == block_.count;
       fate.read = fate.read || conditional;
       fate.probed = !fate.ended;
       return fate;
     }
     const bool shortLea = facts.addressOnly && insn.operandBytes() == 2;  // is T0's
-    fate.probed = facts.memory != Facts::kNone || shortLea;
+    fate.probed = facts.memory != Facts::kNone || shortLea || mayRaise(facts);
     if (fate.probed) return fate;
     fate.read = fate.read || (facts.flagsRead & flags) != 0;
     flags &= ~std::uint64_t{facts.flagsWritten};
@@ -145,7 +146,7 @@ bool Translator::areLostFrom(unsigned first, std::uint64_t flags) const {
   for (unsigned n = first; n < block_.count && copies_[n]; ++n) {
     const Facts& facts = facts_[n];
     const bool shortLea = facts.addressOnly && block_.insns[n].operandBytes() == 2;  // is T0's
-    if (facts.memory != Facts::kNone || shortLea || (facts.flagsRead & flags) != 0) return false;
+    if (facts.memory != Facts::kNone || shortLea || mayRaise(facts) || (facts.flagsRead & flags) != 0) return false;
     flags &= ~std::uint64_t{facts.flagsWritten};
     if (flags == 0) return true;
   }

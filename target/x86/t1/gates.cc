@@ -156,6 +156,7 @@ void Engine::makeGates() {
   storeVectors();
   e.bytes({0xff, 0xc3});  // inc ebx
   e.patch(without, e.here());
+  const std::uint32_t stepWithAllStored = e.here();
   e.op(kOpMovLoad, kHostRsi, kHost10, false);
   callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::stepFromCode));
   e.constant(kHost10, kStepped);
@@ -171,7 +172,7 @@ void Engine::makeGates() {
   e.bytes({0x41, 0xff, 0xe3});
 
   // walk: neither level of the soft TLB has the page of Area::missed, r10d says whether it is to be written; C++ walks
-  // the tables. If that was all, the probe goes on; else the site is T0's.
+  // the tables. If that was all, the probe goes on; else the site is T0's, with everything in the state already.
   gates_.walk = e.here();
   moveRegisters(e, true);
   e.load(kHostRsp, Mem::state(hostStack));
@@ -184,6 +185,8 @@ void Engine::makeGates() {
   e.op(kOpMovLoad, kHostRdx, kHost10, false);
   e.load(kHostRsi, Mem::state(areaOffset(&area.missed)));
   callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::fillFromCode));
+  e.op(kOpTest, kHostRax, kHostRax);
+  const std::uint32_t notFound = e.jumpIf(4);
   e.store(Mem::state(areaOffset(&area.found)), kHostRax);
   e.op(kOpAnd, kHostRbx, kHostRdx, false);
   const std::uint32_t vectorsStay = e.jumpIf(4);
@@ -192,21 +195,20 @@ void Engine::makeGates() {
   moveRegisters(e, false);
   e.load(kTemp1, Mem::state(areaOffset(&area.missedBy)));
   e.load(kTemp0, Mem::state(areaOffset(&area.found)));
-  e.op(kOpTest, kTemp0, kTemp0);
-  const std::uint32_t notFound = e.jumpIf(4);
   e.op(0x63, kTemp2, Mem::at(kTemp1, 16));  // movsxd
   e.op(kOpAdd, kTemp2, kTemp1);
   e.bytes({0x41, 0xff, 0xe7});  // jmp r15
   e.patch(notFound, e.here());
-  e.op(kOpMovLoad, kTemp0, Mem::at(kTemp1, 12), false);
-  e.jumpTo(gates_.step);
+  e.load(kTemp1, Mem::state(areaOffset(&area.missedBy)));
+  e.op(kOpMovLoad, kHost10, Mem::at(kTemp1, 12), false);
+  e.jumpTo(stepWithAllStored);
 
   // loadVectors: r11 is where to go on, rip is in the state for the case that the guest wants SIMD exceptions, which
   // T0 handles.
   gates_.loadVectors = e.here();
   e.op(kOpMovLoad, kHost10, Mem::state(kMxcsr), false);
-  e.arith(4, kHost10, 0x1f80, false);
-  e.arith(7, kHost10, 0x1f80, false);
+  e.op(0xf7, 2, kHost10, false);  // not
+  e.op(kOpAnd, kHost10, Mem::state(areaOffset(&area.neededMasks)), false);
   e.constant(kHost10, kNoSite);
   e.patch(e.jumpIf(5), gates_.leave);
   loadVectors();
@@ -229,6 +231,7 @@ void Engine::makeGates() {
   moveRegisters(e, false);
   e.bytes({0x41, 0xff, 0xe3});
 
+  makeMovers(e);
   makeRefill(e, false);
   makeRefill(e, true);
   makeLookAgain(e);
@@ -239,7 +242,8 @@ void Engine::makeGates() {
 // What the first level of the soft TLB does not have may be in the second one. r10 is the address, r15 the tag that was
 // looked for - another page's if the operand crosses, with low bits if it is misaligned - and r11 points at the cold
 // code: behind its two instructions are the site, for T0, and the distance to where the probe ends, with the host
-// address in r10. The flags are free.
+// address in r10. The flags are free. The distance to where a copy's address is taken follows, or 0, and, for writes,
+// how many bytes it has.
 void Engine::makeRefill(Emitter& e, bool write) {
   using Tlb = cpu::SoftTlb;
   using Tables = Tlb::Tables;
@@ -319,6 +323,7 @@ void Engine::makeRefill(Emitter& e, bool write) {
   e.constant(kTemp0, write ? 1 : 0);
   e.jumpTo(gates_.walk);
   e.patch(notOnePage, e.here());
+  reachTwoPages(e, write);
   e.load(kTemp1, by);
   e.op(kOpMovLoad, kTemp0, Mem::at(kTemp1, 12), false);
   e.jumpTo(gates_.step);

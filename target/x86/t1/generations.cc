@@ -42,11 +42,18 @@ void Engine::clear() {
   cache_->giveUpAll();
   for (Generation& generation : generations_) generation = {};
   cpu_.area.jumps.fill({});
-  for (const auto& space : cpu_.spaces_) space->code.flush(true);
+  forgetPages();
   pages_.clear();
+  loops_.clear();
   tooManyLinks_ = false;
   ++turns_;
   ++statistics_.flushes;
+}
+
+// No map may hold a number that pages_ does not know: rewritten() would leave it.
+void Engine::forgetPages() {
+  for (const auto& space : cpu_.spaces_) space->code.flush(true);
+  pages_.forget();
 }
 
 void Engine::turnGeneration() {

@@ -8,6 +8,7 @@
 namespace rhea::x86::t1 {
 
 bool Engine::hostRuns(const Native& native) const {
+  if (raises_) return true;
   if (native.vector && (cpu_.st.mxcsr & simd::kMxcsrMasks) != simd::kMxcsrMasks) return false;
   return !native.x87 || fpu::fitsHost(cpu_.st.fpu);
 }
@@ -23,7 +24,7 @@ void Engine::x87FromState() {
 }
 
 std::uint64_t Engine::x87FromStateFromCode(Engine* engine) {
-  if (!fpu::fitsHost(engine->cpu_.st.fpu)) return 0;
+  if (!engine->raises_ && !fpu::fitsHost(engine->cpu_.st.fpu)) return 0;
   engine->x87FromState();
   return 1;
 }

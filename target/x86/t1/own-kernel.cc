@@ -37,12 +37,6 @@ bool Translator::kernels(const Insn& insn) {
     changeBit(insn, p.opcode);
     return true;
   }
-  const bool strings = p.map == 0 && (p.opcode == 0xa4 || p.opcode == 0xa5 || p.opcode == 0xaa || p.opcode == 0xab);
-  if (strings && (insn.has(Insn::kRepe) || insn.has(Insn::kRepne)) && insn.addressBytes() == 8 &&
-      insn.segment() < kFs && !cpu_.counts()) {
-    repeatString(insn, p.opcode < 0xa8);
-    return true;
-  }
   return false;
 }
 
@@ -340,74 +334,6 @@ void Translator::changeBit(const Insn& insn, unsigned opcode) {
   if (insn.has(Insn::kLock)) e_.byte(0xf0);
   e_.op(0xf00 | opcode, kTemp1, Mem::at(kTemp0), wide);
   flags_ = Flags::kHost;
-  recipe_ = {};
-}
-
-// The address in kTemp0, RCX elements from there, all in one page, becomes a host address.
-void Translator::probeString(bool write, unsigned log) {
-  using Tables = cpu::SoftTlb::Tables;
-  const auto table = static_cast<std::int32_t>(write ? offsetof(Tables, write) : offsetof(Tables, read));
-  e_.move(kTemp1, kTemp0);
-  e_.shift(5, kTemp1, 8);
-  e_.arith(4, kTemp1, 0x3ff0, false);
-  e_.op(kOpAdd, kTemp1, Mem::state(area(&cpu_.area.tlb)));
-  Mem last = Mem::at(kTemp0, -1);
-  last.index = kHostRcx;
-  last.scale = static_cast<std::uint8_t>(log);
-  e_.op(kOpLea, kTemp2, last);
-  e_.arith(4, kTemp2, -4096);
-  e_.op(kOpCmp, kTemp2, Mem::at(kTemp1, table));
-  const std::uint32_t missed = e_.jumpIf(5);
-  e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, table + 8));
-  cold_.push_back({write ? Cold::kMissWrite : Cold::kMissRead, missed, stepSite(), e_.here()});
-  flags_ = Flags::kState;
-  recipe_ = {};
-}
-
-// The host's own, upwards and within a page of each side.
-void Translator::repeatString(const Insn& insn, bool moves) {
-  const bool bytes = (rows()[insn.row].pattern.opcode & 1) == 0;
-  const unsigned size = bytes ? 1 : insn.operandBytes();
-  const auto log = static_cast<unsigned>(std::countr_zero(size));
-  const Mem kept = Mem::state(area(&cpu_.area.target));
-  saveFlags();
-  recipe_ = {};
-  e_.bytes({0x65, 0xf7});  // test dword
-  e_.modrm(0, at(offsetof(State, system)));
-  e_.dword(static_cast<std::uint32_t>(kDf));
-  coldStep(e_.jumpIf(5));
-  e_.op(kOpTest, kHostRcx, kHostRcx);
-  const std::uint32_t nothing = e_.jumpIf(4);
-  e_.arith(7, kHostRcx, static_cast<std::int32_t>(4096 / size));
-  coldStep(e_.jumpIf(7));
-  if (moves) {
-    e_.move(kTemp0, kHostRsi);
-    probeString(false, log);
-    e_.store(kept, kTemp0);
-  }
-  e_.move(kTemp0, kHostRdi);
-  probeString(true, log);
-  if (moves) e_.load(kTemp1, kept);
-  Mem length;
-  length.index = kHostRcx;
-  length.scale = static_cast<std::uint8_t>(log);
-  if (log == 0)
-    e_.move(kTemp2, kHostRcx);
-  else
-    e_.op(kOpLea, kTemp2, length);
-  e_.op(0x87, kTemp0, kHostRdi);  // xchg
-  if (moves) e_.op(0x87, kTemp1, kHostRsi);
-  if (size == 2) e_.byte(0x66);
-  e_.byte(0xf3);
-  if (size == 8) e_.byte(0x48);
-  e_.byte((moves ? 0xa4U : 0xaaU) | (bytes ? 0U : 1U));
-  Mem end = Mem::at(kTemp0);
-  end.index = kTemp2;
-  e_.op(kOpLea, kHostRdi, end);
-  end.base = kTemp1;
-  if (moves) e_.op(kOpLea, kHostRsi, end);
-  e_.patch(nothing, e_.here());
-  flags_ = Flags::kState;
   recipe_ = {};
 }
 

@@ -39,7 +39,7 @@ bool loadsControlWord(const Insn& insn) {
 bool changesX87Notes(const Insn& insn) {
   if (computesX87(insn) || !factsOf(insn).x87) return false;
   Facts facts;
-  return !loadsControlWord(insn) && !describe(insn, facts);
+  return !loadsControlWord(insn) && !movesChosenMmx(insn) && !describe(insn, facts);
 }
 
 // The operand's address is noted at each; where the instruction was at the block's last only, for whoever looks before
@@ -76,6 +76,22 @@ void Translator::noteWhere(unsigned last) {
   }
 }
 
+bool initialisesX87(const Insn& insn) {
+  const Pattern& p = rows()[insn.row].pattern;
+  return p.map == 0 && p.opcode == 0xdb && p.mod == 2 && p.reg == 4 && p.rm == 3;
+}
+
+// fninit: where the last instruction was is the State's.
+void Translator::initialiseX87() {
+  e_.bytes({0xdb, 0xe3});
+  e_.constant(kTemp1, 0);
+  for (const std::size_t place : {offsetof(Fpu, ip), offsetof(Fpu, dp)}) e_.store(fpu(place), kTemp1);
+  for (const std::size_t place : {offsetof(Fpu, opcode), offsetof(Fpu, ipSelector), offsetof(Fpu, dpSelector)}) {
+    e_.byte(0x66);
+    e_.op(kOpMovStore, kTemp1, fpu(place), false);
+  }
+}
+
 bool changesEnvironment(const Insn& insn) {
   const Pattern& p = rows()[insn.row].pattern;
   return p.map == 0 && p.opcode == 0xd9 && p.mod == 1 && (p.reg == 4 || p.reg == 6);
@@ -105,6 +121,7 @@ bool Translator::environment(const Insn& insn) {
     };
     copyControls(7);
     needMasked();
+    if (engine_.raises_) noteRaising(e_.here());
     e_.op(0xd9, 4, Mem::state(controls), false);
     copy(kIp, offsetof(Fpu, ip));
     copyWord(kCode, offsetof(Fpu, ipSelector));
@@ -157,6 +174,7 @@ void Translator::copyControls(unsigned count) {
 
 // A copied control word that unmasks an exception is T0's.
 void Translator::needMasked() {
+  if (engine_.raises_) return;
   e_.op(kOpMovzxWord, kTemp1, Mem::state(area(cpu_.area.controls.data())), false);
   e_.op(0xf7, 2, kTemp1, false);  // not
   e_.arith(4, kTemp1, 0x3f, false);
@@ -171,6 +189,7 @@ void Translator::loadControlWord(const Insn& insn) {
   e_.op(kOpMovzxWord, kTemp1, Mem::at(kTemp0), false);
   e_.op(kOpMovStore, kTemp1, copy, false);
   needMasked();
+  if (engine_.raises_) noteRaising(e_.here());
   e_.op(0xd9, 5, copy, false);
 }
 
@@ -199,7 +218,7 @@ bool Translator::vectorControl(const Insn& insn) {
   copyControls(1);
   test(~simd::kMxcsrValid);
   e_.op(0xf7, 2, kTemp1, false);  // not
-  test(simd::kMxcsrMasks);
+  if (!engine_.raises_) test(simd::kMxcsrMasks);
   e_.op(0xfae, 2, Mem::state(area(cpu_.area.controls.data())), false);
   return true;
 }

@@ -12,12 +12,13 @@ bool Translator::own(const Insn& insn) {
     jumpConditional(insn, p.opcode & 0xf);
     return true;
   }
-  if (system(insn)) return true;
+  if (system(insn) || stack(insn)) return true;
   if (facts_[index_].vector && clearsVectors(insn)) {
     clearVectors(insn);
     return true;
   }
   if (changesVectorControl(insn)) return vectorControl(insn);
+  if (chosen_[index_]) return chosenLanes(insn);
   if (p.map != 0) return false;
   const bool natural = isNatural(insn);
   switch (p.opcode) {
@@ -37,11 +38,15 @@ bool Translator::own(const Insn& insn) {
     case 0xad:
     case 0xae:
     case 0xaf:
-      return oneString(insn);
+      return string(insn);
     case 0xd9:
       if (changesEnvironment(insn)) return environment(insn);
       if (!loadsControlWord(insn) || !native_->x87) return false;
       loadControlWord(insn);
+      return true;
+    case 0xdb:
+      if (!initialisesX87(insn)) return false;
+      initialiseX87();
       return true;
     case 0x50:
       if (natural) push(insn.rm / 8);
@@ -66,6 +71,12 @@ bool Translator::own(const Insn& insn) {
     case 0xc3:
       if (natural) returnNear(0);
       return natural;
+    case 0xd7:
+      if (insn.addressBytes() != word_ || insn.segment() >= kFs || (!wide_ && insn.segment() == kCs)) return false;
+      translateByte();
+      return true;
+    case 0xe0:
+    case 0xe1:
     case 0xe2:
     case 0xe3:
       if (insn.addressBytes() != word_ || !canonicalTarget(insn)) return false;
@@ -90,8 +101,8 @@ bool Translator::own(const Insn& insn) {
       return true;
     case 0xf6:
     case 0xf7:
-      if (p.reg < 6 || insn.operandBytes() < 4) return false;
-      divide(insn, p.reg == 7);
+      if (p.reg < 6) return false;
+      insn.operandBytes() < 4 ? divideNarrow(insn, p.reg == 7) : divide(insn, p.reg == 7);
       return true;
     default:
       if ((p.opcode & 0xf0) != 0x70 || !canonicalTarget(insn)) return false;
@@ -229,9 +240,72 @@ void Translator::divide(const Insn& insn, bool isSigned) {
   recipe_ = {};
 }
 
+// The same of 8 and 16 bits, where the dividend fits in a register. Magnitudes: T0 sees to the quotient that is one
+// more than the largest, too.
+void Translator::divideNarrow(const Insn& insn, bool isSigned) {
+  keepFlags();
+  const unsigned bytes = insn.operandBytes();
+  const unsigned extend = (isSigned ? 0xfbeU : 0xfb6U) | (bytes == 1 ? 0U : 1U);
+  if (insn.memory()) {
+    loadAddress(insn);
+    probe({bytes, false});
+    e_.op(extend, kTemp1, Mem::at(kTemp0), false);
+  } else {
+    const std::uint8_t by = guestIn(insn.rm / 8, kTemp1);
+    if (bytes == 1 && isHighByte(insn.rm)) {
+      e_.op(kOpMovLoad, kTemp1, by, false);
+      e_.shift(5, kTemp1, 8, false);
+      e_.op(extend, kTemp1, kTemp1, false);
+    } else {
+      e_.op(extend, kTemp1, by, false);
+    }
+  }
+  if (!isSigned) {
+    e_.op(kOpMovzxWord, kTemp0, bytes == 1 ? kHostRax : kHostRdx, false);
+    if (bytes == 1) e_.shift(5, kTemp0, 8, false);
+    e_.op(kOpCmp, kTemp0, kTemp1, false);
+  } else {
+    const auto magnitude = [this](std::uint8_t to, std::uint8_t of) {
+      e_.op(kOpMovLoad, to, of, false);
+      e_.op(0xf7, 3, to, false);    // neg
+      e_.op(0xf48, to, of, false);  // cmovs
+    };
+    if (bytes == 1) {
+      e_.op(0xfbf, kTemp0, kHostRax, false);  // movsx
+    } else {
+      e_.op(kOpMovLoad, kTemp0, kHostRdx, false);
+      e_.shift(4, kTemp0, 16, false);
+      e_.op(kOpMovzxWord, kTemp2, kHostRax, false);
+      e_.op(0x0b, kTemp0, kTemp2, false);  // or
+    }
+    magnitude(kTemp2, kTemp0);
+    e_.shift(5, kTemp2, bytes * 8 - 1, false);
+    magnitude(kTemp0, kTemp1);
+    e_.op(kOpCmp, kTemp2, kTemp0, false);
+  }
+  coldStep(e_.jumpIf(3));
+  e_.op(0x39, kHostRax, kHostRax, false);
+  if (bytes == 2) e_.byte(0x66);
+  e_.op(bytes == 1 ? 0xf6 : 0xf7, isSigned ? 7 : 6, kTemp1, false);
+  flags_ = Flags::kHost;
+  recipe_ = {};
+}
+
+// xlat.
+void Translator::translateByte() {
+  keepFlags();
+  e_.op(kOpMovzxByte, kTemp0, kHostRax, false);
+  Mem place = Mem::at(kTemp0);
+  place.index = kHostRbx;
+  e_.op(kOpLea, kTemp0, place, wide_);
+  probe({1, false});
+  changes(1U << kRax);
+  e_.op(kOpMovLoad - 1, kHostRax, Mem::at(kTemp0), false);
+}
+
 // A block that begins at a page's very end may reach into the next one, whose place can change: it is looked up.
-bool Translator::isLinked(std::uint64_t target) const {
-  return (target ^ rip_) >> 12 == 0 && (target & 0xfff) <= 0x1000 - kLongestInsn;
+bool Translator::isLinked(std::uint64_t target, std::uint64_t rip) {
+  return (target ^ rip) >> 12 == 0 && (target & 0xfff) <= 0x1000 - kLongestInsn;
 }
 
 // `place`: the distance of a jump that goes there once it is known where.
@@ -272,8 +346,16 @@ void Translator::jumpEither(const Insn& insn, unsigned condition) {
   jumpDirect(nextRip(insn));
 }
 
-// loop and jrcxz, whose counter is RCX: the host's own, over a short distance.
+// loop, loope, loopne and jrcxz, whose counter is RCX: the host's own lead over a short distance.
 void Translator::jumpCounter(const Insn& insn, unsigned opcode) {
+  if (opcode < 0xe2) {
+    needFlags();
+    saveFlags();
+    recipe_ = {};
+    e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1), wide_);
+    e_.bytes({0xe3, 6});  // jrcxz: over the jump
+    return jumpEither(insn, opcode == 0xe1 ? 4 : 5);
+  }
   saveFlags();
   if (opcode == 0xe2) e_.op(kOpLea, kHostRcx, Mem::at(kHostRcx, -1), wide_);
   e_.op(kOpTest, kHostRcx, kHostRcx, wide_);

@@ -76,7 +76,7 @@ void Translator::probe(const Access& access, const Cold& miss) {
   if (windows_) return probeWindow(access, miss);
   const std::uint32_t missed = lookInTable(access);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, tableOf(access.write) + 8));
-  cold_.push_back({miss.kind, missed, miss.site, e_.here(), miss.recipe});
+  cold_.push_back({miss.kind, missed, miss.site, e_.here(), miss.recipe, false, access.copied ? e_.here() : 0});
   loseFlags();
 }
 
@@ -103,7 +103,7 @@ const Area::Windows& Translator::windows() const { return cpu_.area.windows[(blo
 // instructions, none of which waits for a load that depends on the address. A window that shows nothing shows an
 // address that cannot be told (Area::nowhere).
 void Translator::probeWindow(const Access& access, const Cold& miss) {
-  const auto number = static_cast<std::uint8_t>(engine_.nextWindow_++ % Area::kWindows);
+  const auto number = static_cast<std::uint8_t>(engine_.nextWindow_[access.write ? 1 : 0]++ % Area::kWindows);
   const Window& window = windows().shown[access.write ? 1 : 0][number];
   WindowMiss missed{miss.kind, miss.site, miss.recipe, number, 0, e_.here(), 0, access};
   e_.op(kOpSub, kTemp0, Mem::state(area(&window.page)));
@@ -139,19 +139,20 @@ void Translator::windowMissed(const WindowMiss& missed) {
   e_.op(0x83, 5, Mem::state(area(&windows().credit[set][missed.window])), false);  // sub
   e_.byte(1);
   const std::uint32_t worn = e_.jumpIf(8);
-  WindowSite site{missed.probe, e_.here(), 0, missed.window, access.write, (block_.mode & kModeUser) != 0};
+  WindowSite site{missed.probe, e_.here(), 0, missed.window, access.write, (block_.mode & kModeUser) != 0, endsInLoop_};
   const std::uint32_t absent = lookInTable(access);
   e_.store(Mem::state(area(&window.page)), kTemp2);
   e_.op(kOpAdd, kTemp2, Mem::at(kTemp1, addend));
   e_.store(Mem::state(area(&window.host)), kTemp2);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, addend));
-  e_.op(0xc6, 0, Mem::state(area(&windows().used)), false);
-  e_.byte(1);
+  e_.op(0x80, 1, Mem::state(area(&windows().used)), false);  // or
+  e_.byte(Area::usedBit(access.write, missed.window));
   e_.jumpTo(missed.back);
   site.resume = e_.here();
   e_.load(kTemp0, Mem::state(area(&cpu_.area.missed)));
   e_.jumpTo(site.again);
-  cold_.push_back({missed.kind, absent, missed.site, site.resume, missed.recipe});
+  const std::uint32_t copied = missed.access.copied ? missed.back : 0;
+  cold_.push_back({missed.kind, absent, missed.site, site.resume, missed.recipe, false, copied});
   e_.patch(worn, e_.here());
   e_.store(Mem::state(area(&cpu_.area.missed)), kTemp0);
   e_.constant(kTemp0, engine_.addWindowSite(site));

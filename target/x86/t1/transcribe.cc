@@ -222,11 +222,17 @@ bool isLeftOut(const Row& row) {
   return p.opcode == 0xdb && p.mod == 2 && p.reg == 4 && p.rm == 3;  // fninit
 }
 
+// bt, bts, btr and btc of a register: only in memory do they reach beyond their operand.
+bool isBitOfRegister(const Insn& insn, const Row& row) {
+  const Pattern& p = row.pattern;
+  return p.map == 1 && (p.opcode & 0xe7) == 0xa3 && !insn.memory();
+}
+
 }  // namespace
 
 bool describe(const Insn& insn, Facts& to) {
   const Row& row = rows()[insn.row];
-  if (!row.is(kCopy) || isLeftOut(row)) return false;
+  if (!(row.is(kCopy) || isBitOfRegister(insn, row)) || isLeftOut(row)) return false;
   if (row.pattern.mode < 0 && !isShortCount(row)) return false;
   to = factsOf(insn);
   return true;

@@ -35,7 +35,6 @@ Native* Translator::translate() {
   native_->flags = entryFlags_;
   native_->rip = rip_;
   native_->mode = block_.mode;
-  native_->seen = block_.seen;
   native_->firstSite = engine_.nextSite();
   native_->follower = follower_;
   for (unsigned n = 0; n < block_.count; ++n) {
@@ -46,11 +45,17 @@ Native* Translator::translate() {
       copies_[n] = false;
     if (facts_[n].vector && (copies_[n] || clearsVectors(insn))) native_->vector = true;
     if ((copies_[n] && facts_[n].x87) || changesEnvironment(insn) || loadsControlWord(insn)) native_->x87 = true;
+    if (initialisesX87(insn)) native_->x87 = true;
     if (changesVectorControl(insn)) native_->vector = true;
+    if (movesChosen(insn) && hostRows().has(insn.row)) {
+      chosen_[n] = true;
+      (movesChosenMmx(insn) ? native_->x87 : native_->vector) = true;
+    }
     if (computesX87(insn)) lastX87_ = static_cast<int>(n);
   }
-  const std::optional<std::uint64_t> loop = loopStart();
-  windows_ = endsInLoop_ = loop.has_value();
+  const std::optional<std::uint64_t> loop = loopStart(block_, rip_);
+  endsInLoop_ = loop.has_value();
+  windows_ = endsInLoop_ || ((block_.mode & kModeUser) != 0 && engine_.loops_.has(rip_));
   loopsItself_ = !cpu_.eachBlock_ && loop == rip_;
   arrival();
   native_->entry = e_.here();
@@ -86,23 +91,22 @@ Native* Translator::translate() {
   return native_;
 }
 
-// Where the block's last instruction leads if it is a direct jump back within the page: the block is part of a loop.
-std::optional<std::uint64_t> Translator::loopStart() const {
-  const Insn& last = block_.insns[block_.count - 1];
+std::optional<std::uint64_t> Translator::loopStart(const Block& block, std::uint64_t rip) {
+  const Insn& last = block.insns[block.count - 1];
   const Pattern& p = rows()[last.row].pattern;
   const bool conditional = (p.map == 0 && (p.opcode & 0xf0) == 0x70) || (p.map == 1 && (p.opcode & 0xf0) == 0x80);
-  const bool counted = p.map == 0 && (p.opcode == 0xe2 || p.opcode == 0xe3);
+  const bool counted = p.map == 0 && (p.opcode & 0xfc) == 0xe0;
   const bool direct = p.map == 0 && (p.opcode == 0xe9 || p.opcode == 0xeb);
   if (!(conditional || counted || direct) || !ordinary(last)) return std::nullopt;
-  const std::uint64_t target = targetOf(last);
-  if (target > rip_ || !isLinked(target)) return std::nullopt;
+  const std::uint64_t target = targetOf(last, rip, (block.mode & kModeSize) == 2);
+  if (target > rip || !isLinked(target, rip)) return std::nullopt;
   return target;
 }
 
-// Who comes from another page may have come to another address space, where other code is at this address.
+// Who comes from another page may have come to another address space, where other code is at this address, or to one
+// that was rewritten, whose place has another number since.
 void Translator::arrival() {
-  native_->pages[0] = engine_.pages_.of(rip_, block_.physical, block_.mode);
-  if (block_.crosses()) native_->pages[1] = engine_.pages_.of((rip_ | 0xfff) + 1, block_.second, block_.mode);
+  native_->pages = engine_.pagesOf(block_, rip_);
   native_->arrival = e_.here();
   // Others are entered by links alone.
   if (!entryFlags_.inState()) return;
@@ -110,28 +114,18 @@ void Translator::arrival() {
   for (unsigned n = 0; n < 2 && native_->pages[n] != 0; ++n) {
     const std::size_t slot = CodeMap::slot(n == 0 ? rip_ : (rip_ | 0xfff) + 1);
     e_.op(0x81, 7, Mem::at(kTemp0, static_cast<std::int32_t>(slot * sizeof(std::uint32_t))), false);
+    native_->pagesAt[n] = e_.here();
     e_.dword(native_->pages[n]);
     cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_});
   }
 }
 
-// Leaves where somebody asks for something or the page's code has changed.
+// Leaves where somebody asks for something. That code of the page was rewritten is a request, too (Cpu::rewrote).
 void Translator::lookAtRequests() {
-  const auto leaveIfNot = [this] { cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_, coldRecipe()}); };
   e_.bytes({0x65, 0x83});
   e_.modrm(7, Mem::state(offsetof(State, pending)));
   e_.byte(0);
-  leaveIfNot();
-  e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.version));
-  e_.op(0x81, 7, Mem::at(kTemp0), false);
-  native_->seenAt = e_.here();
-  e_.dword(block_.seen);
-  leaveIfNot();
-  if (!block_.crosses()) return;
-  e_.constant(kTemp0, reinterpret_cast<std::uint64_t>(block_.secondVersion));
-  e_.op(0x81, 7, Mem::at(kTemp0), false);
-  e_.dword(block_.secondSeen);
-  leaveIfNot();
+  cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_, coldRecipe()});
 }
 
 // A block that jumps to its own start has its vectors still.
@@ -259,6 +253,15 @@ std::uint8_t Translator::guestIn(std::uint8_t guest, std::uint8_t temporary) {
   return temporary;
 }
 
+// Whether it may find its operand elsewhere if that reaches over a page's end: it is read once, and written at once.
+// What locks the bus stays as it is, exchanges with memory among it.
+bool Translator::mayUseCopy(const Insn& insn, const Facts& facts) {
+  if (facts.memory == Facts::kNone || facts.memoryBytes < 2 || facts.memoryBytes > Area::kMostCopied) return false;
+  if (facts.memory == Facts::kRead) return true;
+  const Pattern& p = rows()[insn.row].pattern;
+  return !insn.has(Insn::kLock) && !facts.x87 && !(p.map == 0 && (p.opcode & 0xfe) == 0x86);
+}
+
 void Translator::copied(const Insn& insn, const Facts& facts) {
   const bool needs = needsFlags(insn, facts);
   Place place;
@@ -271,9 +274,10 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     if (sharedFrom_)
       place.disp = static_cast<std::int32_t>(distanceOf(insn) - *sharedFrom_);
     else
-      place.disp = reach(insn, {facts.memoryBytes, facts.memory != Facts::kRead, facts.align});
+      place.disp = reach(insn, {facts.memoryBytes, facts.memory != Facts::kRead, facts.align, mayUseCopy(insn, facts)});
     place.base = kTemp0;
   }
+  const std::uint32_t start = e_.here();
   // Displaced operands. With memory kTemp0 is taken.
   std::array<std::uint8_t, 3> free{kTemp1, kTemp2, kTemp0};
   const bool taken = memory || sharedFrom_;
@@ -316,15 +320,26 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     for (const std::uint32_t site : unresolved_) cold_.push_back({Cold::kBehind, 0, site, nextRip(insn)});
     unresolved_.clear();
   }
+  if (mayRaise(facts)) noteRaising(e_.here() + encoded.at);
   for (unsigned n = 0; n < encoded.size; ++n) e_.byte(bytes[n]);
   for (const std::uint8_t guest : {std::uint8_t{10}, std::uint8_t{11}, std::uint8_t{15}}) {
     if ((facts.writes >> guest & 1) != 0) e_.store(Mem::state(gprOffset(guest)), place.map[guest]);
   }
+  if (memory && facts.memory != Facts::kRead && !sharedFrom_) written_.push_back({start, e_.here(), facts.memoryBytes});
   if (facts.flagsWritten != 0) {
     flags_ = Flags::kHost;
     recipe_ = left;
   }
   if (facts.x87) noteX87(insn);
+}
+
+// Registers and memory are as before it then; the flags are where they are here. T0 raises the exception. Where it
+// finds none the block is left behind the instruction, as temporaries that the code behind may count on are gone.
+void Translator::noteRaising(std::uint32_t at) {
+  const std::uint32_t site = newSite(index_);
+  engine_.siteAt(site).x87 |= native_->x87;
+  const bool inHost = flags_ == Flags::kHost;
+  cold_.push_back({Cold::kRaise, at, site, nextRip(block_.insns[index_]), inHost ? kNoRecipe : coldRecipe(), inHost});
 }
 
 }  // namespace rhea::x86::t1

@@ -14,7 +14,12 @@ std::uint16_t x87Opcode(const Insn& insn);
 // Whether T0 executes it and it may change what was noted; T0 is told of the notes before it.
 bool changesX87Notes(const Insn& insn);
 
-// fldcw; fldenv and fnstenv; ldmxcsr and stmxcsr.
+// maskmov*, vmaskmov*, vpmaskmov* and gathers; maskmovq.
+bool movesChosen(const Insn& insn);
+bool movesChosenMmx(const Insn& insn);
+
+// fninit; fldcw; fldenv and fnstenv; ldmxcsr and stmxcsr.
+bool initialisesX87(const Insn& insn);
 bool loadsControlWord(const Insn& insn);
 bool changesEnvironment(const Insn& insn);
 bool changesVectorControl(const Insn& insn);
@@ -27,6 +32,8 @@ class Translator {
   // `follower`: the translation of what follows a block that ends in sti.
   Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower, const FlagsAtEntry& flags);
   static bool endsInSti(const Block& block);
+  // Where a block's last instruction leads if it is a direct jump back within the page: it is part of a loop.
+  static std::optional<std::uint64_t> loopStart(const Block& block, std::uint64_t rip);
   // There is no better way for this edge: it is passed without asking.
   static void stopCounting(const CodeCache& cache, const Site& edge);
   Native* translate();
@@ -47,14 +54,17 @@ class Translator {
       kX87,
       kWindow,
       kTarget,
+      kRaise,
       kBehind  // where the site's step goes on
     } kind;
-    std::uint32_t jump = 0;  // the distance to patch
+    std::uint32_t jump = 0;  // the distance to patch; kRaise: the host's instruction
     std::uint32_t site = 0;
-    // Misses and kTarget: the place behind; kVectors and kX87: the block's address; kBehind: the next instruction's.
+    // Misses and kTarget: the place behind; kVectors and kX87: the block's address; kBehind and kRaise: the next
+    // instruction's.
     std::uint64_t rip = 0;
     std::size_t recipe = kNoRecipe;
-    bool fixed = false;  // misses: of an address that was known
+    bool fixed = false;        // misses: of an address that was known; kRaise: the flags are in the host's register
+    std::uint32_t copied = 0;  // misses: the place behind for a copy of an operand of two pages; 0: a copy will not do
   };
   static constexpr std::size_t kNoRecipe = SIZE_MAX;
   // Where the guest's flags are. kBoth: in the host's register and in the state. kRepeatable: nowhere, but recipe_
@@ -72,7 +82,13 @@ class Translator {
   struct Access {
     unsigned bytes;
     bool write;
-    unsigned align = 0;  // `bytes` is a multiple of it
+    unsigned align = 0;   // `bytes` is a multiple of it
+    bool copied = false;  // a copy will do if it reaches over a page's end: Area::kMostCopied bytes, read once, at once
+  };
+  // An instruction that writes to its operand, from behind its probe to its end.
+  struct Written {
+    std::uint32_t start, end;
+    unsigned bytes;
   };
   // What is behind a window that does not show the operand.
   struct WindowMiss {
@@ -85,7 +101,6 @@ class Translator {
     Access access;
   };
 
-  std::optional<std::uint64_t> loopStart() const;
   void arrival();
   void prologue();
   void atEntry();
@@ -156,16 +171,40 @@ class Translator {
   void collectFlags(std::uint8_t to, std::uint8_t other);
   void storeArithmetic(std::uint8_t from, std::uint8_t other);
   void changeBit(const Insn& insn, unsigned opcode);
-  void probeString(bool write, unsigned log);
-  void repeatString(const Insn& insn, bool moves);
   void readTimeStamp(bool number);
   void enableInterrupts(const Insn& insn);
   void pushConstant(std::int64_t value);
   void pop(std::uint8_t guest);
   void leave();
-  bool oneString(const Insn& insn);
+  // --- own-strings.cc
+  bool string(const Insn& insn);
+  void needUpwards();
+  void oneString(const Insn& insn);
+  void probeString(bool write, unsigned log);
+  void repeated(unsigned prefix, unsigned opcode, unsigned size);
+  void repeatMove(const Insn& insn, bool moves);
+  void repeatRead(const Insn& insn, unsigned kind);
+  // --- own-stack.cc: those that are not a push or pop of a register or constant.
+  bool stack(const Insn& insn);
+  void enter(const Insn& insn);
+  void popMemory(const Insn& insn);
+  void pushSelector(SegmentIndex segment);
+  void pushAll();
+  void popAll();
+
+  // --- own-masked.cc
+  bool chosenLanes(const Insn& insn);
+  void probeChosen(const Insn& insn, unsigned bytes, bool write);
+  void maskedMove(const Insn& insn);
+  void storeAtRdi(const Insn& insn);
+  void emitCopy(const Insn& insn, const Place& place);
+  void gather(const Insn& insn);
+
   void divide(const Insn& insn, bool isSigned);
-  bool isLinked(std::uint64_t target) const;
+  void divideNarrow(const Insn& insn, bool isSigned);
+  void translateByte();
+  static bool isLinked(std::uint64_t target, std::uint64_t rip);
+  bool isLinked(std::uint64_t target) const { return isLinked(target, rip_); }
   bool keepsFlagsTo(std::uint64_t target) const;
   void linkTo(std::uint32_t place, std::uint64_t target);
   void jumpDirect(std::uint64_t target);
@@ -231,11 +270,16 @@ class Translator {
   void jumpToSlot();
   void resumeHere();
 
+  // The host's instruction `at` may raise an exception that the guest has unmasked.
+  bool mayRaise(const Facts& facts) const { return engine_.raises_ && (facts.vector || facts.x87); }
+  void noteRaising(std::uint32_t at);
+
   void noteX87(const Insn& insn);
   void noteWhere(unsigned last);
   void copyControls(unsigned count);
   void needMasked();
   bool vectorControl(const Insn& insn);
+  void initialiseX87();
   void loadControlWord(const Insn& insn);
   bool environment(const Insn& insn);
   std::uint8_t guestIn(std::uint8_t guest, std::uint8_t temporary);
@@ -244,6 +288,8 @@ class Translator {
   void coldStep(std::uint32_t jump) { cold_.push_back({Cold::kStep, jump, stepSite(), 0, coldRecipe()}); }
   std::uint64_t ripOf(const Insn& insn) const { return rip_ + insn.end - insn.length; }
   std::uint64_t nextRip(const Insn& insn) const { return rip_ + insn.end; }
+  static bool mayUseCopy(const Insn& insn, const Facts& facts);
+  void writeCopy(std::uint32_t miss, std::uint32_t start);
   // Whether it works on the whole width of addresses and of the stack, as it does without prefixes.
   bool isNatural(const Insn& insn) const { return insn.operandBytes() == word_; }
   // vzeroupper and vzeroall.
@@ -252,10 +298,11 @@ class Translator {
     return p.map == 5 && p.opcode == 0x77 && insn.has(Insn::kVex);
   }
   bool isReachable(const Insn& insn, const Facts& facts) const;
-  std::uint64_t targetOf(const Insn& insn) const {
-    const std::uint64_t target = nextRip(insn) + static_cast<std::uint64_t>(insn.imm);
-    return wide_ ? target : target & 0xffffffff;
+  static std::uint64_t targetOf(const Insn& insn, std::uint64_t rip, bool wide) {
+    const std::uint64_t target = rip + insn.end + static_cast<std::uint64_t>(insn.imm);
+    return wide ? target : target & 0xffffffff;
   }
+  std::uint64_t targetOf(const Insn& insn) const { return targetOf(insn, rip_, wide_); }
   // A direct jump to anywhere else is T0's, which raises #GP at the jump.
   bool canonicalTarget(const Insn& insn) const {
     return wide_ ? cpu_.canonical(targetOf(insn)) : insn.operandBytes() == 4;
@@ -274,6 +321,7 @@ class Translator {
   Native* native_ = nullptr;
   std::vector<Cold> cold_;
   std::vector<WindowMiss> windowMisses_;
+  std::vector<Written> written_;
   bool windows_ = false;         // probes look in windows
   bool endsInLoop_ = false;      // the block ends in a jump back within its page
   bool loopsItself_ = false;     // the block ends in a jump to its start
@@ -290,6 +338,7 @@ class Translator {
   int lastX87_ = -1;    // the last instruction that the x87 unit notes
   std::array<Facts, BlockCache::kMostInsns> facts_;
   std::array<bool, BlockCache::kMostInsns> copies_{};
+  std::array<bool, BlockCache::kMostInsns> chosen_{};  // movesChosen(), on a host that can
 };
 
 }  // namespace rhea::x86::t1
