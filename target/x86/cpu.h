@@ -289,6 +289,8 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   const Environment& environment() const { return environment_; }
   void cpuid(std::uint32_t leaf, std::uint32_t subleaf, std::array<std::uint32_t, 4>& result) const;
 
+  // The same, of leaves that were asked for before.
+  const std::array<std::uint32_t, 4>& knownLeaf(std::uint32_t leaf, std::uint32_t subleaf);
   // Before run(): guest code is translated (T1) from now on. Error: why this host or build cannot.
   Result<void> translateCode();
   // Whether this build has the translator; where it has, translateCode() may still fail because of the host.
@@ -469,6 +471,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   std::uint64_t* plainMsr(std::uint32_t index);
   void logUnknownMsr(std::uint32_t index, bool write);
 
+  std::uint32_t answeringLeaf(std::uint32_t leaf) const;
   // trace.cc
   void traceDelivery(const Fault& fault, EventKind kind);
   void traceDecoded(const Block& block, std::uint64_t linear) const;

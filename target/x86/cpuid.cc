@@ -45,6 +45,27 @@ std::uint32_t Cpu::signature() const {
   return m.stepping | ((m.modelNumber & 15) << 4) | (family << 8) | ((m.modelNumber >> 4) << 16) | (extended << 20);
 }
 
+// Beyond the last leaf: the last basic one.
+std::uint32_t Cpu::answeringLeaf(std::uint32_t leaf) const {
+  const Model& m = model();
+  return (leaf < 0x80000000 ? leaf > m.level : leaf > m.extendedLevel) ? m.level : leaf;
+}
+
+// Programs ask for the same few leaves, and for one of them again and again where all they want is an instruction that
+// serializes. Translated code looks here by itself (Translator::identify).
+const Registers& Cpu::knownLeaf(std::uint32_t leaf, std::uint32_t subleaf) {
+  t1::KnownLeaf& known = area.leaves[t1::KnownLeaf::slot(leaf)];
+  const auto cr4 = static_cast<std::uint32_t>(st.cr4);
+  const auto xcr0 = static_cast<std::uint32_t>(st.xcr0);
+  if (known.leaf == leaf && known.subleaf == (subleaf & known.subleafMask) && known.cr4 == cr4 && known.xcr0 == xcr0)
+    return known.result;
+  constexpr std::uint32_t kWithSubleaves[] = {4, 7, 0xb, 0xd};
+  const std::uint32_t mask = std::ranges::count(kWithSubleaves, answeringLeaf(leaf)) != 0 ? ~0U : 0U;
+  known = {leaf, subleaf & mask, mask, cr4, xcr0, {}};
+  cpuid(leaf, subleaf, known.result);
+  return known.result;
+}
+
 void Cpu::cpuid(std::uint32_t leaf, std::uint32_t subleaf, Registers& r) const {
   const Model& m = model();
   const auto word = [&](Word w) { return m.words[static_cast<std::size_t>(w)]; };
@@ -54,8 +75,7 @@ void Cpu::cpuid(std::uint32_t leaf, std::uint32_t subleaf, Registers& r) const {
       r = {0x40000001, textWord("RheaRheaRhea", 0), textWord("RheaRheaRhea", 4), textWord("RheaRheaRhea", 8)};
     return;
   }
-  // Beyond the last leaf: as the last basic one.
-  if (leaf < 0x80000000 ? leaf > m.level : leaf > m.extendedLevel) leaf = m.level;
+  leaf = answeringLeaf(leaf);
   const unsigned logical = m.cores * m.threads;
   switch (leaf) {
     case 0:

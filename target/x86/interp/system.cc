@@ -398,8 +398,8 @@ RHEA_EXEC_BODY(wrfsbase, &writeBase<kFs>)
 RHEA_EXEC_BODY(wrgsbase, &writeBase<kGs>)
 
 RHEA_EXEC(cpuid) {
-  std::array<std::uint32_t, 4> result;
-  cpu.cpuid(cpu.gpr<std::uint32_t>(kRax * 8), cpu.gpr<std::uint32_t>(kRcx * 8), result);
+  const std::array<std::uint32_t, 4> result =
+      cpu.knownLeaf(cpu.gpr<std::uint32_t>(kRax * 8), cpu.gpr<std::uint32_t>(kRcx * 8));
   cpu.st.gpr[kRax] = result[0];
   cpu.st.gpr[kRbx] = result[1];
   cpu.st.gpr[kRcx] = result[2];

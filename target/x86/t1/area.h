@@ -19,6 +19,15 @@ struct Window {
   std::uint64_t host = 0;
 };
 
+// What cpuid answered for a leaf: a function of this and the model. In `subleaf` are the bits of ECX that matter.
+struct alignas(64) KnownLeaf {
+  std::uint32_t leaf = 0, subleaf = 0, subleafMask = 0;
+  std::uint32_t cr4 = ~0U, xcr0 = ~0U;    // no such values: nothing is known
+  std::array<std::uint32_t, 4> result{};  // EAX, EBX, ECX, EDX
+  static constexpr std::size_t kCount = 16;
+  static std::size_t slot(std::uint32_t leaf) { return (leaf >> 28 ^ leaf) % kCount; }
+};
+
 struct Area {
   static constexpr std::size_t kJumpSlots = 16384;
   static constexpr std::size_t kJumpWays = 4;             // slots of a set, one line of the host's cache
@@ -84,6 +93,7 @@ struct Area {
   std::array<std::uint64_t, kKept> kept{}, aside{};
   // Copies of a gather's destination, mask and indices while its lanes are loaded.
   std::array<std::array<std::uint8_t, 32>, 3> gather{};
+  std::array<KnownLeaf, KnownLeaf::kCount> leaves{};
   // Masks of MXCSR that the guest must have set for the host to run its vector instructions: all of them, until
   // Engine::raises_.
   std::uint32_t neededMasks = 0x1f80;

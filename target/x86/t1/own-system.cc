@@ -77,7 +77,49 @@ bool Translator::system(const Insn& insn) {
     readTimeStamp(counterAndNumber);
     return true;
   }
+  if (p.map == 1 && p.opcode == 0xa2) {
+    identify();
+    return true;
+  }
   return kernels(insn);
+}
+
+// cpuid, of a leaf that T0 has been asked for in the present state (Cpu::knownLeaf). It serializes: if code may have
+// been rewritten, T0 does it and the block is left behind it.
+void Translator::identify() {
+  const auto known = [this](std::size_t offset) {
+    return Mem::stateIndexed(kTemp0, area(cpu_.area.leaves.data()) + static_cast<std::int32_t>(offset));
+  };
+  const auto mustBe = [&](std::uint8_t reg, std::size_t offset) {
+    e_.op(kOpCmp, reg, known(offset), false);
+    coldStep(e_.jumpIf(5));
+  };
+  saveFlags();
+  recipe_ = {};
+  e_.bytes({0x65, 0xf7});  // test dword
+  e_.modrm(0, at(offsetof(State, pending)));
+  e_.dword(cpu::kCode);
+  coldStep(e_.jumpIf(5));
+  e_.op(kOpMovLoad, kTemp0, kHostRax, false);  // KnownLeaf::slot()
+  e_.shift(5, kTemp0, 28, false);
+  e_.op(kOpXor, kTemp0, kHostRax, false);
+  e_.arith(4, kTemp0, KnownLeaf::kCount - 1, false);
+  static_assert(sizeof(KnownLeaf) == 64);
+  e_.shift(4, kTemp0, 6, false);
+  mustBe(kHostRax, offsetof(KnownLeaf, leaf));
+  e_.op(kOpMovLoad, kTemp1, known(offsetof(KnownLeaf, subleafMask)), false);
+  e_.op(kOpAnd, kTemp1, kHostRcx, false);
+  mustBe(kTemp1, offsetof(KnownLeaf, subleaf));
+  e_.op(kOpMovLoad, kTemp1, at(offsetof(State, cr4)), false);
+  mustBe(kTemp1, offsetof(KnownLeaf, cr4));
+  e_.op(kOpMovLoad, kTemp1, at(offsetof(State, xcr0)), false);
+  mustBe(kTemp1, offsetof(KnownLeaf, xcr0));
+  constexpr std::size_t kResult = offsetof(KnownLeaf, result);
+  e_.op(kOpMovLoad, kHostRax, known(kResult), false);
+  e_.op(kOpMovLoad, kHostRbx, known(kResult + 4), false);
+  e_.op(kOpMovLoad, kHostRcx, known(kResult + 8), false);
+  e_.op(kOpMovLoad, kHostRdx, known(kResult + 12), false);
+  flags_ = Flags::kState;
 }
 
 // cld and std.

@@ -172,6 +172,7 @@ class Translator {
   void storeArithmetic(std::uint8_t from, std::uint8_t other);
   void changeBit(const Insn& insn, unsigned opcode);
   void readTimeStamp(bool number);
+  void identify();
   void enableInterrupts(const Insn& insn);
   void pushConstant(std::int64_t value);
   void pop(std::uint8_t guest);
