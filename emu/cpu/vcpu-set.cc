@@ -137,20 +137,25 @@ Task<void> VcpuSet::on(std::size_t index, std::function<void(Vcpu&)> work) {
   static_cast<void>(co_await arrivals->all.wait());
 }
 
-void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
+// One that rests is not woken: many processors of a guest are halted while one of them starts programs, and each page
+// of new code would wake them all. It owes the drop. Why none of its stores goes unseen: whoever asks has marked the
+// page and left his note before he finds that it rests, and the vCPU says that it rests no more before it reads its
+// requests. So it finds the note, and by it the marks: its next store to the page goes where they are looked at. What
+// it stored before it rested is there for whoever has found that it does.
+void VcpuSet::dropWritesOfOthers(Vcpu& self) {
   if (turns_ != nullptr) {
     for (const auto& place : places_) {
-      if (place->vcpu.get() != &self) work(*place->vcpu);
+      if (place->vcpu.get() != &self) place->vcpu->dropWrites();
     }
     return;
   }
   auto left = std::make_shared<std::atomic<unsigned>>(0);
   for (const auto& place : places_) {
     Vcpu& other = *place->vcpu;
-    if (&other == &self) continue;
+    if (&other == &self || other.noteToOneThatRests(kWrites)) continue;
     left->fetch_add(1);
-    other.runOn([work, &other, &self, left] {
-      work(other);
+    // Which drops the writes first.
+    other.runOn([&self, left] {
       left->fetch_sub(1);
       self.post(kWork);  // wakes it
     });
@@ -161,7 +166,7 @@ void VcpuSet::onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work) {
 
 void WriteRounds::Round::complete(Vcpu& self) {
   rounds_.count_.fetch_add(1, std::memory_order_relaxed);
-  rounds_.set_.onOthersNow(self, [](Vcpu& other) { other.dropWrites(); });
+  rounds_.set_.dropWritesOfOthers(self);
 }
 
 void VcpuSet::alone(Vcpu& self, const std::function<void()>& work) {

@@ -40,8 +40,9 @@ class VcpuSet final : public object::RunState::Observer {
   Task<void> onEach(std::function<void(Vcpu&)> work);
   // The same for one.
   Task<void> on(std::size_t index, std::function<void(Vcpu&)> work);
-  // On a vCPU's thread: all others run `work` before this returns; meanwhile the caller does what others ask of it.
-  void onOthersNow(Vcpu& self, const std::function<void(Vcpu&)>& work);
+  // On a vCPU's thread: when this returns, all others have forgotten which pages may be written without a look, but for
+  // those that rest, which do so before they execute anything. Meanwhile the caller does what others ask of it.
+  void dropWritesOfOthers(Vcpu& self);
   // On a vCPU's thread: does `work` here while all others stand between two blocks, halted or paused ones too. For what
   // the guest takes to be one step and the host cannot do in one. `work` must not wait for another vCPU.
   void alone(Vcpu& self, const std::function<void()>& work);

@@ -23,9 +23,10 @@ enum Request : std::uint32_t {
   kMemoryMap = 1U << 8,  // the address space changed
   kWatched = 1U << 9,    // the vCPU itself: a data breakpoint was met
   kMachineCheck = 1U << 10,
-  kEnd = 1U << 11,   // VcpuThread: the thread ends
-  kTurn = 1U << 12,  // Turns: time for others
-  kCode = 1U << 13,  // code that is translated may have been rewritten
+  kEnd = 1U << 11,     // VcpuThread: the thread ends
+  kTurn = 1U << 12,    // Turns: time for others
+  kCode = 1U << 13,    // code that is translated may have been rewritten
+  kWrites = 1U << 14,  // which pages may be written without a look is to be forgotten (WriteRounds)
 };
 
 // A register's name as debuggers know it, and its value (vector registers: little-endian bytes).
@@ -70,13 +71,16 @@ class Vcpu {
 
   // --- any thread
   void post(std::uint32_t requests) {
-    std::atomic_ref word(pending_);
-    word.fetch_or(requests, std::memory_order_seq_cst);
-    word.notify_all();
-    if (bell_ != nullptr) bell_->ring();
+    note(requests);
+    wake();
   }
   // For its next look: one that sleeps goes on sleeping.
   void note(std::uint32_t requests) { std::atomic_ref(pending_).fetch_or(requests, std::memory_order_seq_cst); }
+  // The same; true: it rests, and looks before it executes anything. False: it may be executing.
+  bool noteToOneThatRests(std::uint32_t requests) {
+    note(requests);
+    return sleep_.load(std::memory_order_seq_cst) == Sleep::kRests;
+  }
   // Start-up with a vector (x86: SIPI: execution begins at vector << 12), heard after INIT only.
   void startUp(std::uint8_t vector) {
     startVector_.store(vector);
@@ -91,6 +95,8 @@ class Vcpu {
     post(kWork);
   }
   bool halted() const { return halted_.load(std::memory_order_relaxed); }
+  // How often its thread was woken from its sleep.
+  std::uint64_t wakeUps() const { return wakeUps_.load(std::memory_order_relaxed); }
   std::int64_t hostThread() const { return hostThread_.load(std::memory_order_relaxed); }
 
   // --- before it runs
@@ -127,6 +133,10 @@ class Vcpu {
   virtual Result<void> load(migrate::StateReader& from) = 0;
 
   void doWork();
+  // Forgets which pages may be written, if a round asks for it.
+  void dropOwedWrites() {
+    if (take(kWrites) != 0) dropWrites();
+  }
   // Until kPause is gone (true) or the thread is to end (false); work is done meanwhile.
   bool waitWhilePaused();
   bool ending() const { return (pending() & kEnd) != 0; }
@@ -134,25 +144,24 @@ class Vcpu {
   void turnIsOver() { take(kTurn); }
   void unpause() {
     take(kPause);
-    std::atomic_ref(pending_).notify_all();
-    if (bell_ != nullptr) bell_->ring();
+    wake();
   }
   // Does the work that there is, or sleeps until some comes; returns at once where done() says so.
   template <class Done>
   void workOrWait(Done done) {
-    const std::uint32_t seen = pending();
-    if (done()) return;
-    if ((seen & kWork) != 0)
-      doWork();
-    else
-      std::atomic_ref(pending_).wait(seen);
+    fallAsleep(Sleep::kSleeps);
+    const std::uint32_t seen = request();
+    const bool isDone = done();
+    if (!isDone && (seen & kWork) == 0) sleepOn(seen);
+    awake();
+    if (!isDone && (seen & kWork) != 0) doWork();
   }
   void setHostThread(std::int64_t id) { hostThread_.store(id, std::memory_order_relaxed); }
 
  protected:
   std::uint32_t pending() const { return std::atomic_ref(pending_).load(std::memory_order_acquire); }
   std::uint32_t take(std::uint32_t requests) {
-    return std::atomic_ref(pending_).fetch_and(~requests, std::memory_order_acq_rel) & requests;
+    return std::atomic_ref(pending_).fetch_and(~requests, std::memory_order_seq_cst) & requests;
   }
   // Sleeps until one of `wake` is requested.
   void wait(std::uint32_t wake);
@@ -164,9 +173,29 @@ class Vcpu {
   std::atomic<bool> halted_{false};
 
  private:
+  // Its thread sleeps on the word of requests: whoever changes that wakes it where this is not kAwake. Both sides write
+  // the one and then read the other in the one order of all sequentially consistent operations, so one of them sees
+  // what the other has done. kRests: between two blocks, and it looks at the word before it executes another one.
+  enum class Sleep : std::uint8_t { kAwake, kSleeps, kRests };
+  std::uint32_t request() const { return std::atomic_ref(pending_).load(std::memory_order_seq_cst); }
+  void fallAsleep(Sleep how) { sleep_.store(how, std::memory_order_seq_cst); }
+  // Whoever has found that it rested has left his note before this, and is seen by the load.
+  std::uint32_t awake() {
+    sleep_.store(Sleep::kAwake, std::memory_order_seq_cst);
+    return request();
+  }
+  void sleepOn(std::uint32_t seen);
+  void wakeThread();
+  void wake() {
+    if (sleep_.load(std::memory_order_seq_cst) != Sleep::kAwake) wakeThread();
+    if (bell_ != nullptr) bell_->ring();
+  }
+
   const unsigned index_;
   std::uint32_t& pending_;
   std::atomic<std::uint8_t> startVector_{0};
+  std::atomic<Sleep> sleep_{Sleep::kAwake};
+  std::atomic<std::uint64_t> wakeUps_{0};
   std::atomic<std::int64_t> hostThread_{0};
   LocalInterrupts* interrupts_ = nullptr;
   std::function<void(std::string)> shutdown_;

@@ -23,8 +23,8 @@ class WriteRounds {
     ~Round() { rounds_.underWay_.fetch_sub(1); }
     Round(const Round&) = delete;
     Round& operator=(const Round&) = delete;
-    // On a vCPU's thread: behind this no other vCPU has write entries from before. Does what others ask of it
-    // meanwhile.
+    // On a vCPU's thread: behind this no other vCPU stores by write entries from before: it has none any more, or
+    // sleeps and will forget them first thing. Does what others ask of it meanwhile.
     void complete(Vcpu& self);
 
    private:

@@ -346,6 +346,7 @@ void Cpu::takeInterrupts() {
 // false: leave run().
 bool Cpu::handleRequests() {
   const std::uint32_t wanted = pending();
+  if ((wanted & cpu::kWrites) != 0) dropOwedWrites();
   if ((wanted & cpu::kMemoryMap) != 0) adoptView();
   if ((wanted & cpu::kCode) != 0) takeRewritten();
   if ((wanted & cpu::kWork) != 0) doWork();

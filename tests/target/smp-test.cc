@@ -320,6 +320,64 @@ TEST_F(SmpOfThree, MarksThatAnotherHasJustSetAreNotBelievedBeforeItsRoundIsOver)
   EXPECT_EQ(word(kSecond), 7U) << "a call that found old code";
 }
 
+// Many pages get their first code while the second vCPU sleeps, which had written to them and could still do so without
+// a look. An NMI makes it rewrite the code.
+TEST_P(SmpCode, ThatIsDecodedWhileAnotherSleepsDoesNotWakeItAndItsNextStoresAreSeen) {
+  constexpr std::uint64_t kFirstPage = 0x80000, kPages = 100, kTables = 0x50000, kHandler = kCode + 0x1800;
+  constexpr std::uint64_t kWritten = kData, kCalled = kData + 4, kRewritten = kData + 8, kSum = kData + 12,
+                          kGo = kData + 16;
+  for (std::uint64_t n = 0; n < kPages; ++n) put(kFirstPage + n * 0x1000, {0xb8, 0, 0, 0, 0, 0xc3});
+  // For each page at ESI: mov eax, 0; ret is what is there, and EBX in its immediate. mov esi, kFirstPage;
+  // mov ecx, kPages; 1: mov [esi + 1], ebx; add esi, 0x1000; dec ecx; jnz 1b
+  const std::initializer_list<std::uint8_t> rewrite = {0xbe, 0,    0,    8,    0, 0xb9, kPages, 0, 0,    0,    0x89,
+                                                       0x5e, 0x01, 0x81, 0xc6, 0, 0x10, 0,      0, 0x49, 0x75, 0xf4};
+  const auto program = [this](std::uint64_t to, std::uint8_t value, std::initializer_list<std::uint8_t> body,
+                              std::uint8_t flag) {
+    put(to, {0xbb, value, 0, 0, 0});  // mov ebx, value
+    put(to + 5, body);
+    // mov [kData + flag], ebx; hlt
+    put(to + 5 + body.size(), {0x89, 0x1d, flag, 0, 2, 0, 0xf4});
+  };
+  program(kCode + 0x1000, 3, rewrite, kWritten - kData);
+  program(kHandler, 4, rewrite, kRewritten - kData);
+  // The first: 1: cmp [kGo], 1; jne 1b; call all pages; mov [kCalled], edi; 2: cmp [kRewritten], 4; jne 2b;
+  // call all pages; mov [kSum], edi; hlt
+  const std::initializer_list<std::uint8_t> call = {// xor edi, edi; mov esi, kFirstPage; mov ecx, kPages
+                                                    0x31, 0xff, 0xbe, 0, 0, 8, 0, 0xb9, kPages, 0, 0, 0,
+                                                    // 1: call esi; add edi, eax; add esi, 0x1000; dec ecx; jnz 1b
+                                                    0xff, 0xd6, 0x01, 0xc7, 0x81, 0xc6, 0, 0x10, 0, 0, 0x49, 0x75,
+                                                    0xf3};
+  std::uint64_t where = kCode;
+  const auto add = [&](std::initializer_list<std::uint8_t> bytes) {
+    put(where, bytes);
+    where += bytes.size();
+  };
+  add({0x83, 0x3d, 16, 0, 2, 0, 1, 0x75, 0xf7});
+  add(call);
+  add({0x89, 0x3d, 4, 0, 2, 0});
+  add({0x83, 0x3d, 8, 0, 2, 0, 4, 0x75, 0xf7});
+  add(call);
+  add({0x89, 0x3d, 12, 0, 2, 0, 0xf4});
+  const std::uint64_t descriptors[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
+  std::memcpy(ram_->host() + kTables, descriptors, sizeof descriptors);
+  const std::uint64_t gate = (kHandler & 0xffff) | 0x8U << 16 | std::uint64_t{0x8e00} << 32 | kHandler >> 16 << 48;
+  std::memcpy(ram_->host() + kTables + 0x100 + 2 * 8, &gate, 8);
+  at(1).st.gdtr = {kTables, 0x17};
+  at(1).st.idtr = {kTables + 0x100, 0xff};
+  set_->start();
+  ASSERT_TRUE(comesTo(kWritten, 3));
+  while (!at(1).halted()) std::this_thread::yield();
+  const std::uint64_t wakeUps = at(1).wakeUps();
+  const std::uint64_t rounds = set_->writeRounds().count();
+  writeWord(kGo, 1);
+  ASSERT_TRUE(comesTo(kCalled, 3 * kPages));
+  EXPECT_GE(set_->writeRounds().count() - rounds, kPages);
+  EXPECT_LT(at(1).wakeUps() - wakeUps, kPages / 10);  // it may just have been on its way to sleep
+  at(1).post(cpu::kNmi);
+  ASSERT_TRUE(comesTo(kRewritten, 4));
+  EXPECT_TRUE(comesTo(kSum, 4 * kPages)) << "calls that found old code: " << word(kSum);
+}
+
 TEST_F(Smp, AStoppedMachineRunsNothingAndGoesOnWhereItWas) {
   // 1: inc dword [kData]; jmp 1b, and the same at kData + 64
   put(kCode, {0xff, 0x05, 0x00, 0x00, 0x02, 0x00, 0xeb, 0xf8});
