@@ -347,7 +347,8 @@ void Pc::Lines::setPci(unsigned line, bool high) {
 }
 
 void Pc::AbsentPorts::tell(std::uint64_t port, const char* how) {
-  if (told_[port].exchange(true, std::memory_order_relaxed)) return;
+  std::atomic<bool>& told = told_[port];
+  if (told.load(std::memory_order_relaxed) || told.exchange(true, std::memory_order_relaxed)) return;
   const std::string text = fmt::format("the guest {} port {:#x}, which nothing answers", how, port);
   log_.debug("{}", text);
   if (trace_.wants(cpu::TraceLog::kUnimplemented)) trace_.write(text + '\n');

@@ -1,5 +1,5 @@
 // Accesses through an address space: pieces by range, registers by the sizes that their handler takes.
-#include "emu/mem/address-space.h"
+#include "emu/mem/known-registers.h"
 
 namespace rhea::mem {
 
@@ -24,8 +24,7 @@ constexpr std::uint64_t ones(unsigned size) {
 
 }  // namespace
 
-std::uint64_t readRegister(IoHandler& handler, std::uint64_t offset, unsigned size) {
-  const IoHandler::AccessSizes sizes = handler.accessSizes();
+std::uint64_t readRegister(IoHandler& handler, IoHandler::AccessSizes sizes, std::uint64_t offset, unsigned size) {
   if (size < sizes.least) {
     const std::uint64_t inner = offset % sizes.least;
     if (inner + size <= sizes.least) return (handler.read(offset - inner, sizes.least) >> (inner * 8)) & ones(size);
@@ -39,8 +38,8 @@ std::uint64_t readRegister(IoHandler& handler, std::uint64_t offset, unsigned si
   return value;
 }
 
-void writeRegister(IoHandler& handler, std::uint64_t offset, std::uint64_t value, unsigned size) {
-  const IoHandler::AccessSizes sizes = handler.accessSizes();
+void writeRegister(IoHandler& handler, IoHandler::AccessSizes sizes, std::uint64_t offset, std::uint64_t value,
+                   unsigned size) {
   value &= ones(size);
   if (size < sizes.least) {
     const std::uint64_t inner = offset % sizes.least;
@@ -127,6 +126,21 @@ void AddressSpace::writeValue(GuestAddress address, std::uint64_t value, unsigne
   std::array<std::byte, 8> bytes{};
   std::memcpy(bytes.data(), &value, size);
   write(address, std::as_bytes(std::span(bytes).first(size)));
+}
+
+void KnownRegisters::look(GuestAddress address, Place& place) {
+  if (const std::uint64_t now = space_.version(); now != version_) {
+    places_.fill({});
+    version_ = now;
+  }
+  const FlatViewPtr view = space_.view();
+  const FlatRange* const range = view->find(address);
+  if (range == nullptr || !range->isIo()) {
+    place = {address, address, 0, nullptr, {}};
+    return;
+  }
+  place = {range->first, range->last, range->first - range->target.offset, range->target.handler,
+           range->target.handler->accessSizes()};
 }
 
 }  // namespace rhea::mem

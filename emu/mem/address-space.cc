@@ -64,6 +64,7 @@ void AddressSpace::publish() {
     layers.push_back(std::move(range));
   }
   view_.store(std::make_shared<const FlatView>(flatten(std::move(layers))), std::memory_order_release);
+  version_.fetch_add(1, std::memory_order_release);
   const FlatViewPtr now = view();
   for (Listener* listener : listeners_) listener->mapChanged(now);
 }

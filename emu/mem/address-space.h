@@ -121,6 +121,8 @@ class AddressSpace {
   void forget(Listener& listener);
 
   FlatViewPtr view() const { return view_.load(std::memory_order_acquire); }
+  // Another number for each view; whoever finds one finds that view, or a later one. From 1 on.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   // Every region as it was mapped, hidden ones too, by address; for info mtree.
   std::vector<Region> regions() const;
 
@@ -149,10 +151,18 @@ class AddressSpace {
   bool stale_ = false;
   std::vector<Listener*> listeners_;
   std::atomic<FlatViewPtr> view_;
+  std::atomic<std::uint64_t> version_{1};
 };
 
 // An access to registers, cut and widened as the handler wants it. `offset` is within the region.
-std::uint64_t readRegister(IoHandler& handler, std::uint64_t offset, unsigned size);
-void writeRegister(IoHandler& handler, std::uint64_t offset, std::uint64_t value, unsigned size);
+std::uint64_t readRegister(IoHandler& handler, IoHandler::AccessSizes sizes, std::uint64_t offset, unsigned size);
+void writeRegister(IoHandler& handler, IoHandler::AccessSizes sizes, std::uint64_t offset, std::uint64_t value,
+                   unsigned size);
+inline std::uint64_t readRegister(IoHandler& handler, std::uint64_t offset, unsigned size) {
+  return readRegister(handler, handler.accessSizes(), offset, size);
+}
+inline void writeRegister(IoHandler& handler, std::uint64_t offset, std::uint64_t value, unsigned size) {
+  writeRegister(handler, handler.accessSizes(), offset, value, size);
+}
 
 }  // namespace rhea::mem

@@ -12,13 +12,14 @@
 
 #include "emu/cpu/soft-tlb.h"
 #include "emu/cpu/vcpu.h"
-#include "emu/mem/address-space.h"
+#include "emu/mem/known-registers.h"
 #include "target/x86/code-map.h"
 #include "target/x86/environment.h"
 #include "target/x86/fault.h"
 #include "target/x86/insn.h"
 #include "target/x86/large-regions.h"
 #include "target/x86/raw.h"
+#include "target/x86/register-pages.h"
 #include "target/x86/state.h"
 #include "target/x86/t1/area.h"
 
@@ -288,9 +289,9 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   const Model& model() const { return environment_.model; }
   const Environment& environment() const { return environment_; }
   void cpuid(std::uint32_t leaf, std::uint32_t subleaf, std::array<std::uint32_t, 4>& result) const;
-
   // The same, of leaves that were asked for before.
   const std::array<std::uint32_t, 4>& knownLeaf(std::uint32_t leaf, std::uint32_t subleaf);
+
   // Before run(): guest code is translated (T1) from now on. Error: why this host or build cannot.
   Result<void> translateCode();
   // Whether this build has the translator; where it has, translateCode() may still fail because of the host.
@@ -356,8 +357,9 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
     std::array<ExecEntry, 256> exec;
     std::array<std::uint64_t, 2> flushes{1, 1};  // of its own pages, of global ones
     CodeMap code;                                // of translated code
-    std::array<std::uint64_t, 64> codePages{};   // PageBits
-    bool ownKernel = false;                      // supervisor code was taken from a page that is not global
+    RegisterPages registers;
+    std::array<std::uint64_t, 64> codePages{};  // PageBits
+    bool ownKernel = false;                     // supervisor code was taken from a page that is not global
     std::uint32_t pcid = 0;
     std::uint32_t jumps = 0;  // JumpEntry::space; another one when its jumps are dropped
     std::uint64_t lastUse = 0;
@@ -367,6 +369,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
       ++flushes[0];
       if (globalToo) ++flushes[1];
       code.flush(globalToo);
+      registers.clear();
       codePages.fill(0);
       ownKernel = false;
     }
@@ -468,10 +471,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   void resetCommon();
   void clearBlocks();
   void dropBlocks(unsigned generation);  // of the translator's
+  std::uint32_t answeringLeaf(std::uint32_t leaf) const;
   std::uint64_t* plainMsr(std::uint32_t index);
   void logUnknownMsr(std::uint32_t index, bool write);
 
-  std::uint32_t answeringLeaf(std::uint32_t leaf) const;
   // trace.cc
   void traceDelivery(const Fault& fault, EventKind kind);
   void traceDecoded(const Block& block, std::uint64_t linear) const;
@@ -493,7 +496,10 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   std::unique_ptr<cpu::SoftTlb> noTlb_;  // stays empty: alignment checks, data breakpoints
   cpu::SoftTlb* tlb_;
   mem::FlatViewPtr view_;
-  mutable const mem::FlatRange* recent_ = nullptr;  // RAM of view_ that was found last: nearly always the right one
+  // RAM of view_ that was found last, nearly always the right one, and registers that were.
+  mutable const mem::FlatRange* recent_ = nullptr;
+  mutable const mem::FlatRange* recentRegisters_ = nullptr;
+  mem::KnownRegisters ports_{environment_.ports};
   std::unique_ptr<BlockCache> blocks_;
   std::unique_ptr<t1::Engine> engine_;  // with translated code only
   Block* current_ = nullptr;

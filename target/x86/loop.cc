@@ -38,7 +38,7 @@ void Cpu::adoptView() {
   {
     const std::lock_guard lock(viewMutex_);
     if (newView_ != nullptr) view_ = std::move(newView_);
-    recent_ = nullptr;
+    recent_ = recentRegisters_ = nullptr;
   }
   flushTlb(true);
   clearBlocks();

@@ -92,8 +92,11 @@ Cpu::Place Cpu::placeOf(std::uint64_t physical) const {
   Place place;
   const mem::FlatRange* range = recent_;
   if (range == nullptr || physical - range->first > range->last - range->first) {
-    range = view_->find(physical);
-    if (range != nullptr && range->isRam()) recent_ = range;
+    range = recentRegisters_;
+    if (range == nullptr || physical - range->first > range->last - range->first) {
+      range = view_->find(physical);
+      if (range != nullptr && (range->isRam() || range->isIo())) (range->isRam() ? recent_ : recentRegisters_) = range;
+    }
   }
   place.range = range;
   if (range == nullptr || range->isIo()) return place;
@@ -333,11 +336,11 @@ void Cpu::watchPort(std::uint16_t port, unsigned size) {
 
 std::uint64_t Cpu::portRead(std::uint16_t port, unsigned size) {
   if ((st.dr[7] & 0xff) != 0 && (st.cr4 & kCr4De) != 0) watchPort(port, size);
-  return environment_.ports.readValue(port, size);
+  return ports_.readValue(port, size);
 }
 void Cpu::portWrite(std::uint16_t port, std::uint64_t value, unsigned size) {
   if ((st.dr[7] & 0xff) != 0 && (st.cr4 & kCr4De) != 0) watchPort(port, size);
-  environment_.ports.writeValue(port, value, size);
+  ports_.writeValue(port, value, size);
   if (environment_.settle) environment_.settle(*this);
 }
 

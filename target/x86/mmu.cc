@@ -137,6 +137,13 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
     to = justFound_.physical + inPage;
     return true;
   }
+  const bool write = kind == AccessKind::kWrite;
+  // What an instruction accesses by its own right.
+  const bool ordinary = kind != AccessKind::kExecute && tlb_ != noTlb_.get() && who == this->who();
+  if (ordinary && space_->registers.find(address - inPage, write, tlb_, to)) {
+    to += inPage;
+    return true;
+  }
   Walk found;
   if ((st.cr0 & kCr0Pg) == 0) {
     found.physical = address;
@@ -149,7 +156,12 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
   if (kind == AccessKind::kExecute || tlb_ == noTlb_.get()) return true;
   const std::uint64_t first = found.physical & ~std::uint64_t{0xfff};
   const Place place = placeOf(first);
-  if (place.host == nullptr) return true;
+  if (place.host == nullptr) {
+    if (!ordinary || place.range == nullptr) return true;
+    space_->registers.put(address - inPage, write, tlb_, first);
+    if (found.large) large_.mark(address, found.pageBits);
+    return true;
+  }
   // A page that the map divides takes the slow path every time.
   if (place.range->first > first || place.range->last < (first | 0xfff)) return true;
   // Who asks is not who executes while an exception's frame is written: what a supervisor finds is not the user's.
@@ -158,8 +170,7 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
   cpu::SoftTlb& tlb = who == Who::kImplicit || outOfTurn ? systemTlb() : *tlb_;
   // Who may write may read; and where a write would change nothing in the tables, it need not be looked up later.
   const bool paged = (st.cr0 & kCr0Pg) != 0;
-  const bool writes =
-      kind == AccessKind::kWrite || (found.dirty && (!paged || permits(found, AccessKind::kWrite, who)));
+  const bool writes = write || (found.dirty && (!paged || permits(found, AccessKind::kWrite, who)));
   // A decoder that marks the page right now waits until this vCPU has dropped its write entries, at a block's edge.
   bool filled = false;
   if (writes && place.writable) {
@@ -249,6 +260,7 @@ void Cpu::flushPage(std::uint64_t address) {
   area.forgetWindows();
   for (const auto& space : spaces_) {
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
+    space->registers.drop(address & ~std::uint64_t{0xfff});
     space->exec[(address >> 12) % space->exec.size()] = {};
     space->code.drop(address);
     // Jumps lead only to pages that code was taken from.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "emu/mem/dma.h"
+#include "emu/mem/known-registers.h"
 
 namespace rhea::mem {
 namespace {
@@ -216,6 +217,53 @@ TEST(DmaMapping, KeepsTheMemoryThatIsUnmappedMeanwhile) {
   dma->data()[0] = std::byte{1};
   dma.reset();
   EXPECT_TRUE(watch.expired());
+}
+
+TEST(KnownRegisters, AnswerAsTheSpaceDoesAndFollowEachChangeAtOnce) {
+  AddressSpace space("io", 0x10000);
+  Registers a({1, 1}), b({2, 4});
+  auto first = space.map({"a", 0x60, 4, Target::io(a)});
+  KnownRegisters known(space);
+  const auto agree = [&] {
+    for (GuestAddress address = 0x58; address < 0x70; ++address) {
+      for (const unsigned size : {1U, 2U, 4U}) {
+        EXPECT_EQ(known.readValue(address, size), space.readValue(address, size)) << address << " " << size;
+        EXPECT_EQ(known.readValue(address, size), space.readValue(address, size)) << "again";
+      }
+    }
+  };
+  agree();
+  EXPECT_EQ(known.readValue(0x61, 1), 0x11U);
+  const auto hides = space.map({"b", 0x61, 6, Target::io(b), 1});
+  EXPECT_EQ(known.readValue(0x62, 2), 0x1211U);
+  agree();
+  known.writeValue(0x62, 7, 2);
+  known.writeValue(0x60, 8, 1);
+  known.writeValue(0x6a, 9, 1);
+  known.writeValue(0x66, 0x1234, 2);  // beyond its end
+  first.reset();
+  known.writeValue(0x60, 10, 1);
+  EXPECT_EQ(known.readValue(0x60, 1), 0xffU);
+  agree();
+  EXPECT_EQ(a.writes, (std::vector<std::string>{"0/1=8"}));
+  EXPECT_EQ(b.writes, (std::vector<std::string>{"1/2=7", "4/2=3400"}));
+}
+
+TEST(KnownRegisters, KnowTheOffsetsWithinARegionThatIsPartlyHidden) {
+  AddressSpace space("memory", 0);
+  Registers a({1, 8}), b({1, 8});
+  const RamBlockPtr block = ram(0x1000);
+  const auto low = space.map({"a", 0x10, 0x40, Target::io(a)});
+  const auto hole = space.map({"b", 0x20, 0x10, Target::io(b), 1});
+  const auto memory = space.map({"ram", 0x1000, 0x1000, Target::ram(block)});
+  KnownRegisters known(space);
+  for (int time = 0; time < 2; ++time) {
+    EXPECT_EQ(known.readValue(0x18, 1), 0x18U);
+    EXPECT_EQ(known.readValue(0x21, 1), 0x11U);
+    EXPECT_EQ(known.readValue(0x38, 1), 0x38U);
+    known.writeValue(0x1008, 0x5566 + static_cast<unsigned>(time), 4);
+    EXPECT_EQ(known.readValue(0x1008, 8), 0x5566U + static_cast<unsigned>(time));
+  }
 }
 
 }  // namespace

@@ -68,6 +68,20 @@ class Ports final : public mem::IoHandler {
   cpu::Vcpu* vcpu_ = nullptr;
 };
 
+// Two pages at 0xf00000: how often each was accessed, with 0xa or 0xb in front.
+class CountingRegisters final : public mem::IoHandler {
+ public:
+  AccessSizes accessSizes() const override { return {4, 4}; }
+  std::uint64_t read(std::uint64_t offset, unsigned) override {
+    const std::size_t page = offset >> 12;
+    return (0xa0000 + page * 0x10000) | ++accesses_[page];
+  }
+  void write(std::uint64_t, std::uint64_t, unsigned) override {}
+
+ private:
+  std::array<std::uint32_t, 2> accesses_{};
+};
+
 std::string content(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
@@ -109,6 +123,7 @@ class GuestCpu {
       : ram_(*mem::RamBlock::anonymous("ram", 4 << 20)),
         ramMapping_(memory_.map({"ram", 0, ram_->size(), mem::Target::ram(ram_)})),
         portMapping_(ports_.map({"report", 0xe9, 16, mem::Target::io(port_)})),
+        registersMapping_(memory_.map({"registers", 0xf00000, 0x2000, mem::Target::io(registers_)})),
         cpu_(0, environment(counts)) {
     port_.connect(cpu_);
     cpu_.onShutdown([this](std::string why) {
@@ -170,7 +185,8 @@ class GuestCpu {
   mem::AddressSpace memory_{"memory", 0};
   mem::AddressSpace ports_{"ports", 0x10000};
   Ports port_;
-  mem::AddressSpace::Mapping ramMapping_, portMapping_;
+  CountingRegisters registers_;
+  mem::AddressSpace::Mapping ramMapping_, portMapping_, registersMapping_;
   const Model model_ = *findModel("max");
   std::string died_;
   Cpu cpu_;
