@@ -65,6 +65,7 @@ Pc::Pc(Surroundings around, PcOptions options)
 Pc::~Pc() {
   *alive_ = false;
   around_.runState.forget(*this);
+  clock_.stop();  // a timer's interrupt may just be on its way to a vCPU
   vcpus_.reset();
   // Devices hold timers of the clock and mappings of the spaces.
   mappings_.clear();

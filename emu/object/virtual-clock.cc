@@ -108,8 +108,13 @@ void VirtualClock::start() {
 }
 
 void VirtualClock::stop() {
-  const std::scoped_lock lock(mutex_);
-  if (!running()) return;
+  std::unique_lock lock(mutex_);
+  if (running()) standStill();
+  if (source_ == nullptr && std::this_thread::get_id() != thread_.get_id())
+    fired_.wait(lock, [this] { return firing_ == nullptr; });
+}
+
+void VirtualClock::standStill() {
   const std::scoped_lock scaleLock(scaleMutex_);
   // Whoever looks now waits; whoever has looked saw an earlier time than this.
   const std::uint64_t valid = scale_.valid.load(std::memory_order_relaxed);

@@ -33,7 +33,7 @@ class VirtualClock {
 
   VirtualTime now() const;
   bool running() const { return stoppedAt_.load(std::memory_order_acquire) == kNoTime; }
-  // The machine starts these before its vCPUs and stops them after, on the main loop.
+  // The machine starts these before its vCPUs and stops them after, on the main loop. No callback runs behind stop().
   void start();
   void stop();
   // Who says what time it is in place of the host: virtual time follows what the guest has executed (-icount).
@@ -98,6 +98,7 @@ class VirtualClock {
   static Moment moment();
 
   void run();
+  void standStill();
   VirtualTime wanted() const;
   void setAlarm(VirtualTime at);
   void fireFirst(std::unique_lock<std::mutex>& lock);

@@ -92,6 +92,22 @@ TEST(VirtualClock, ATimerOfAStoppedMachineWaits) {
   EXPECT_EQ(timer.deadline(), kNoTime);
 }
 
+TEST(VirtualClock, NoCallbackRunsBehindAStop) {
+  VirtualClock clock;
+  std::promise<void> begun;
+  std::atomic<bool> done{false};
+  VirtualClock::Timer timer(clock, [&] {
+    begun.set_value();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    done = true;
+  });
+  clock.start();
+  timer.arm(1);
+  begun.get_future().wait();
+  clock.stop();
+  EXPECT_TRUE(done);
+}
+
 TEST(VirtualClock, ATimerCanArmItselfAgainAndBeArmedEarlierMeanwhile) {
   VirtualClock clock;
   std::promise<void> done;
