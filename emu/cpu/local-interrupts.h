@@ -24,7 +24,7 @@ class LocalInterrupts {
   // Whether acknowledge() would give a vector: a halted vCPU asks.
   virtual bool pending() const = 0;
 
-  // CR8: bits 7 to 4 of the task priority.
+  // The task priority, of which CR8 is bits 7 to 4.
   virtual std::uint8_t priority() const = 0;
   virtual void setPriority(std::uint8_t value) = 0;
 

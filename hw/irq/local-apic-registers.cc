@@ -38,6 +38,31 @@ enum Register : std::uint8_t {
   kSelf = 0x3f,
 };
 
+// What x2APIC lets nobody write; bits that are only to be read are not among it.
+std::uint64_t reservedBits(unsigned which) {
+  constexpr std::uint64_t kLvtStatus = 0x5000;
+  const auto entry = [](unsigned lvt) { return ~std::uint64_t{kLvtWritable[lvt] | kLvtStatus}; };
+  if (which >= kTimerEntry && which <= kErrorEntry) return entry(which - kTimerEntry + 1);
+  switch (which) {
+    case kTaskPriority:
+    case kSelf:
+      return ~std::uint64_t{0xff};
+    case kSpurious:
+      return ~std::uint64_t{0x13ff};
+    case kCmciEntry:
+      return entry(0);
+    case kDivide:
+      return ~std::uint64_t{0xb};
+    case kCommandLow:
+      return 0xfff32000;
+    case kEndOfInterrupt:
+    case kErrorStatus:
+      return ~std::uint64_t{0};
+    default:
+      return ~std::uint64_t{0xffffffff};
+  }
+}
+
 constexpr std::uint32_t kMsrBase = 0x1b;
 constexpr std::uint32_t kMsrDeadline = 0x6e0;
 constexpr std::uint32_t kMsrX2 = 0x800;
@@ -200,20 +225,17 @@ bool LocalApic::writeMsr(std::uint32_t index, std::uint64_t value) {
   }
   if (!x2() || index < kMsrX2 || index >= kMsrX2 + kRegisters) return false;
   const unsigned which = index - kMsrX2;
-  if (which == kCommandLow) {
-    sendIpi(value);
-    return true;
-  }
-  if (value >> 32 != 0) return false;
+  if ((value & reservedBits(which)) != 0) return false;
   const auto low = static_cast<std::uint32_t>(value);
   switch (which) {
-    case kEndOfInterrupt:
-    case kErrorStatus:
-      if (low != 0) return false;
-      break;
+    case kCommandLow:
+      sendIpi(value);
+      return true;
     case kSelf:
       accept(static_cast<std::uint8_t>(low), false);
       return true;
+    case kEndOfInterrupt:
+    case kErrorStatus:
     case kTaskPriority:
     case kSpurious:
     case kInitialCount:

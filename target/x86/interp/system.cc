@@ -228,7 +228,7 @@ RHEA_EXEC(mov_from_cr) {
       value = st.cr4;
       break;
     case 8:
-      value = cpu.interrupts() != nullptr ? cpu.interrupts()->priority() : st.cr8;
+      value = cpu.interrupts() != nullptr ? cpu.interrupts()->priority() >> 4 : st.cr8;
       break;
     default:
       return cpu.undefined();
@@ -260,7 +260,7 @@ RHEA_EXEC(mov_to_cr) {
     case 8:
       if ((value & ~std::uint64_t{15}) != 0) return cpu.generalProtection();
       st.cr8 = value;
-      if (cpu.interrupts() != nullptr) cpu.interrupts()->setPriority(static_cast<std::uint8_t>(value));
+      if (cpu.interrupts() != nullptr) cpu.interrupts()->setPriority(static_cast<std::uint8_t>(value << 4));
       break;
     default:
       return cpu.undefined();
