@@ -6,8 +6,7 @@
 
 namespace rhea::cpu {
 
-// The standard library's waits look again and again before they sleep, and give the processor away in between: on a
-// host with other work a vCPU that was to be woken in microseconds waited there for its next turn.
+// The standard library's waits look again and again before they sleep, and give the processor away in between.
 void Vcpu::sleepOn(std::uint32_t seen) {
   ::syscall(SYS_futex, &pending_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
   wakeUps_.fetch_add(1, std::memory_order_relaxed);
