@@ -21,6 +21,7 @@ class Comparison {
 
   // Empty: the same.
   std::string differences() {
+    if (!__builtin_cpu_is("amd") && leftHalfDone()) return text_;
     if (host_.trap != guest_.trap && !leftByBranch()) note("trap", host_.trap, guest_.trap);
     if (text_.empty() && host_.trap != kNoTrap && !leftByBranch()) {
       note("error code", host_.errorCode, guest_.errorCode);
@@ -58,6 +59,30 @@ class Comparison {
   }
 
  private:
+  // What an instruction that faults has done already is AMD's in the interpreter: nothing. Others begin to use the MMX
+  // registers, load lanes of a gather, write a part of an operand, note or raise exceptions of a conversion, or push
+  // the return address to a place that cannot be jumped back to; and a store of the x87 unit that raises an unmasked
+  // exception does not look at its operand. Such a fault is compared by itself.
+  bool leftHalfDone() {
+    constexpr int kPageFault = 14;
+    if (row_.is(kFpuClass) && host_.trap == kNoTrap && guest_.trap == kPageFault) {
+      std::uint16_t control;
+      std::memcpy(&control, guest_.in.fx.data(), 2);
+      return (~control & 0x3f) != 0;
+    }
+    constexpr int kSimdException = 19;
+    const std::string_view name = row_.name;
+    if (name == "vcvtps2ph" && host_.trap == kSimdException && guest_.trap == kPageFault) return true;
+    if (host_.trap == kNoTrap || host_.trap != guest_.trap) return false;
+    const bool begins = row_.is(kMmxClass) || row_.is(kFpuClass) || name.find("gather") != name.npos ||
+                        name.find("maskmov") != name.npos || name.starts_with("cmps") || name.starts_with("scas") ||
+                        name == "vcvtps2ph" || name == "call";
+    if (!begins) return false;
+    note("error code", host_.errorCode, guest_.errorCode);
+    note("page of the fault", host_.faultAddress >> 12, guest_.faultAddress >> 12);
+    note("rip", host_.out.rip, guest_.out.rip);
+    return true;
+  }
   static std::uint32_t mxcsr(const Trial& t) {
     std::uint32_t value;
     std::memcpy(&value, t.out.fx.data() + 24, 4);

@@ -132,13 +132,26 @@ RHEA_SCAN(Tzcnt, "tzcnt")
 RHEA_SCAN(Lzcnt, "lzcnt")
 RHEA_SCAN(Popcnt, "popcnt")
 
-// BMI1: flags by rule, so that a host without it can be used. AF and PF are kept as undefined: cleared.
-// AF and PF are undefined; this is what AMD's CPUs give, so that a translator's copy agrees there.
+// BMI1: flags by rule, so that a host without it can be used. AF and PF are undefined: they are what the host's own
+// instruction gives, so that a translator's copy agrees. AMD's CPUs set PF by the result, and AF in bextr; Intel's
+// clear both.
+bool hostCountsParity() {
+  if (!__builtin_cpu_supports("bmi")) return false;
+  std::uint16_t flags;
+  std::uint32_t mask;
+  // blsmsk of 2 is 3, whose parity is even.
+  asm(RHEA_FRESH_FLAGS "blsmsk %[from], %[mask]" RHEA_FLAGS_TO_AX
+      : [mask] "=&r"(mask), "=&a"(flags)
+      : [from] "r"(2)
+      : "cc");
+  return (flags >> 8 & kPf) != 0;
+}
 template <class T>
 void setBmiFlags(State& st, T result, bool sign, bool carry, bool adjust = false) {
+  static const bool kParity = hostCountsParity();
   const bool even = __builtin_parity(static_cast<unsigned>(result & 0xff)) == 0;
-  st.setArithmetic((result == 0 ? kZf : 0) | (sign ? kSf : 0) | (carry ? kCf : 0) | (even ? kPf : 0) |
-                   (adjust ? kAf : 0));
+  st.setArithmetic((result == 0 ? kZf : 0) | (sign ? kSf : 0) | (carry ? kCf : 0) | (even && kParity ? kPf : 0) |
+                   (adjust && kParity ? kAf : 0));
 }
 template <class T>
 bool negative(T value) {

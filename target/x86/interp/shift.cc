@@ -39,21 +39,45 @@ RHEA_SHIFT(Sar, "sar")
 
 enum class Count : std::uint8_t { kImmediate, kOne, kCl };
 
+// OF behind a rotation by more than one is undefined. Intel's CPUs leave it alone where a register is
+// rotated by an immediate, and compute it where the count is in CL, which is how the interpreter rotates by both, or
+// the operand is in memory; AMD's do the same for all.
+bool hostKeepsOverflow() {
+  for (const std::uint16_t before : {std::uint16_t{0}, std::uint16_t{1}}) {
+    for (const std::uint8_t of : {std::uint8_t{0x00}, std::uint8_t{0x40}, std::uint8_t{0x80}, std::uint8_t{0xe0}}) {
+      std::uint16_t flags = before;
+      std::uint8_t value = of;
+      asm(RHEA_FLAGS_FROM_AX "rolb $2, %[value]" RHEA_FLAGS_TO_AX : [value] "+r"(value), "+&a"(flags) : : "cc");
+      if ((flags & 1) != before) return false;
+    }
+  }
+  return true;
+}
+
 template <class Op, Count kCount>
 struct Shift {
-  template <class T>
+  template <class T, bool kMemory>
   static T apply(Cpu& cpu, const Insn& i, T value) {
     if constexpr (kCount == Count::kOne) return Op::one(cpu.st, value);
     const auto count =
         static_cast<std::uint8_t>(kCount == Count::kCl ? cpu.st.gpr[kRcx] : static_cast<std::uint64_t>(i.imm));
+    if constexpr (kCount == Count::kImmediate && !kMemory && (std::is_same_v<Op, Rol> || std::is_same_v<Op, Ror>)) {
+      static const bool kKeeps = hostKeepsOverflow();
+      if (kKeeps && (count & (sizeof(T) == 8 ? 63 : 31)) > 1) {
+        const std::uint16_t before = cpu.st.arith;
+        const T rotated = Op::apply(cpu.st, value, count);
+        cpu.st.arith = static_cast<std::uint16_t>((cpu.st.arith & ~0xff) | (before & 0xff));
+        return rotated;
+      }
+    }
     return Op::apply(cpu.st, value, count);
   }
   template <class T, bool kMemory>
   static Outcome body(Cpu& cpu, const Insn& i) {
     if constexpr (kMemory) {
-      return cpu.modify<T>(i, [&](InPlace<T>& place) { place.value = apply<T>(cpu, i, place.value); });
+      return cpu.modify<T>(i, [&](InPlace<T>& place) { place.value = apply<T, true>(cpu, i, place.value); });
     }
-    cpu.setGpr<T>(i.rm, apply<T>(cpu, i, cpu.gpr<T>(i.rm)));
+    cpu.setGpr<T>(i.rm, apply<T, false>(cpu, i, cpu.gpr<T>(i.rm)));
     return Outcome::kNext;
   }
 };

@@ -1,6 +1,8 @@
 // Sums across lanes, made of the host's SSE2 additions: haddps and its kin, addsub, dpps, dppd. Within a MxcsrScope.
 #pragma once
 
+#include <smmintrin.h>
+
 #include "target/x86/simd/float-host.h"
 #include "target/x86/simd/horizontal.h"
 
@@ -26,9 +28,25 @@ inline Vec addsubpd(Vec a, Vec b) {
   return addsub(subpd(a & even, b & even), addpd(a & ~even, b & ~even), even);
 }
 
+// Which of several NaNs dpps and dppd give depends on the CPU's maker: the sum is the host's own, where it has them.
+// Nothing is raised that the steps below have not raised.
+template <bool kDouble, unsigned kImm>
+__attribute__((target("sse4.1"))) inline Vec hostDot(Vec a, Vec b) {
+  if constexpr (kDouble)
+    return reinterpret_cast<Vec>(_mm_dp_pd(reinterpret_cast<__m128d>(a), reinterpret_cast<__m128d>(b), kImm));
+  else
+    return reinterpret_cast<Vec>(_mm_dp_ps(reinterpret_cast<__m128>(a), reinterpret_cast<__m128>(b), kImm));
+}
+template <bool kDouble>
+constexpr auto kHostDots = []<std::size_t... kImm>(std::index_sequence<kImm...>) {
+  return std::array<Vec (*)(Vec, Vec), 256>{&hostDot<kDouble, kImm>...};
+}
+(std::make_index_sequence<256>());
+
 // dpps and dppd in steps, between which an unmasked exception ends the instruction. imm[7:4] the lanes that are
 // multiplied, imm[3:0] where the sum goes.
 struct DotSingles {
+  static constexpr bool kDouble = false;
   using Bits = std::uint32_t;
   static Vec products(Vec a, Vec b, unsigned imm) {
     const Vec wanted = blend<Bits>(kZero, ~kZero, static_cast<std::uint8_t>(imm >> 4));
@@ -42,6 +60,7 @@ struct DotSingles {
   }
 };
 struct DotDoubles {
+  static constexpr bool kDouble = true;
   using Bits = std::uint64_t;
   static Vec products(Vec a, Vec b, unsigned imm) {
     const Vec wanted = blend<Bits>(kZero, ~kZero, static_cast<std::uint8_t>(imm >> 4 & 3));

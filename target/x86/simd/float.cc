@@ -70,10 +70,16 @@ Outcome dotProduct(Cpu& cpu, const Insn& i) {
   const bool computed = step([&](Vec, Vec x, Vec y) { return Dot::products(x, y, imm8(i)); }) &&
                         step([](Vec x, Vec, Vec) { return Dot::pairs(x); }) &&
                         step([](Vec x, Vec, Vec) { return Dot::total(x); }, true);
+  Vec lower = Dot::spread(v.lower, imm8(i));
+  Vec upper = both ? Dot::spread(v.upper, imm8(i)) : kZero;
+  if (computed && __builtin_cpu_supports("sse4.1")) {
+    const auto host = kHostDots<Dot::kDouble>[imm8(i)];
+    lower = host(half(cpu, first), b.lower);
+    if (both) upper = host(half(cpu, first, 1), b.upper);
+  }
   if (!scope.finish() || !computed) return simdException(cpu);
-  const Vec lower = Dot::spread(v.lower, imm8(i));
   if (vex)
-    setVex(cpu, i.reg, lower, both ? Dot::spread(v.upper, imm8(i)) : kZero);
+    setVex(cpu, i.reg, lower, upper);
   else
     setSse(cpu, i.reg, lower);
   return Outcome::kNext;

@@ -14,6 +14,7 @@ next:
     cmp eax, (casesEnd - cases) / 56
     je passed
     imul eax, eax, 56
+    cmp eax, eax                        # what imul leaves of ZF and PF depends on the CPU
     lea rsi, [rax + cases]
     mov qword ptr [resume], offset back
     mov qword ptr [resumeSp], STACK
