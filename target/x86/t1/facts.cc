@@ -106,6 +106,21 @@ bool shiftsSetAllFlags() {
   return all;
 }
 
+// Likewise whether those that rotate by more than one set OF, which is undefined: Intel's CPUs leave it as it was.
+bool rotationsSetOverflow() {
+  static const bool set = [] {
+    constexpr std::uint64_t kSome[] = {0, 1, ~std::uint64_t{0}, 0x8040201008040201, 0x123456789abcdef0};
+    return std::ranges::all_of(kSome, [](std::uint64_t value) {
+      const auto alike = [value](auto rotate) {
+        return ((rotate(value, 0x202) ^ rotate(value, 0x202 | kOf)) & kOf) == 0;
+      };
+      return alike(flagsOfShift<0x40, 0xc0, 0, 3>) && alike(flagsOfShift<0x40, 0xc0, 1, 3>) &&
+             alike(flagsOfShift<0x48, 0xc1, 0, 3>) && alike(flagsOfShift<0x48, 0xc1, 1, 3>);
+    });
+  }();
+  return set;
+}
+
 class Collector {
  public:
   explicit Collector(const Insn& insn) : i_(insn), row_(rows()[insn.row]), said_(said()[insn.row]) {}
@@ -139,6 +154,9 @@ class Collector {
     if (countsFromCl(row_.pattern)) return 0;
     const unsigned bytes = operandBytes(i_, row_.operands[0]);
     const unsigned count = static_cast<unsigned>(i_.imm) & (bytes == 8 ? 63 : 31);
+    const bool rotates = row_.pattern.map == 0 && row_.pattern.reg < 2;
+    if (rotates && count > 1 && !rotationsSetOverflow())
+      return static_cast<std::uint16_t>(written & ~row_.flagsUndefined);
     return count > 0 && count < bytes * 8 ? written : std::uint16_t{0};
   }
 
