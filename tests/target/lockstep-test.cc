@@ -209,6 +209,35 @@ TEST(Lockstep, ExceptionsThatTheGuestUnmasksAreRaisedWhereTheyAre) {
     EXPECT_GT(translated.cpu().engine()->statistics().blocks, 0U);
   }
 }
+// The copy of an instruction that writes to two pages raises what the instruction does.
+TEST(Lockstep, ExceptionsOfStoresToTwoPagesAreRaised) {
+  constexpr std::uint8_t kCode[] = {0xb9, 0x10, 0x27, 0,    0,           // mov ecx, 10000
+                                    0xc4, 0xe3, 0x79, 0x1d, 0x0f, 0x04,  // vcvtps2ph [rdi], xmm1, 4
+                                    0xff, 0xc9, 0x75, 0xf6,              // dec ecx; jnz
+                                    0x0f, 0x28, 0xca,                    // movaps xmm1, xmm2
+                                    0xc4, 0xe3, 0x79, 0x1d, 0x0f, 0x04,  // vcvtps2ph [rdi], xmm1, 4
+                                    0x01, 0xc0};                         // add eax, eax
+  std::vector<std::uint8_t> code(std::begin(kCode), std::end(kCode));
+  code.insert(code.end(), 16, 0xcc);
+  TestGuest interpreted, translated;
+  for (TestGuest* guest : {&interpreted, &translated}) guest->mapBehind(true);
+  if (!translated.cpu().translateCode().ok()) GTEST_SKIP() << "this build does not translate";
+  translated.cpu().engine()->setWarm(0);
+  Random random(1);
+  Trial start = RandomProgram(random, 1, isInteger).start();
+  start.in.gpr[kRdi] = kDataPage + 0xffd;
+  start.in.fx.fill(0);
+  start.in.fx[0] = 0x7f, start.in.fx[1] = 3;
+  start.in.fx[24] = 0x80, start.in.fx[25] = 0x0f;  // all but inexact results
+  for (auto& v : start.in.ymm) v.fill(0);
+  const float inexact = 1.1F;
+  std::memcpy(start.in.ymm[2].data(), &inexact, sizeof inexact);
+  const Trial expected = interpreted.runToTrap(code, start);
+  const Trial found = translated.runToTrap(code, start);
+  EXPECT_EQ(expected.trap, 19);
+  EXPECT_EQ(test::differences(anyRow(), expected, found, Flags::kAll), "");
+  EXPECT_EQ(interpreted.behind(), translated.behind());
+}
 // The jump table compares sums of an address and a mode: one that is not canonical would be found in an empty slot, or
 // where the kernel's code is.
 TEST(Lockstep, JumpsToWhatIsNotCanonicalFault) {

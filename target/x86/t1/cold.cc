@@ -66,6 +66,13 @@ void Translator::writeCopy(std::uint32_t miss, std::uint32_t start) {
   e_.dword(e_.here() + 8 - miss);
   e_.dword(written->bytes);
   const std::uint8_t* const code = engine_.cache_->writable(start);
+  // It raises what it raises there.
+  for (std::size_t n = 0, count = cold_.size(); engine_.raises_ && n < count; ++n) {
+    Cold raise = cold_[n];
+    if (raise.kind != Cold::kRaise || raise.jump < start || raise.jump >= written->end) continue;
+    raise.jump += e_.here() - start;
+    cold_.push_back(raise);
+  }
   for (std::uint32_t n = 0; n < written->end - start; ++n) e_.byte(code[n]);
   e_.bytes({0x4c, 0x8d, 0x1d});  // lea r11, [rip + distance]
   e_.dword(written->end - (e_.here() + 4));
