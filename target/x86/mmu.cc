@@ -177,6 +177,8 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
     mem::RamBlock& block = *place.range->target.block;
     const std::uint64_t page = place.range->offsetOf(found.physical) >> mem::kPageBits;
     if (!block.needsLog(page) && block.code(page).mask == 0) {
+      // What is stored by this entry is stored behind the telling, as in wrote().
+      block.awaitTold();
       tlb.fill(true, address, place.host, found.global);
       filled = true;
     }

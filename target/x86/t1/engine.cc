@@ -104,6 +104,8 @@ Native* Engine::translated(Block& block, std::uint64_t rip) {
 }
 
 void Engine::rewritten(const std::atomic<std::uint32_t>& version) {
+  // A page with very many numbers must not use up the last ones before run() begins anew.
+  if (pages_.exhausted()) return forgetPages();
   pages_.renumber(&version, [this](std::uint64_t address, std::uint32_t old, std::uint32_t now) {
     for (const auto& space : cpu_.spaces_) space->code.renumber(address, old, now);
   });
