@@ -266,6 +266,37 @@ TEST(Lockstep, ExceptionsOfStoresToTwoPagesAreRaised) {
   EXPECT_EQ(test::differences(anyRow(), expected, found, Flags::kAll), "");
   EXPECT_EQ(interpreted.behind(), translated.behind());
 }
+// What lies above 4 GiB is there for 64-bit code of the same address space, and in the same tables.
+TEST(Lockstep, OperandsOfNarrowCodeThatReachOver4GiBFault) {
+  constexpr std::uint8_t kCode[] = {0x6a, 0x33, 0x68, 0x08, 0x08, 0x00, 0x10, 0xcb,  // push 0x33; push 1f; retf
+                                    0x48, 0xa1, 0,    0,    0,    0,    1,    0,    0,    0,  // 1: mov rax, [1 << 32]
+                                    0x6a, 0x23, 0x68, 0x1b, 0x08, 0x00, 0x10, 0x48, 0xcb,  // push 0x23; push 2f; retf
+                                    0xa1, 0x00, 0xf0, 0xff, 0xff,                          // 2: mov eax, [0xfffff000]
+                                    0xbb, 0xfe, 0xff, 0xff, 0xff,                          // mov ebx, 0xfffffffe
+                                    0x8b, 0x03};                                           // mov eax, [ebx]
+  std::vector<std::uint8_t> code(std::begin(kCode), std::end(kCode));
+  code.insert(code.end(), 16, 0xcc);
+  TestGuest interpreted("max", nullptr, GuestMode::kCompatible), translated("max", nullptr, GuestMode::kCompatible);
+  for (TestGuest* guest : {&interpreted, &translated}) {
+    const auto entry = [guest](std::uint64_t at, std::uint64_t value) {
+      value |= 7;
+      ASSERT_EQ(guest->memory().write(at, std::as_bytes(std::span(&value, 1))), mem::Access::kDone);
+    };
+    // The directory of pointers is at 0x2000.
+    entry(0x2000 + 3 * 8, 0x20000), entry(0x2000 + 4 * 8, 0x21000);
+    entry(0x20000 + 511 * 8, 0x22000), entry(0x21000, 0x23000);
+    entry(0x22000 + 511 * 8, 0x24000), entry(0x23000, 0x25000);
+  }
+  if (!translated.cpu().translateCode().ok()) GTEST_SKIP() << "this build does not translate";
+  translated.cpu().engine()->setWarm(0);
+  Random random(1);
+  Trial start = RandomProgram(random, 1, isInteger, CodeSize::k32).start();
+  const Trial expected = interpreted.runToTrap(code, start);
+  const Trial found = translated.runToTrap(code, start);
+  EXPECT_EQ(expected.trap, kGeneralProtectionTrap);
+  EXPECT_EQ(expected.out.rip, 0x10000825U);
+  EXPECT_EQ(test::differences(anyRow(), expected, found, Flags::kAll), "");
+}
 // The jump table compares sums of an address and a mode: one that is not canonical would be found in an empty slot, or
 // where the kernel's code is.
 TEST(Lockstep, JumpsToWhatIsNotCanonicalFault) {

@@ -53,20 +53,23 @@ void Engine::makeMovers(Emitter& e) {
 void Engine::reachTwoPages(Emitter& e, bool write) {
   const Area& area = cpu_.area;
   const auto table = static_cast<std::int32_t>(write ? offsetof(Tlb::Tables, write) : offsetof(Tlb::Tables, read));
-  std::array<std::uint32_t, 4> none;
+  std::array<std::uint32_t, 5> none;
   e.arith(0, kTemp0, Tlb::kPageBytes);
   e.op(kOpCmp, kTemp0, kTemp2);
   none[0] = e.jumpIf(5);
   e.op(0x83, 7, Mem::at(kTemp1, 20), false);  // cmp
   e.byte(0);
   none[1] = e.jumpIf(4);
+  // 32-bit code has nothing above 4 GiB, though 64-bit code of the same tables may.
+  e.op(kOpTest, kTemp0, kTemp0, false);
+  none[4] = e.jumpIf(4);
   for (const std::int32_t half : {1, 0}) {
     e.move(kTemp1, kTemp0);
     e.shift(5, kTemp1, 8);
     e.arith(4, kTemp1, static_cast<std::int32_t>((Tlb::kEntries - 1) * sizeof(Tlb::Entry)), false);
     e.op(kOpAdd, kTemp1, Mem::state(areaOffset(&area.tlb)));
     e.op(kOpCmp, kTemp0, Mem::at(kTemp1, table));
-    none[static_cast<std::size_t>(2 + half)] = e.jumpIf(5);
+    none[2 + static_cast<std::size_t>(half)] = e.jumpIf(5);
     e.load(kTemp1, Mem::at(kTemp1, table + 8));
     e.op(kOpAdd, kTemp1, kTemp0);
     if (write) e.store(Mem::state(areaOffset(&area.copyTo[static_cast<std::size_t>(half)])), kTemp1);
