@@ -267,7 +267,7 @@ Task<Result<void>> Pc::loadKernel() {
 
 // What a PC's firmware leaves there, and old kernels still look at.
 void Pc::fillCmos() {
-  constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * 1024;
+  constexpr std::uint64_t kKiB = 1024, kMiB = kKiB * 1024;
   const auto word = [this](std::uint8_t index, std::uint64_t value) {
     rtc_->setByte(index, static_cast<std::uint8_t>(value));
     rtc_->setByte(static_cast<std::uint8_t>(index + 1), static_cast<std::uint8_t>(value >> 8));

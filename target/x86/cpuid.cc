@@ -139,7 +139,7 @@ void Cpu::cpuid(std::uint32_t leaf, std::uint32_t subleaf, Registers& r) const {
     case 0x80000002:
     case 0x80000003:
     case 0x80000004:
-      for (std::size_t n = 0; n < 4; ++n) r[n] = textWord(m.description, (leaf - 0x80000002) * 16 + n * 4);
+      for (std::size_t n = 0; n < 4; ++n) r[n] = textWord(m.description, std::size_t{leaf - 0x80000002} * 16 + n * 4);
       break;
     case 0x80000005:
       r = {0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140};

@@ -206,7 +206,7 @@ std::optional<std::uint64_t> Cpu::translate(std::uint64_t address) const {
 bool Cpu::loadPdptes(std::uint64_t cr3) {
   std::array<std::uint64_t, 4> entries;
   for (unsigned n = 0; n < 4; ++n) {
-    entries[n] = readPhysical((cr3 & 0xffffffe0U) + n * 8, 8);
+    entries[n] = readPhysical((cr3 & 0xffffffe0U) + std::uint64_t{n} * 8, 8);
     const std::uint64_t reserved = bits(model().physicalBits, 63) | 0x1e6;
     if ((entries[n] & kPresent) != 0 && (entries[n] & reserved) != 0) return fail(kGeneralProtection);
   }

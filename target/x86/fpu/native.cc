@@ -73,10 +73,10 @@ void takeRegisters(Fpu& fpu, const Image& image) {
 }  // namespace
 
 const void* instructionOnRegisters(unsigned opcode, unsigned modrm) {
-  return rhea_x87_registers + 4 * ((opcode & 7) * 64 + (modrm & 63));
+  return rhea_x87_registers + std::size_t{4} * ((opcode & 7) * 64 + (modrm & 63));
 }
 const void* instructionOnMemory(unsigned opcode, unsigned reg) {
-  return rhea_x87_memory + 4 * ((opcode & 7) * 8 + (reg & 7));
+  return rhea_x87_memory + std::size_t{4} * ((opcode & 7) * 8 + (reg & 7));
 }
 
 std::uint16_t withSummary(std::uint16_t status, std::uint16_t control) {

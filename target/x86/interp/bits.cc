@@ -123,7 +123,7 @@ struct Bit {
         return Outcome::kNext;                                           \
       }                                                                  \
     }                                                                    \
-    static constexpr bool kKeepsOnZero = mnemonic[0] == 'b';             \
+    static constexpr bool kKeepsOnZero = (mnemonic)[0] == 'b';           \
   };
 // bsf and bsr leave the destination as it is (all 64 bits) when the source is zero, as AMD documents and Intel does.
 RHEA_SCAN(Bsf, "bsf")

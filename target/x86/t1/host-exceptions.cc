@@ -10,7 +10,7 @@ namespace rhea::x86::t1 {
 
 namespace {
 
-constexpr std::size_t kSignalStack = 64 * 1024;
+constexpr std::size_t kSignalStack = std::size_t{64} << 10;
 
 // Whose translated code this thread runs.
 thread_local const Engine* running = nullptr;
