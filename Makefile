@@ -256,7 +256,7 @@ BUILD_TESTS := $(foreach t,$(wildcard tests/build/*.sh),command:build-$(basename
 check-programs: all $(PROGRAM_TESTS) $(HANDS)
 	@$(RUN_TESTS) $(addprefix gtest:,$(PROGRAM_TESTS))
 ROOM_TESTS := $(addprefix $(BUILD)/tests/,$(ROOMS_TO_CHECK))
-check-rooms: $(if $(filter system,$(ROOMS_TO_CHECK)),all $(HANDS)) $(ROOM_TESTS)
+check-rooms: $(if $(filter system boot img,$(ROOMS_TO_CHECK)),all $(HANDS)) $(if $(filter machine,$(ROOMS_TO_CHECK)),$(GUEST)) $(ROOM_TESTS)
 	@$(RUN_TESTS) $(addprefix gtest:,$(ROOM_TESTS))
 check-fuzz: $(FUZZERS)
 	@$(RUN_TESTS) $(addprefix fuzz:,$(FUZZERS))

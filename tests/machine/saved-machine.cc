@@ -39,7 +39,7 @@ Ending::Settings neverForced() {
 // What emu/program.cc composes, without monitors: the built-in guest with a disk and a console that is kept.
 class Machine {
  public:
-  explicit Machine(const std::string& image) {
+  explicit Machine(const std::string& image, const std::string& kernel = test::builtInGuest()) : kernel_(kernel) {
     services_.provide(log_);
     services_.provide(fileEngine_);
     services_.provide(tree_);
@@ -56,18 +56,12 @@ class Machine {
     ending_.setRunState(&runState_);
     makeMachine(**chooseBoard(*Keyval::parse("q35", "type")), tree_);
     const Result<void> made = run(make(image));
-    if (!made.ok()) throw std::runtime_error(made.error().describe());
+    if (made.ok()) return;
+    // A destructor is not run for what was made in part, and a graph has to be shut down.
+    end();
+    throw std::runtime_error(made.error().describe());
   }
-  ~Machine() {
-    auto end = [](Machine& self) -> Task<Result<void>> {
-      co_await self.pc_->halt();
-      (void)co_await self.devices_.removeAll(CancelToken());
-      (void)co_await self.graph_->shutdown(CancelToken());
-      co_return success();
-    };
-    (void)run(end(*this));
-    pc_.reset();
-  }
+  ~Machine() { end(); }
 
   template <class T>
   T run(Task<T> task) {
@@ -101,6 +95,16 @@ class Machine {
   std::span<std::byte> memory() { return pc_->ram().bytes(); }
 
  private:
+  void end() {
+    auto work = [](Machine& self) -> Task<Result<void>> {
+      if (self.pc_ != nullptr) co_await self.pc_->halt();
+      (void)co_await self.devices_.removeAll(CancelToken());
+      (void)co_await self.graph_->shutdown(CancelToken());
+      co_return success();
+    };
+    (void)run(work(*this));
+    pc_.reset();
+  }
   Task<Result<void>> make(std::string image) {
     RHEA_CO_TRY(chardev::Options options, chardev::parseChardev("ringbuf,id=console,size=64k"));
     RHEA_CO_TRY(console_, co_await chardevs_.add(std::move(options)));
@@ -109,7 +113,7 @@ class Machine {
     RHEA_CO_CHECK(co_await graph_->addNode(std::move(node), block::ChangeContext()));
     PcOptions pcOptions;
     pcOptions.memory = std::uint64_t{32} << 20;
-    pcOptions.kernel = test::builtInGuest();
+    pcOptions.kernel = kernel_;
     Pc::Surroundings around(*loop_, tree_, services_, runState_, silent_, ending_, log_, trace_);
     RHEA_CO_TRY(pc_, co_await Pc::create(around, std::move(pcOptions), Pc::Serials(1, console_)));
     runState_.observe(disks_, object::RunState::Layer::kDisks);
@@ -135,6 +139,7 @@ class Machine {
     return settings;
   }
 
+  const std::string kernel_;
   WorkerPool workers_;
   std::unique_ptr<Loop> loop_ = Loop::create("machine", workers_).value();
   Log log_{quiet()};
@@ -215,6 +220,17 @@ TEST_F(SavedMachine, SaysWhatDoesNotFit) {
   const Result<void> loaded = machine.run(load(machine, std::as_bytes(std::span(text))));
   ASSERT_FALSE(loaded.ok());
   EXPECT_NE(loaded.error().describe().find("/machine/peripheral/rng"), std::string::npos) << loaded.error().describe();
+}
+
+// As where the guest has not been built: the others fail by this message then.
+TEST_F(SavedMachine, CannotBeMadeWithoutItsKernel) {
+  const std::string missing = folder_.file("not-built.elf");
+  try {
+    const Machine machine(image_, missing);
+    FAIL() << "a machine was made";
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find(missing), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace
