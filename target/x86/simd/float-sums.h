@@ -1,8 +1,6 @@
 // Sums across lanes, made of the host's SSE2 additions: haddps and its kin, addsub, dpps, dppd. Within a MxcsrScope.
 #pragma once
 
-#include <smmintrin.h>
-
 #include "target/x86/simd/float-host.h"
 #include "target/x86/simd/horizontal.h"
 
@@ -30,12 +28,14 @@ inline Vec addsubpd(Vec a, Vec b) {
 
 // Which of several NaNs dpps and dppd give depends on the CPU's maker: the sum is the host's own, where it has them.
 // Nothing is raised that the steps below have not raised.
+// By name, since the compiler takes the intrinsic's operands to be interchangeable.
 template <bool kDouble, unsigned kImm>
-__attribute__((target("sse4.1"))) inline Vec hostDot(Vec a, Vec b) {
+inline Vec hostDot(Vec a, Vec b) {
   if constexpr (kDouble)
-    return reinterpret_cast<Vec>(_mm_dp_pd(reinterpret_cast<__m128d>(a), reinterpret_cast<__m128d>(b), kImm));
+    asm volatile("dppd %[imm], %[b], %[a]" : [a] "+x"(a) : [b] "x"(b), [imm] "i"(kImm));
   else
-    return reinterpret_cast<Vec>(_mm_dp_ps(reinterpret_cast<__m128>(a), reinterpret_cast<__m128>(b), kImm));
+    asm volatile("dpps %[imm], %[b], %[a]" : [a] "+x"(a) : [b] "x"(b), [imm] "i"(kImm));
+  return a;
 }
 template <bool kDouble>
 constexpr auto kHostDots = []<std::size_t... kImm>(std::index_sequence<kImm...>) {

@@ -45,7 +45,7 @@ const std::vector<Said>& said() {
       const Row& row = rows()[n];
       made[n].image = std::string_view(row.cpuid).starts_with("xsave");
       for (unsigned o = 0; o < row.operandCount; ++o) {
-        for (std::uint8_t k = 0; k < std::size(kImpliedRegisters); ++k) {
+        for (std::size_t k = 0; k < std::size(kImpliedRegisters); ++k) {
           if (row.operands[o].kind == OperandClass::kImplied && kImpliedRegisters[k].name == row.operands[o].implied)
             made[n].implied[o] = static_cast<std::uint8_t>(k + 1);
         }
