@@ -95,6 +95,21 @@ TEST_F(SheepdogReconnect, requestsWaitWhileTheGatewayIsAway) {
   EXPECT_TRUE(reads(disk, kObject, 4096, 3));
 }
 
+// What comes behind a greeting's last reply is seen before whoever greets goes on.
+TEST_F(SheepdogReconnect, aConnectionThatEndsWithTheGreetingsLastReplyIsMadeAgain) {
+  beginWith(8 * kObject);
+  const DiskPtr disk = open();
+  for (int skip = 0; skip < 4; ++skip) {
+    SheepRule tail(Op::kRead, SheepRule::Action::kTail);
+    tail.oidBits = sheepdog::kInodeBit;
+    tail.skip = skip;
+    sheep().add(tail);
+    sheep().add(SheepRule(Op::kWrite, SheepRule::Action::kCloseBefore));
+    ASSERT_TRUE(write(disk, 0, 4096, skip + 1).ok()) << skip;
+    EXPECT_TRUE(reads(disk, 0, 4096, skip + 1)) << skip;
+  }
+}
+
 TEST_F(SheepdogReconnect, manyRequestsSurviveAGatewayThatKeepsClosing) {
   beginWith(8 * kObject, SheepSetting(), false, true);
   const DiskPtr disk = open();

@@ -432,6 +432,10 @@ void SheepdogDouble::reply(Pending& pending, SheepAnswer answer) {
   }
   out.insert(out.end(), header.begin(), header.end());
   out.insert(out.end(), answer.data.begin(), answer.data.end());
+  if (action == Action::kTail) {
+    out.insert(out.end(), kHeaderBytes, std::byte{0xFF});
+    pending.from->closing = true;
+  }
   if (action == Action::kCutReply) {
     out.resize(out.size() - (kHeaderBytes + answer.data.size()) / 2);
     pending.from->closing = true;

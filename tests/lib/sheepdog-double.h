@@ -29,6 +29,7 @@ struct SheepRule {
     kTooLong,   // the reply says that `argument` more bytes follow than were asked for
     kShort,     // the reply's payload is `argument` bytes shorter
     kCutReply,  // half of the reply, then the end
+    kTail,      // the reply and at once bytes that are none, and the end
     kGarbage,   // something that is no reply, `bytes` or what a web server says, and the end
     kPayload,   // bytes of the reply's payload from `argument` on are replaced by `bytes`
   };

@@ -110,6 +110,8 @@ Task<Result<void>> Link::connectTo(std::size_t server, CancelToken cancel) {
     lose(why, false);
     co_return why;
   }
+  // The greeting's last reply and the end may come together: it was lost before whoever greets went on.
+  if (state_ != State::kGreeting) co_return Error::fromErrno(EIO, trouble_);
   resume();
   co_return success();
 }
