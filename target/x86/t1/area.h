@@ -31,7 +31,8 @@ struct alignas(64) KnownLeaf {
 struct Area {
   static constexpr std::size_t kJumpSlots = 16384;
   static constexpr std::size_t kJumpWays = 4;             // slots of a set, one line of the host's cache
-  static constexpr std::size_t kWindows = 64;             // of reads, and as many of writes
+  static constexpr std::size_t kWindows = 64;             // of loops: of reads, and as many of writes
+  static constexpr std::size_t kStack = kWindows;         // behind them: the stack's, wherever it is used
   static constexpr std::size_t kTogether = kWindows / 4;  // are emptied together
   static constexpr std::uint8_t usedBit(bool write, std::size_t window) {
     return static_cast<std::uint8_t>(1U << ((write ? 4 : 0) + window / kTogether));
@@ -64,9 +65,9 @@ struct Area {
   // from it is all that is compared; behind it is memory that nobody looks at.
   struct Windows {
     std::uint64_t tables = 0;
-    std::uint8_t used = 0;                                       // usedBit() of those that may show something
-    std::array<std::array<Window, kWindows>, 2> shown{};         // reads, writes
-    std::array<std::array<std::int32_t, kWindows>, 2> credit{};  // misses until somebody asks whether it is worth it
+    std::uint8_t used = 0;                                    // usedBit() of those of loops that may show something
+    std::array<std::array<Window, kWindows + 1>, 2> shown{};  // reads, writes
+    std::array<std::array<std::int32_t, kWindows + 1>, 2> credit{};  // misses until somebody asks if it is worth it
   };
   // What T0's last iretq from level 0 to 64-bit code of level 3 (and likewise of level 0) found in the GDT, and what
   // that becomes: a selector and its descriptor say all of it.
@@ -110,8 +111,9 @@ struct Area {
 
  private:
   void forgetWindows(Windows& some) {
-    if (some.used == 0) return;
     const Window empty{nowhere, reinterpret_cast<std::uint64_t>(behindNowhere.data())};
+    for (auto& shown : some.shown) shown[kStack] = empty;
+    if (some.used == 0) return;
     for (std::size_t n = 0; n < kWindows; n += kTogether) {
       for (const bool write : {false, true}) {
         if ((some.used & usedBit(write, n)) != 0) std::fill_n(&some.shown[write ? 1 : 0][n], kTogether, empty);

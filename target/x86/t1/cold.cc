@@ -95,7 +95,7 @@ void Translator::leaveFor(const Cold& cold) {
 }
 
 void Translator::coldCode() {
-  windows_ = false;
+  windows_ = hot_ = false;
   if (loopsItself_ && (native_->vector || native_->x87)) {
     native_->checked = e_.here();
     atEntry();
@@ -162,7 +162,7 @@ void Translator::coldCode() {
           const std::uint32_t other = e_.here() - (missed.second + 4);
           std::memcpy(engine_.cache_->writable(missed.second), &other, 4);
         }
-        windowMissed(missed);
+        missed.access.stack ? stackMissed(missed) : windowMissed(missed);
         break;
       }
       case Cold::kTarget: {

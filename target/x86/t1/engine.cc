@@ -387,16 +387,11 @@ Engine::Resume Engine::worn(std::uint32_t site) {
   const WindowSite& at =
       generations_[site >> Generation::kSiteBits].windowSites[site & ((1U << Generation::kSiteBits) - 1)];
   // Of the host's ticks between misses. Where the block is the whole loop, a page's worth of rounds is soon gone
-  // through.
-  const std::uint64_t worthwhile = at.ends ? 64 : 1024;
+  // through, and a page of the stack holds a few calls.
+  const std::uint64_t worthwhile = at.ends ? 64 : at.window == Area::kStack ? 256 : 1024;
   const std::uint64_t now = __builtin_ia32_rdtsc();
   std::uint64_t& before = wornAt_[at.user ? 0 : 1][at.write ? 1 : 0][at.window];
-  if (now - before < worthwhile * Area::kCredit) {
-    std::uint8_t* const code = cache_->writable(at.probe);
-    const std::uint32_t distance = at.again - (at.probe + 5);
-    code[0] = 0xe9;
-    std::memcpy(code + 1, &distance, 4);
-  }
+  if (now - before < worthwhile * Area::kCredit) leadToTable(at);
   before = now;
   cpu_.area.windows[at.user ? 0 : 1].credit[at.write ? 1 : 0][at.window] = Area::kCredit;
   return {cache_->address(at.resume), 1};

@@ -160,6 +160,11 @@ class Engine {
   struct Gates {
     std::uint32_t enter = 0, leave = 0, step = 0, walk = 0, loadVectors = 0, loadX87 = 0, lookAgain = 0;
     std::array<std::uint32_t, 2> refill{};  // reads, writes
+    // stack-window.cc: users' and supervisors', reads and writes.
+    struct Stack {
+      std::uint32_t missed = 0, worn = 0, plain = 0;
+    };
+    std::array<std::array<Stack, 2>, 2> stack{};
   };
   // What the gate answers in place of a link site; with kIsNative: the block that was left at its start.
   static constexpr std::uint32_t kNoSite = 0xffffffff, kStepped = 0xfffffffe, kIsNative = 0x80000000;
@@ -172,6 +177,9 @@ class Engine {
   void reachTwoPages(Emitter& e, bool write);
   void chooseMovers(Emitter& e);
   void makeLookAgain(Emitter& e);
+  // --- stack-window.cc
+  void makeStackWindow(Emitter& e, bool user, bool write);
+  void leadToTable(const WindowSite& at);
   Native* native(Block& block);
   Site& siteAt(std::uint32_t number) {
     return generations_[number >> Generation::kSiteBits].sites[number & ((1U << Generation::kSiteBits) - 1)];
@@ -253,7 +261,7 @@ class Engine {
   std::array<unsigned, 2> nextWindow_{};  // of reads, of writes
   LoopMap loops_;
   unsigned nextWay_ = 0;  // of a set of jump slots that is full
-  std::array<std::array<std::array<std::uint64_t, Area::kWindows>, 2>, 2> wornAt_{};
+  std::array<std::array<std::array<std::uint64_t, Area::kWindows + 1>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;
   std::size_t mostLinks_ = std::size_t{1} << 20;

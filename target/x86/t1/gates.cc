@@ -235,6 +235,9 @@ void Engine::makeGates() {
   makeRefill(e, false);
   makeRefill(e, true);
   makeLookAgain(e);
+  for (const bool user : {false, true}) {
+    for (const bool write : {false, true}) makeStackWindow(e, user, write);
+  }
   cache_->take(e.size());
   cache_->divide();
 }

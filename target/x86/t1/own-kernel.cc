@@ -222,7 +222,7 @@ void Translator::interruptReturn() {
   e_.op(kOpTest, kTemp0, kTemp0);
   coldStep(e_.jumpIf(4));
   e_.move(kTemp0, kHostRsp);
-  probe({40, false});
+  probe({.bytes = 40, .write = false, .stack = true});
   e_.store(frame, kTemp0);
   e_.load(kTemp1, Mem::at(kTemp0, 16));
   e_.op(0x0b, kTemp1, at(offsetof(State, system)));

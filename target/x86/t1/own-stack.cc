@@ -65,7 +65,7 @@ void Translator::popMemory(const Insn& insn) {
   const Mem kept = Mem::state(area(&cpu_.area.target));
   keepFlags();
   moveWord(kTemp0, kHostRsp);
-  probe({word_, false});
+  probe({.bytes = word_, .write = false, .stack = true});
   loadWord(kTemp1, Mem::at(kTemp0));
   e_.store(kept, kTemp1);
   Insn target = insn;
@@ -92,7 +92,7 @@ void Translator::pushAll() {
   constexpr std::int32_t kAll = 8 * 4;
   keepFlags();
   e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -kAll), false);
-  probe({kAll, true});
+  probe({.bytes = kAll, .write = true, .stack = true});
   changes(1U << kRsp);
   for (std::uint8_t n = 0; n < 8; ++n) e_.op(kOpMovStore, n, Mem::at(kTemp0, kAll - 4 * (n + 1)), false);
   moveStack(-kAll);
@@ -102,7 +102,7 @@ void Translator::popAll() {
   constexpr std::int32_t kAll = 8 * 4;
   keepFlags();
   moveWord(kTemp0, kHostRsp);
-  probe({kAll, false});
+  probe({.bytes = kAll, .write = false, .stack = true});
   changes(0xff);
   for (std::uint8_t n = 0; n < 8; ++n) {
     if (n != kRsp) e_.op(kOpMovLoad, n, Mem::at(kTemp0, kAll - 4 * (n + 1)), false);

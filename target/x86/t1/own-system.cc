@@ -281,7 +281,7 @@ void Translator::popFlags() {
   const std::uint64_t change = kDf | kId | (kernel ? kIf : 0);
   saveFlags();
   moveWord(kTemp0, kHostRsp);
-  probe({word_, false});
+  probe({.bytes = word_, .write = false, .stack = true});
   loadWord(kTemp1, Mem::at(kTemp0));
   e_.load(kTemp2, at(kSystemFlags));
   e_.move(kTemp0, kTemp2);

@@ -157,7 +157,7 @@ void Translator::leaCopy(const Insn& insn) {
 
 void Translator::probePush() {
   e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -static_cast<std::int32_t>(word_)), wide_);
-  probe({word_, true});
+  probe({.bytes = word_, .write = true, .stack = true});
   changes(1U << kRsp);
 }
 
@@ -192,7 +192,7 @@ void Translator::pushConstant(std::int64_t value) {
 void Translator::pop(std::uint8_t guest) {
   keepFlags();
   moveWord(kTemp0, kHostRsp);
-  probe({word_, false});
+  probe({.bytes = word_, .write = false, .stack = true});
   changes(1U << guest | 1U << kRsp);
   const std::uint8_t to = isDisplaced(guest) ? kTemp0 : guest;
   loadWord(to, Mem::at(kTemp0));
@@ -203,7 +203,7 @@ void Translator::pop(std::uint8_t guest) {
 void Translator::leave() {
   keepFlags();
   moveWord(kTemp0, kHostRbp);
-  probe({word_, false});
+  probe({.bytes = word_, .write = false, .stack = true});
   changes(1U << kRbp | 1U << kRsp);
   e_.op(kOpLea, kHostRsp, Mem::at(kHostRbp, static_cast<std::int32_t>(word_)), wide_);
   loadWord(kHostRbp, Mem::at(kTemp0));
@@ -382,7 +382,14 @@ void Translator::call(const Insn& insn) {
 // What is compared is the sum of address and mode: only of canonical addresses is it nobody else's, and never an empty
 // slot's.
 void Translator::lookUpTarget() {
-  if (wide_) needCanonical();
+  if (wide_ && (block_.mode & kModeUser) != 0) {
+    // Users jump to the lower half; who does not is T0's.
+    e_.move(kTemp2, kTemp1);
+    e_.shift(5, kTemp2, 47);
+    coldStep(e_.jumpIf(5));
+  } else if (wide_) {
+    needCanonical();
+  }
   e_.op(0x69, kTemp2, kTemp1, false);  // imul
   e_.dword(kHashFactor);
   e_.shift(5, kTemp2, kHashShift, false);
@@ -434,7 +441,7 @@ void Translator::jumpIndirect(const Insn& insn, bool call) {
 void Translator::returnNear(std::uint32_t drop) {
   saveFlags();
   moveWord(kTemp0, kHostRsp);
-  probe({word_, false});
+  probe({.bytes = word_, .write = false, .stack = true});
   loadWord(kTemp1, Mem::at(kTemp0));
   lookUpTarget();
   moveStack(static_cast<std::int32_t>(word_ + drop));

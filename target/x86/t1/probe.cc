@@ -73,6 +73,7 @@ void Translator::addSegment(const Insn& insn, std::uint8_t to, std::uint64_t mos
 void Translator::probe(const Access& access) { probe(access, missOf(access)); }
 
 void Translator::probe(const Access& access, const Cold& miss) {
+  if (access.stack && hot_) return probeStack(access, miss);
   if (windows_) return probeWindow(access, miss);
   const std::uint32_t missed = lookInTable(access);
   e_.op(kOpAdd, kTemp0, Mem::at(kTemp1, tableOf(access.write) + 8));
@@ -107,26 +108,29 @@ void Translator::probeWindow(const Access& access, const Cold& miss) {
   const Window& window = windows().shown[access.write ? 1 : 0][number];
   WindowMiss missed{miss.kind, miss.site, miss.recipe, number, 0, e_.here(), 0, access};
   e_.op(kOpSub, kTemp0, Mem::state(area(&window.page)));
-  std::uint32_t jump;
-  const auto low = static_cast<std::int32_t>(access.align == 0 ? 0 : access.align - 1);
-  if (access.bytes == std::max(access.align, 1U)) {
-    e_.op(0xf7, 0, kTemp0);  // test
-    e_.dword(static_cast<std::uint32_t>(kPage | low));
-    jump = e_.jumpIf(5);
-  } else {
-    e_.arith(7, kTemp0, static_cast<std::int32_t>(0x1000 - access.bytes));
-    jump = e_.jumpIf(7);
-    if (low != 0) {
-      e_.op(0xf7, 0, kTemp0, false);
-      e_.dword(static_cast<std::uint32_t>(low));
-      missed.second = e_.jumpIf(5);
-    }
-  }
+  std::uint32_t jump = 0;
+  compareWindow(access, jump, missed.second);
   e_.op(kOpAdd, kTemp0, Mem::state(area(&window.host)));
   missed.back = e_.here();
   cold_.push_back({Cold::kWindow, jump, static_cast<std::uint32_t>(windowMisses_.size()), 0});
   windowMisses_.push_back(missed);
   loseFlags();
+}
+
+void Translator::compareWindow(const Access& access, std::uint32_t& jump, std::uint32_t& second) {
+  const auto low = static_cast<std::int32_t>(access.align == 0 ? 0 : access.align - 1);
+  if (access.bytes == std::max(access.align, 1U)) {
+    e_.op(0xf7, 0, kTemp0);  // test
+    e_.dword(static_cast<std::uint32_t>(kPage | low));
+    jump = e_.jumpIf(5);
+    return;
+  }
+  e_.arith(7, kTemp0, static_cast<std::int32_t>(0x1000 - access.bytes));
+  jump = e_.jumpIf(7);
+  if (low == 0) return;
+  e_.op(0xf7, 0, kTemp0, false);
+  e_.dword(static_cast<std::uint32_t>(low));
+  second = e_.jumpIf(5);
 }
 
 // Looks in the table, and has the window show that page.

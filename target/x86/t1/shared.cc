@@ -34,7 +34,8 @@ unsigned Translator::pushes() {
   const auto bytes = static_cast<std::int32_t>(count * word_);
   keepFlags();
   e_.op(kOpLea, kTemp0, Mem::at(kHostRsp, -bytes), wide_);
-  probe({count * word_, true}, {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
+  probe({.bytes = count * word_, .write = true, .stack = true},
+        {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
   shared_.push_back({index_, count, flags_, recipe_});
   changes(1U << kRsp);
   for (unsigned n = 0; n < count; ++n) {
@@ -67,7 +68,7 @@ unsigned Translator::pops() {
   const unsigned first = index_;
   returns ? saveFlags() : keepFlags();
   moveWord(kTemp0, kHostRsp);
-  probe({count * word_ + (returns ? word_ : 0), false},
+  probe({.bytes = count * word_ + (returns ? word_ : 0), .write = false, .stack = true},
         {Cold::kSingly, 0, static_cast<std::uint32_t>(shared_.size()), 0});
   shared_.push_back({first, count + (returns ? 1 : 0), flags_, recipe_});
   changes(popped(first, count) | 1U << kRsp);
@@ -190,7 +191,9 @@ unsigned Translator::neighbours() {
     Insn start = insn;
     start.disp = static_cast<std::int32_t>(range.low);
     loadAddress(start);
-    probe({static_cast<unsigned>(range.high - range.low), range.write, range.align}, miss);
+    Access access{static_cast<unsigned>(range.high - range.low), range.write, range.align};
+    access.stack = isOnStack(insn);
+    probe(access, miss);
   }
   shared_.push_back({first, range.count, flags_, recipe_});
   const std::size_t mine = shared_.size() - 1;

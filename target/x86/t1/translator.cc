@@ -274,7 +274,8 @@ void Translator::copied(const Insn& insn, const Facts& facts) {
     if (sharedFrom_)
       place.disp = static_cast<std::int32_t>(distanceOf(insn) - *sharedFrom_);
     else
-      place.disp = reach(insn, {facts.memoryBytes, facts.memory != Facts::kRead, facts.align, mayUseCopy(insn, facts)});
+      place.disp = reach(insn, {facts.memoryBytes, facts.memory != Facts::kRead, facts.align, mayUseCopy(insn, facts),
+                                isOnStack(insn)});
     place.base = kTemp0;
   }
   const std::uint32_t start = e_.here();

@@ -84,6 +84,7 @@ class Translator {
     bool write;
     unsigned align = 0;   // `bytes` is a multiple of it
     bool copied = false;  // a copy will do if it reaches over a page's end: Area::kMostCopied bytes, read once, at once
+    bool stack = false;   // mostly in the page where others of the stack are, too
   };
   // An instruction that writes to its operand, from behind its probe to its end.
   struct Written {
@@ -232,6 +233,12 @@ class Translator {
   const Area::Windows& windows() const;
   void probeWindow(const Access& access, const Cold& miss);
   void windowMissed(const WindowMiss& missed);
+  // stack-window.cc
+  void probeStack(const Access& access, const Cold& miss);
+  void stackMissed(const WindowMiss& missed);
+  static bool isOnStack(const Insn& insn) { return insn.base == kRsp && insn.index >= 16 && insn.segment() < kFs; }
+  // The jumps that a distance from the window's page in kTemp0 takes when the operand is not within that page.
+  void compareWindow(const Access& access, std::uint32_t& jump, std::uint32_t& second);
   // As far as the jump that is taken when it is not there; behind it kTemp1 points at the entry.
   std::uint32_t lookInTable(const Access& access);
   // The same for an address that is known, within a page: that page's host address.
@@ -324,6 +331,7 @@ class Translator {
   std::vector<WindowMiss> windowMisses_;
   std::vector<Written> written_;
   bool windows_ = false;         // probes look in windows
+  bool hot_ = true;              // not behind the hot code
   bool endsInLoop_ = false;      // the block ends in a jump back within its page
   bool loopsItself_ = false;     // the block ends in a jump to its start
   std::uint32_t loopEntry_ = 0;  // which leads here
