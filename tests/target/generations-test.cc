@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "emu/cpu/vcpu-set.h"
@@ -214,6 +215,27 @@ TEST_F(Footprint, ComputesTheSameOnSeveralVcpusThatRewriteIt) {
   const Found found = run(program, 2, kMiB);
   EXPECT_TRUE(found.isAs(expected));
   EXPECT_GT(found.statistics.dropped, 16U);
+}
+
+// perf looks for names in the map only where the memory is anonymous by the kernel's word.
+TEST(CodeCache, IsExecutedInMemoryThatPerfTakesForAnonymous) {
+  const auto cache = t1::CodeCache::make(std::size_t{8} << 20);
+  ASSERT_TRUE(cache.ok()) << cache.error().message();
+  const std::uint64_t at = (*cache)->address(0);
+  std::ifstream maps("/proc/self/maps");
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uint64_t first = 0, end = 0;
+    std::string rights;
+    char dash = 0;
+    std::istringstream words(line);
+    words >> std::hex >> first >> dash >> end >> rights;
+    if (at < first || at >= end) continue;
+    found = true;
+    EXPECT_EQ(rights, "r-xs");
+    EXPECT_TRUE(line.find(" /dev/zero") != std::string::npos) << line;
+  }
+  EXPECT_TRUE(found);
 }
 
 // The names in perf's map are of guest addresses, and tell what was translated how often.

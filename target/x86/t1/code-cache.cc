@@ -6,15 +6,15 @@
 namespace rhea::x86::t1 {
 
 Result<std::unique_ptr<CodeCache>> CodeCache::make(std::size_t size) {
-  const Fd file(::memfd_create("rhea-code", MFD_CLOEXEC));
-  if (!file) return Error(fmt::format("memory for translated code: {}", std::strerror(errno)));
-  if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0)
-    return Error(fmt::format("{} bytes for translated code: {}", size, std::strerror(errno)));
-  void* write = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (write == MAP_FAILED) return Error(fmt::format("mapping {} bytes of code: {}", size, std::strerror(errno)));
-  void* execute = ::mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file.get(), 0);
-  if (execute == MAP_FAILED) {
+  // Not of a descriptor: perf reads its map of names (cpu::PerfMap) for memory that belongs to no file.
+  void* write = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (write == MAP_FAILED)
+    return Error(fmt::format("{} bytes of memory for translated code: {}", size, std::strerror(errno)));
+  // Of no bytes: the same memory at a second place.
+  void* execute = ::mremap(write, 0, size, MREMAP_MAYMOVE);
+  if (execute == MAP_FAILED || ::mprotect(execute, size, PROT_READ | PROT_EXEC) != 0) {
     const int why = errno;
+    if (execute != MAP_FAILED) ::munmap(execute, size);
     ::munmap(write, size);
     return Error(fmt::format("the host refuses executable memory: {}", std::strerror(why)));
   }
