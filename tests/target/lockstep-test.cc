@@ -297,8 +297,8 @@ TEST(Lockstep, OperandsOfNarrowCodeThatReachOver4GiBFault) {
   EXPECT_EQ(expected.out.rip, 0x10000825U);
   EXPECT_EQ(test::differences(anyRow(), expected, found, Flags::kAll), "");
 }
-// The jump table compares sums of an address and a mode: one that is not canonical would be found in an empty slot, or
-// where the kernel's code is.
+// The jump table compares sums of an address and its mode's key: with a key that can be told, one that is not canonical
+// would be found in an empty slot, or where the kernel's code is.
 TEST(Lockstep, JumpsToWhatIsNotCanonicalFault) {
   TestGuest guest;
   if (!guest.cpu().translateCode().ok()) GTEST_SKIP() << "this build does not translate";

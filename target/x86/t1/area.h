@@ -43,12 +43,13 @@ struct Area {
   std::uint64_t hostStack = 0;  // RSP of the C++ side while translated code runs
   std::uint64_t engine = 0;     // the Engine, for the gates
   std::uint64_t tlb = 0;        // cpu::SoftTlb::Tables that are in use
-  std::uint64_t jumpKey = 0;    // the mode, in the 16 highest bits
+  std::uint64_t jumpKey = 0;    // Engine::jumpKey() of the mode
   std::uint64_t codeMap = 0;    // CodeMap::data() of the address space
   // The TLBs of both levels as long as AC is clear, 0: each access is looked at.
   std::uint64_t userTlb = 0, kernelTlb = 0;
   std::uint64_t target = 0;  // of an indirect call, while its stack slot is looked up
-  // While a page is looked up in the soft TLB's second level: whose cold code asks, where, the addend, and the tag.
+  // While a page is looked up in the soft TLB's second level: whose cold code asks, where, the addend, and the tag;
+  // while a jump's target is, its front slot in place of the tag.
   std::uint64_t missedBy = 0, missed = 0, found = 0, missedTag = 0;
   std::int64_t budget = 0;  // under -icount: instructions that may still be begun
   // A copy of what the guest loads its x87 environment or control words from: another vCPU may change the original

@@ -167,6 +167,7 @@ void Translator::coldCode() {
       }
       case Cold::kTarget: {
         repeatCold(cold.recipe);
+        e_.store(Mem::state(area(&cpu_.area.missedTag)), kTemp2);
         const std::uint32_t self = e_.here();
         e_.bytes({0x4c, 0x8d, 0x3d});  // lea r15, [rip - 7]: this
         e_.dword(static_cast<std::uint32_t>(-7));

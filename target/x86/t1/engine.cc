@@ -201,9 +201,7 @@ void Engine::selectSpace() {
   area.userTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.space_->tlbs[0].tables());
   area.kernelTlb = watched ? 0 : reinterpret_cast<std::uint64_t>(cpu_.systemTlb().tables());
   area.codeMap = reinterpret_cast<std::uint64_t>(cpu_.space_->code.data());
-  // Empty slots have 0.
-  static_assert(kModeGs < 0x8000);  // PageNumbers relies on it, too
-  area.jumpKey = static_cast<std::uint64_t>(cpu_.mode_ + 1) << 48;
+  area.jumpKey = jumpKey(cpu_.mode_);
 }
 
 // Code of these pages was looked up just now: jumps from elsewhere find it from now on.

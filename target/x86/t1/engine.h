@@ -205,6 +205,10 @@ class Engine {
   void undoLinks(unsigned dropped);
   void leaveAtOnce(Native& dead);
   // --- jump-table.cc
+  // What is added to targets of this mode. Two canonical addresses never have the same sum with the keys of two modes,
+  // nor one with a key an empty slot's 0. Of other addresses the guest would have to guess which do: the keys are
+  // random.
+  std::uint64_t jumpKey(std::uint32_t mode);
   void fillJump(const Native& to);
   const JumpSlot* knownJump(std::uint64_t rip);
   void traceMade(const Native& made) const;
@@ -260,7 +264,12 @@ class Engine {
   std::uint64_t turns_ = 0;               // how often natives and sites were given up: those from before are gone
   std::array<unsigned, 2> nextWindow_{};  // of reads, of writes
   LoopMap loops_;
-  unsigned nextWay_ = 0;  // of a set of jump slots that is full
+  struct JumpKey {
+    std::uint32_t mode;
+    std::uint64_t key;
+  };
+  std::vector<JumpKey> jumpKeys_;  // of the modes that there were
+  unsigned nextWay_ = 0;           // of a set of jump slots that is full
   std::array<std::array<std::array<std::uint64_t, Area::kWindows + 1>, 2>, 2> wornAt_{};
   Statistics statistics_;
   std::uint16_t warm_ = 2;

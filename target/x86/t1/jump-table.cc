@@ -1,10 +1,29 @@
 // The table of jumps that are looked up: sets of four slots in a line of the host's cache. Translated code looks at one
 // of them, which the address says; what it does not find there a gate looks for in the other three, and puts it in
 // front.
+#include <random>
+
 #include "target/x86/t1/engine.h"
 #include "target/x86/t1/registers.h"
 
 namespace rhea::x86::t1 {
+
+std::uint64_t Engine::jumpKey(std::uint32_t mode) {
+  const auto known = std::ranges::find(jumpKeys_, mode, &JumpKey::mode);
+  if (known != jumpKeys_.end()) return known->key;
+  // Canonical addresses are 2^48 in a row, around 0.
+  const auto isApart = [](std::uint64_t one, std::uint64_t other) {
+    return std::min(one - other, other - one) >= std::uint64_t{1} << 48;
+  };
+  std::random_device random;
+  std::uint64_t key;
+  do {
+    key = std::uint64_t{random()} << 32 ^ random();
+  } while (!isApart(key, 0) ||
+           !std::ranges::all_of(jumpKeys_, [&](const JumpKey& other) { return isApart(key, other.key); }));
+  jumpKeys_.push_back({mode, key});
+  return key;
+}
 
 // In front; what was there moves to another slot of the set.
 void Engine::fillJump(const Native& to) {
@@ -37,9 +56,9 @@ const JumpSlot* Engine::knownJump(std::uint64_t rip) {
   return nullptr;
 }
 
-// r11 is the key that the front slot does not have, and r15 points at the cold code: behind its two instructions are
-// the site, for T0, and the distance to where the code goes on with r15 the front slot and r10 as it was. The flags are
-// free.
+// r11 is the sum that the front slot, in Area::missedTag, does not have, and r15 points at the cold code: behind its
+// two instructions are the site, for T0, and the distance to where the code goes on with r15 the front slot and r10 as
+// it was. The flags are free.
 void Engine::makeLookAgain(Emitter& e) {
   constexpr std::uint8_t kHost = kTemp0, kKey = kTemp1, kSlot = kTemp2;
   const Area& area = cpu_.area;
@@ -55,10 +74,7 @@ void Engine::makeLookAgain(Emitter& e) {
   e.store(by, kSlot);
   e.store(kept, kHost);
   e.store(key, kKey);
-  e.op(0x69, kHost, kKey, false);  // imul
-  e.dword(kHashFactor);
-  e.shift(5, kHost, kHashShift, false);
-  e.arith(4, kHost, (Area::kJumpSlots - 1) << 4, false);
+  e.load(kHost, Mem::state(areaOffset(&area.missedTag)));
   e.op(kOpMovLoad, kSlot, kHost, false);
   std::array<std::uint32_t, Area::kJumpWays - 1> hits{};
   for (std::size_t way = 1; way < Area::kJumpWays; ++way) {

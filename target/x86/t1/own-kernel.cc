@@ -75,7 +75,7 @@ void Translator::setLevel(bool user) {
   e_.bytes({0x65, 0xc7});  // mov dword
   e_.modrm(0, Mem::state(area(&cpu_.mode_)));
   e_.dword(mode);
-  e_.constant(kTemp0, static_cast<std::uint64_t>(mode + 1) << 48);
+  e_.constant(kTemp0, engine_.jumpKey(mode));
   e_.store(Mem::state(area(&cpu_.area.jumpKey)), kTemp0);
 }
 
@@ -94,7 +94,7 @@ void Translator::lookUpIn(std::uint32_t mode) {
   e_.dword(kHashFactor);
   e_.shift(5, kTemp2, kHashShift, false);
   e_.arith(4, kTemp2, (Area::kJumpSlots - 1) << 4, false);
-  e_.constant(kTemp0, static_cast<std::uint64_t>(mode + 1) << 48);
+  e_.constant(kTemp0, engine_.jumpKey(mode));
   e_.op(kOpAdd, kTemp1, kTemp0);
   compareTarget();
 }

@@ -379,17 +379,9 @@ void Translator::call(const Insn& insn) {
   jumpDirect(targetOf(insn));
 }
 
-// What is compared is the sum of address and mode: only of canonical addresses is it nobody else's, and never an empty
-// slot's.
+// What is compared is the sum of the address and the mode's key (Engine::jumpKey). A target that is not canonical is
+// nobody's, and T0's.
 void Translator::lookUpTarget() {
-  if (wide_ && (block_.mode & kModeUser) != 0) {
-    // Users jump to the lower half; who does not is T0's.
-    e_.move(kTemp2, kTemp1);
-    e_.shift(5, kTemp2, 47);
-    coldStep(e_.jumpIf(5));
-  } else if (wide_) {
-    needCanonical();
-  }
   e_.op(0x69, kTemp2, kTemp1, false);  // imul
   e_.dword(kHashFactor);
   e_.shift(5, kTemp2, kHashShift, false);
