@@ -236,7 +236,12 @@ class Translator {
   // stack-window.cc
   void probeStack(const Access& access, const Cold& miss);
   void stackMissed(const WindowMiss& missed);
-  static bool isOnStack(const Insn& insn) { return insn.base == kRsp && insn.index >= 16 && insn.segment() < kFs; }
+  // An operand where pushes and pops are, too. Those of loops have windows of their own, as several pages may be in
+  // turn.
+  bool isOnStack(const Insn& insn) const {
+    return !windows_ && insn.base == kRsp && insn.index >= 16 && insn.segment() < kFs && insn.disp >= -256 &&
+           insn.disp < 1024;
+  }
   // The jumps that a distance from the window's page in kTemp0 takes when the operand is not within that page.
   void compareWindow(const Access& access, std::uint32_t& jump, std::uint32_t& second);
   // As far as the jump that is taken when it is not there; behind it kTemp1 points at the entry.
