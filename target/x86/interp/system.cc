@@ -438,7 +438,7 @@ RHEA_EXEC(rdmsr) {
   std::uint64_t value = 0;
   if (!cpu.readMsr(cpu.gpr<std::uint32_t>(kRcx * 8), value)) return cpu.generalProtection();
   setPair(cpu, value);
-  return cpu.edge(i);
+  return Outcome::kNext;
 }
 RHEA_EXEC(wrmsr) {
   const std::uint64_t value = (cpu.st.gpr[kRdx] << 32) | (cpu.st.gpr[kRax] & 0xffffffff);

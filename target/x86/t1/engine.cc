@@ -428,7 +428,7 @@ Engine::Resume Engine::step(std::uint32_t site) {
     // An exception is delivered here, so that its handler is entered without leaving.
     cpu.conclude(outcome_);
     outcome_ = Outcome::kEdge;
-    return goOn();
+    return goOn(at);
   }
   cpu.current_ = nullptr;
   // An instruction that serializes is one of those that T0 does: behind it nothing is run that another vCPU has
@@ -446,9 +446,17 @@ Engine::Resume Engine::step(std::uint32_t site) {
   return {cache_->address(at.where), at.native->vector ? 1U : 0U};
 }
 
+// Whether an instruction that ends its block has done nothing that concerns how the code behind it is found: most do
+// not, as long as they do not change the mode, the address space or this page of it.
+bool Engine::isFollowedAsEver(const Site& site) const {
+  const Native& native = *site.native;
+  return site.endsBlock && cpu_.mode_ == native.mode && cpu_.st.gpr[kRipRegister] == native.rip + native.block->bytes &&
+         !native.x87 && native.pages[1] == 0 && cpu_.space_->code.at(native.rip) == native.pages[0];
+}
+
 // At a block's edge, where mode and address space may have changed: the next block, if it is known and nothing else is
 // to be looked at (Cpu::run).
-Engine::Resume Engine::goOn() {
+Engine::Resume Engine::goOn(const Site& behind) {
   Cpu& cpu = cpu_;
   if (std::atomic_ref(cpu.st.pending).load(std::memory_order_relaxed) != 0) return {};
   if (cpu.inhibit_ || cpu.inhibitDebug_ || cpu.breakpoints_ || cpu.pendingDr6_ != 0 || cpu.nmiWaits_ || cpu.shutDown_ ||
@@ -458,6 +466,7 @@ Engine::Resume Engine::goOn() {
   if (!isFlatCode(cpu.mode_)) return {};
   cpu.st.system &= ~kRf;
   selectSpace();
+  if (isFollowedAsEver(behind)) return {cache_->address(behind.where), 0};
   const std::uint64_t rip = cpu.st.gpr[kRipRegister];
   // sysret on AMD's CPUs goes to such an address and faults there.
   if (cpu.st.mode64() && !cpu.canonical(rip)) return {};

@@ -62,6 +62,7 @@ struct Site {
   std::uint8_t index = 0;     // the instruction in the block
   bool always = false;        // T0 does it every time, not only when the fast path misses
   bool x87 = false;           // T0's function looks at the x87 state
+  bool endsBlock = false;     // step: behind it is nothing but the jump to what follows
   // Of a link whose jump comes with flags that are not in the state. It leads to cold code that puts them there, whose
   // own jump `via` is patched first; once it has been passed often enough, `where` leads past that to a translation for
   // such flags. Counted from 1; 0: the flags are in the state.
@@ -232,7 +233,8 @@ class Engine {
   };
   static Filled fillFromCode(Engine* engine, std::uint64_t address, std::uint32_t write);
   void giveBack(const Site& at);
-  Resume goOn();
+  Resume goOn(const Site& behind);
+  bool isFollowedAsEver(const Site& site) const;
   Native* translated(Block& block, std::uint64_t rip);
   std::array<std::uint32_t, 2> pagesOf(const Block& block, std::uint64_t rip);
   bool isCurrent(const Native& native);

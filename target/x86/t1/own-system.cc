@@ -54,8 +54,8 @@ bool Translator::system(const Insn& insn) {
     readControl(insn);
     return true;
   }
-  if (p.map == 1 && p.opcode == 0x30 && kernel && wide_) {
-    writeBase();
+  if (p.map == 1 && (p.opcode == 0x30 || p.opcode == 0x32) && kernel && wide_) {
+    p.opcode == 0x30 ? writeMsr() : readMsr();
     return true;
   }
   if (p.map == 0 && p.opcode == 0xfb && kernel && follower_ != nullptr) {
@@ -178,37 +178,6 @@ void Translator::readControl(const Insn& insn) {
   changes(1U << guest);
   e_.load(to, at(kPlaces[insn.reg]));
   if (isDisplaced(guest)) e_.store(Mem::state(gprOffset(guest)), to);
-}
-
-// wrmsr of the bases of FS and GS, of which each context switch writes some. All others, and addresses that are not
-// canonical, are T0's.
-void Translator::writeBase() {
-  constexpr std::uint32_t kFsBase = 0xc0000100;  // then that of GS, then what swapgs brings
-  constexpr auto base = [](SegmentIndex index) {
-    return at(offsetof(State, segments) + index * sizeof(Segment) + offsetof(Segment, base));
-  };
-  saveFlags();
-  recipe_ = {};
-  e_.op(kOpLea, kTemp0, Mem::at(kHostRcx, static_cast<std::int32_t>(-kFsBase)), false);
-  e_.arith(7, kTemp0, 2, false);
-  coldStep(e_.jumpIf(7));
-  e_.op(kOpMovLoad, kTemp1, kHostRdx, false);
-  e_.shift(4, kTemp1, 32);
-  e_.op(kOpMovLoad, kTemp2, kHostRax, false);
-  e_.op(0x0b, kTemp1, kTemp2);  // or
-  needCanonical();
-  e_.arith(7, kTemp0, 1, false);
-  const std::uint32_t isGs = e_.jumpIf(4);
-  const std::uint32_t isOther = e_.jumpIf(7);
-  e_.store(base(kFs), kTemp1);
-  const std::uint32_t isDone = e_.jump();
-  e_.patch(isGs, e_.here());
-  e_.store(base(kGs), kTemp1);
-  const std::uint32_t isDoneToo = e_.jump();
-  e_.patch(isOther, e_.here());
-  e_.store(at(offsetof(State, msr) + offsetof(Msrs, kernelGsBase)), kTemp1);
-  for (const std::uint32_t place : {isDone, isDoneToo}) e_.patch(place, e_.here());
-  flags_ = Flags::kState;
 }
 
 // The virtual clock's scale (emu/object/tick-scale.h); without one T0 asks the clock itself. RAX and RDX are lost on

@@ -211,6 +211,9 @@ void Translator::instruction(unsigned index) {
     const Row& row = rows()[insn.row];
     stepped(row.is(kCpl0) ? Reason::kSystem : row.is(kEnd) ? Reason::kControl : Reason::kOther);
   }
+  if (!ended_ && rows()[insn.row].is(kEnd)) {
+    for (const std::uint32_t site : unresolved_) engine_.siteAt(site).endsBlock = true;
+  }
   resumeHere();
 }
 

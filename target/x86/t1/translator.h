@@ -168,7 +168,6 @@ class Translator {
   void readSelector(const Insn& insn);
   void clearSegment(const Insn& insn);
   void readControl(const Insn& insn);
-  void writeBase();
   void collectFlags(std::uint8_t to, std::uint8_t other);
   void storeArithmetic(std::uint8_t from, std::uint8_t other);
   void changeBit(const Insn& insn, unsigned opcode);
@@ -178,6 +177,10 @@ class Translator {
   void pushConstant(std::int64_t value);
   void pop(std::uint8_t guest);
   void leave();
+  // --- own-msr.cc
+  void findMsr(bool write);
+  void readMsr();
+  void writeMsr();
   // --- own-strings.cc
   bool string(const Insn& insn);
   void needUpwards();
