@@ -91,7 +91,10 @@ struct State {
   std::uint8_t cpl = 0;
   std::uint8_t codeBytes = 2;  // 2, 4 or 8: the code segment's size, in long mode with CS.L 8
   std::uint32_t pending = 0;   // what the loop must see to at the next block's edge; other threads set bits
-  std::uint64_t system = 2;    // RFLAGS without the arithmetic ones
+  // 0: translated code runs, and xmm or ymm and MXCSR are in the host's registers. Behind `pending`, as both are
+  // compared with 0 at once.
+  std::uint32_t vectorsAway = 1;
+  std::uint64_t system = 2;  // RFLAGS without the arithmetic ones
   std::uint32_t mxcsr = 0x1f80;
   std::uint64_t xcr0 = 1;
   std::array<Segment, 6> segments;
@@ -120,5 +123,6 @@ struct State {
   bool cf() const { return (arith & 0x100) != 0; }
   void setCf(bool value) { arith = static_cast<std::uint16_t>((arith & ~0x100U) | (value ? 0x100U : 0U)); }
 };
+static_assert(offsetof(State, vectorsAway) == offsetof(State, pending) + sizeof(std::uint32_t));
 
 }  // namespace rhea::x86

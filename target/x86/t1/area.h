@@ -56,8 +56,7 @@ struct Area {
   // between the look at its masks and the load, and an exception that is not masked would be the host's.
   std::array<std::uint32_t, 7> controls{};
   std::uint32_t hostMxcsr = 0x1f80;
-  std::uint8_t vectorsLive = 0;  // xmm or ymm and MXCSR hold the guest's values
-  std::uint8_t x87Live = 0;      // likewise the x87 registers
+  std::uint8_t x87Live = 0;  // the x87 registers hold the guest's values
   // Passes of edges until Engine::link() is asked for a better way, by site; translated code counts them down.
   std::array<std::uint32_t, kHeats> heat{};
   alignas(64) std::array<JumpSlot, kJumpSlots> jumps{};

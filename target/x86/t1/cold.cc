@@ -179,6 +179,17 @@ void Translator::coldCode() {
       case Cold::kSingly:
         singly(shared_[cold.site]);
         break;
+      case Cold::kArrival:
+        e_.bytes({0x65, 0x83});
+        e_.modrm(7, Mem::state(offsetof(State, pending)));
+        e_.byte(0);
+        cold_.push_back({Cold::kLeave, e_.jumpIf(5), 0, rip_, cold.recipe});
+        // Who need not look at requests comes here.
+        native_->checked = e_.here();
+        lookForVectors();
+        cold_.push_back({Cold::kVectors, e_.jumpIf(5), native_->live, rip_, cold.recipe});
+        e_.jumpTo(native_->live);
+        break;
       case Cold::kCount:
         repeatCold(cold.recipe);
         e_.bytes({0x65, 0x48, 0x83});  // add

@@ -266,7 +266,12 @@ void Engine::link(std::uint32_t site, Native& to) {
   // block looks, as the interpreter does, so that both take interrupts at the same instruction.
   const bool forward = to.rip > from.native->rip && !cpu_.counts();
   ++statistics_.links;
-  const std::uint32_t plain = forward ? to.checked : to.entry;
+  // They stay there to the end of a block that needs them.
+  const auto placeIn = [forward, live = from.native->vector](const Native& code) {
+    if (!forward) return code.entry;
+    return live && code.live != 0 ? code.live : code.checked;
+  };
+  const std::uint32_t plain = placeIn(to);
   if (from.edge == 0) return lead(site, from.where, plain);
   cpu_.area.heat[site % Area::kHeats] = heatOfEdges_;
   if (!from.linked) {
@@ -276,7 +281,7 @@ void Engine::link(std::uint32_t site, Native& to) {
   const std::uint32_t where = from.where;
   const FlagsAtEntry flags = generations_[site >> Generation::kSiteBits].edges[from.edge - 1];
   if (const Native* const better = variant(to, flags); better != nullptr)
-    lead(site, where, forward ? better->checked : better->entry);
+    lead(site, where, placeIn(*better));
   else
     Translator::stopCounting(*cache_, from);
 }

@@ -37,6 +37,7 @@ struct Native {
   std::uint32_t arrival = 0;  // in the cache: in front of the look at the code map, for jumps from other pages
   std::uint32_t entry = 0;    // behind it
   std::uint32_t checked = 0;  // behind the look at requests
+  std::uint32_t live = 0;     // behind the look whether the vectors are in the host's registers; 0: no such place
   std::uint32_t bytes = 0;
   bool vector = false;  // needs the guest's xmm registers and MXCSR in the host's
   bool x87 = false;     // likewise the x87 registers

@@ -74,26 +74,27 @@ void Engine::makeGates() {
   Emitter e(cache_->rest(), 0);
   const Area& area = cpu_.area;
   const std::int32_t hostStack = areaOffset(&area.hostStack);
-  const std::int32_t live = areaOffset(&area.vectorsLive);
   const std::int32_t hostMxcsr = areaOffset(&area.hostMxcsr);
   constexpr std::int32_t kMxcsr = offsetof(State, mxcsr);
   constexpr std::uint8_t kSaved[] = {kHostRbx, kHostRbp, kHost12, kHost13, kHost14, kHost15};
+  // As far as the jump that is taken where they are not.
   const auto testLive = [&] {
-    e.bytes({0x65, 0x80});
-    e.modrm(7, Mem::state(live));
+    e.bytes({0x65, 0x83});
+    e.modrm(7, Mem::state(offsetof(State, vectorsAway)));
     e.byte(0);
+    return e.jumpIf(5);
   };
-  const auto setLive = [&](unsigned value) {
-    e.bytes({0x65, 0xc6});
-    e.modrm(0, Mem::state(live));
-    e.byte(value);
+  const auto setLive = [&](bool live) {
+    e.bytes({0x65, 0xc7});
+    e.modrm(0, Mem::state(offsetof(State, vectorsAway)));
+    e.dword(live ? 0 : 1);
   };
   const auto storeVectors = [&] {
     moveVectors(e, true);
     mxcsr(e, true, kMxcsr);
     mxcsr(e, false, hostMxcsr);
     if (hostHasAvx()) e.bytes({0xc5, 0xf8, 0x77});  // vzeroupper
-    setLive(0);
+    setLive(false);
   };
   const auto testX87 = [&] {
     e.bytes({0x65, 0x80});
@@ -108,7 +109,7 @@ void Engine::makeGates() {
   const auto loadVectors = [&] {
     loadVectorRegisters(e);
     mxcsr(e, false, kMxcsr);
-    setLive(1);
+    setLive(true);
   };
 
   // enter(code): the flags are in the state at every block's start.
@@ -127,8 +128,7 @@ void Engine::makeGates() {
   gates_.leave = e.here();
   moveRegisters(e, true);
   e.load(kHostRsp, Mem::state(hostStack));
-  testLive();
-  const std::uint32_t noVectors = e.jumpIf(4);
+  const std::uint32_t noVectors = testLive();
   storeVectors();
   e.patch(noVectors, e.here());
   testX87();
@@ -151,8 +151,7 @@ void Engine::makeGates() {
   moveRegisters(e, true);
   e.load(kHostRsp, Mem::state(hostStack));
   e.op(0x33, kHostRbx, kHostRbx, false);
-  testLive();
-  const std::uint32_t without = e.jumpIf(4);
+  const std::uint32_t without = testLive();
   storeVectors();
   e.bytes({0xff, 0xc3});  // inc ebx
   e.patch(without, e.here());
@@ -177,8 +176,7 @@ void Engine::makeGates() {
   moveRegisters(e, true);
   e.load(kHostRsp, Mem::state(hostStack));
   e.op(0x33, kHostRbx, kHostRbx, false);
-  testLive();
-  const std::uint32_t withoutVectors = e.jumpIf(4);
+  const std::uint32_t withoutVectors = testLive();
   storeVectors();
   e.bytes({0xff, 0xc3});  // inc ebx
   e.patch(withoutVectors, e.here());
@@ -219,8 +217,7 @@ void Engine::makeGates() {
   moveRegisters(e, true);
   e.load(kHostRsp, Mem::state(hostStack));
   e.move(kHostRbx, kHost11);
-  testLive();
-  const std::uint32_t vectorsElsewhere = e.jumpIf(4);
+  const std::uint32_t vectorsElsewhere = testLive();
   storeVectors();
   e.patch(vectorsElsewhere, e.here());
   callWithEngine(reinterpret_cast<std::uint64_t>(&Engine::x87FromStateFromCode));

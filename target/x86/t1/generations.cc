@@ -131,7 +131,8 @@ void Engine::undoLinks(unsigned dropped) {
 
 // Links that lead there find the cold code that leaves, whichever way they take in.
 void Engine::leaveAtOnce(Native& dead) {
-  for (const std::uint32_t place : {dead.entry, dead.checked}) {
+  for (const std::uint32_t place : {dead.entry, dead.checked, dead.live}) {
+    if (place == 0) continue;
     const std::uint32_t distance = dead.left - (place + 5);
     *cache_->writable(place) = 0xe9;
     std::memcpy(cache_->writable(place) + 1, &distance, 4);

@@ -133,6 +133,15 @@ void Translator::prologue() {
   atEntry();
   if (loopsItself_) liveChecks();
   loopEntry_ = e_.here();
+  if (native_->vector && !native_->x87 && !loopsItself_ && !entryFlags_.inHost && !cpu_.counts()) {
+    e_.bytes({0x65, 0x48, 0x83});  // cmp qword: `pending` and what is behind it
+    e_.modrm(7, Mem::state(offsetof(State, pending)));
+    e_.byte(0);
+    loseFlags();
+    cold_.push_back({Cold::kArrival, e_.jumpIf(5), 0, rip_, coldRecipe()});
+    body_ = native_->live = e_.here();
+    return;
+  }
   // With flags in the host's register it is only entered behind the look.
   if (!entryFlags_.inHost) lookAtRequests();
   body_ = native_->checked = e_.here();
@@ -154,6 +163,12 @@ void Translator::atEntry() {
   flags_ = entryFlags_.inState() ? Flags::kState : recipe_ ? Flags::kRepeatable : Flags::kHost;
 }
 
+void Translator::lookForVectors() {
+  e_.bytes({0x65, 0x83});
+  e_.modrm(7, Mem::state(offsetof(State, vectorsAway)));
+  e_.byte(0);
+}
+
 void Translator::liveChecks() {
   if (!native_->x87 && !native_->vector) return;
   keepFlags();
@@ -165,10 +180,8 @@ void Translator::liveChecks() {
     cold_.push_back({Cold::kX87, e_.jumpIf(4), e_.here(), rip_, coldRecipe()});
   }
   if (native_->vector) {
-    e_.bytes({0x65, 0x80});
-    e_.modrm(7, Mem::state(area(&cpu_.area.vectorsLive)));
-    e_.byte(0);
-    cold_.push_back({Cold::kVectors, e_.jumpIf(4), e_.here(), rip_, coldRecipe()});
+    lookForVectors();
+    cold_.push_back({Cold::kVectors, e_.jumpIf(5), e_.here(), rip_, coldRecipe()});
   }
 }
 

@@ -55,7 +55,8 @@ class Translator {
       kWindow,
       kTarget,
       kRaise,
-      kBehind  // where the site's step goes on
+      kArrival,  // of a block that looks at requests and vectors at once
+      kBehind    // where the site's step goes on
     } kind;
     std::uint32_t jump = 0;  // the distance to patch; kRaise: the host's instruction
     std::uint32_t site = 0;
@@ -106,6 +107,7 @@ class Translator {
   void prologue();
   void atEntry();
   void liveChecks();
+  void lookForVectors();
   void lookAtRequests();
   void instruction(unsigned index);
   void copied(const Insn& insn, const Facts& facts);
