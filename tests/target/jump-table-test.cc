@@ -206,5 +206,40 @@ TEST_F(Jumps, WhoseTargetsShareASlotAreFoundInItsSet) {
   EXPECT_LT(statistics_.entries + statistics_.misses, kPasses / 8) << "calls leave translated code";
 }
 
+// What a linker fills in: a call through a word, and one to a page of jumps through words. Each 1024 passes the words
+// change.
+TEST_F(Jumps, ThroughAWordFollowWhatItHolds) {
+  constexpr std::uint32_t kPasses = 16384;
+  constexpr std::uint64_t kWords = 0x40000, kStub = 0x50000, kOther = kFar + 0x2100;
+  const auto write = [this] {
+    const std::uint64_t first = kFar;
+    std::memcpy(ram_->host() + kWords, &first, 8);
+    std::memcpy(ram_->host() + kWords + 8, &first, 8);
+    put(kFar, {0x8d, 0x44, 0x80, 1, 0xc3});    // lea eax, [rax+rax*4+1]; ret
+    put(kOther, {0x8d, 0x44, 0x40, 2, 0xc3});  // lea eax, [rax+rax*2+2]; ret
+    put(kStub, {0xff, 0x24, 0x25});            // jmp [kWords + 8]
+    dword(kWords + 8);
+    put(kDriver, {0x31, 0xc0, 0xb9});
+    dword(kPasses);
+    const std::uint64_t loop = end_;
+    put(end_, {0xff, 0x14, 0x25});  // call [kWords]
+    dword(kWords);
+    callTo(kStub);
+    for (unsigned n = 0; n < 2; ++n) {
+      // test ecx, n == 0 ? 1023 : 2047; jnz over the next
+      put(end_, {0xf7, 0xc1, 0xff, n == 0 ? 0x03U : 0x07U, 0x00, 0x00, 0x75, 0x0b});
+      put(end_, {0x81, 0x34, 0x25});  // xor dword [word], kFar ^ kOther
+      dword(kWords + n * 8);
+      dword(kFar ^ kOther);
+    }
+    loopTo(loop);
+  };
+  write();
+  const std::uint64_t expected = run(false);
+  write();
+  EXPECT_EQ(run(true), expected);
+  EXPECT_LT(statistics_.entries + statistics_.misses, kPasses / 64) << "calls leave translated code";
+}
+
 }  // namespace
 }  // namespace rhea::x86::test
