@@ -447,12 +447,13 @@ Engine::Resume Engine::step(std::uint32_t site) {
     outcome_ = Outcome::kIndirect;
     return {};
   }
-  if (x87) x87FromState();
+  // Who does not compute with it - a kernel's fxsave and fxrstor - leaves it where T0 has it, for whoever does.
+  if (x87 && at.native->x87) x87FromState();
   return {cache_->address(at.where), at.native->vector ? 1U : 0U};
 }
 
-// Whether an instruction that ends its block has done nothing that concerns how the code behind it is found: most do
-// not, as long as they do not change the mode, the address space or this page of it.
+// Behind an instruction that ends its block and changes neither address space nor privilege, as long as it has not
+// changed the mode or where this page's code is.
 bool Engine::isFollowedAsEver(const Site& site) const {
   const Native& native = *site.native;
   return site.endsBlock && cpu_.mode_ == native.mode && cpu_.st.gpr[kRipRegister] == native.rip + native.block->bytes &&
@@ -468,10 +469,10 @@ Engine::Resume Engine::goOn(const Site& behind) {
       cpu.waitsForStartup_ || cpu.halted() || (cpu.st.system & kTf) != 0 ||
       (cpu.interruptWaits_ && (cpu.st.system & kIf) != 0))
     return {};
+  if (isFollowedAsEver(behind)) return {cache_->address(behind.where), 0};
   if (!isFlatCode(cpu.mode_)) return {};
   cpu.st.system &= ~kRf;
   selectSpace();
-  if (isFollowedAsEver(behind)) return {cache_->address(behind.where), 0};
   const std::uint64_t rip = cpu.st.gpr[kRipRegister];
   // sysret on AMD's CPUs goes to such an address and faults there.
   if (cpu.st.mode64() && !cpu.canonical(rip)) return {};

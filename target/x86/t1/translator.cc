@@ -15,6 +15,16 @@ bool ordinary(const Insn& insn) {
          insn.exec != &execNoDevice && insn.length != 0;
 }
 
+// Ends its block, but what the engine has noted of address space, tables and privilege holds behind it: in and out,
+// wrmsr, clts, mov from control and debug registers, lgdt, lidt, invlpg.
+bool staysInPlace(const Insn& insn) {
+  const Pattern& p = rows()[insn.row].pattern;
+  if (p.map == 0) return (p.opcode & 0xf4) == 0xe4;
+  if (p.map != 1) return false;
+  if (p.opcode == 0x01) return insn.memory() && (p.reg == 2 || p.reg == 3 || p.reg == 7);
+  return p.opcode == 0x06 || p.opcode == 0x20 || p.opcode == 0x21 || p.opcode == 0x30;
+}
+
 }  // namespace
 
 Translator::Translator(Engine& engine, Block& block, std::uint64_t rip, const Native* follower,
@@ -224,7 +234,7 @@ void Translator::instruction(unsigned index) {
     const Row& row = rows()[insn.row];
     stepped(row.is(kCpl0) ? Reason::kSystem : row.is(kEnd) ? Reason::kControl : Reason::kOther);
   }
-  if (!ended_ && rows()[insn.row].is(kEnd)) {
+  if (!ended_ && staysInPlace(insn)) {
     for (const std::uint32_t site : unresolved_) engine_.siteAt(site).endsBlock = true;
   }
   resumeHere();
