@@ -412,7 +412,7 @@ Engine::Resume Engine::step(std::uint32_t site) {
   const Insn& insn = at.native->block->insns[at.index];
   // Others compute without the x87 unit: what it holds may stay there.
   const bool x87 = at.x87 && cpu.area.x87Live != 0;
-  if (x87) x87ToState();
+  if (x87 && !at.replacesX87) x87ToState();
   if (at.x87 && at.native->x87) noteX87(at);
   singleInsns_[0] = insn;
   singleInsns_[1].exec = &execDone;
@@ -425,6 +425,7 @@ Engine::Resume Engine::step(std::uint32_t site) {
   else
     ++statistics_.misses;
   outcome_ = insn.exec(cpu, singleInsns_.data());
+  if (at.replacesX87 && outcome_ != Outcome::kFault) cpu.area.x87Live = 0;
   if (outcome_ != Outcome::kNext) {
     giveBack(at);
     // What comes next finds all in the state.

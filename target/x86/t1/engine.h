@@ -63,6 +63,7 @@ struct Site {
   std::uint8_t index = 0;     // the instruction in the block
   bool always = false;        // T0 does it every time, not only when the fast path misses
   bool x87 = false;           // T0's function looks at the x87 state
+  bool replacesX87 = false;   // fxrstor: all of it
   bool endsBlock = false;     // step: behind it is nothing but the jump to what follows
   // Of a link whose jump comes with flags that are not in the state. It leads to cold code that puts them there, whose
   // own jump `via` is patched first; once it has been passed often enough, `where` leads past that to a translation for

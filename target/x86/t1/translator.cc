@@ -249,6 +249,8 @@ std::uint32_t Translator::newSite(unsigned index) {
   Site site;
   site.native = native_;
   site.index = static_cast<std::uint8_t>(index);
+  const Pattern& p = rows()[block_.insns[index].row].pattern;
+  site.replacesX87 = p.map == 1 && p.opcode == 0xae && p.mod == 1 && p.reg == 1;
   site.x87 = copies_[index] ? facts_[index].x87 : factsOf(block_.insns[index]).x87;
   return engine_.addSite(site);
 }
