@@ -181,8 +181,10 @@ Cpu::Halves Cpu::known(bool write, std::uint64_t address, std::size_t size) {
   return halves;
 }
 
+// Translated code has looked for what it has just found elsewhere.
 bool Cpu::loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentIndex segment) {
-  if (const Halves halves = known(false, address, size); halves.first != nullptr) {
+  const bool isNew = justFound_.page == (address & ~std::uint64_t{0xfff});
+  if (const Halves halves = isNew ? Halves() : known(false, address, size); halves.first != nullptr) {
     copyAtOnce(to, halves.first, halves.here);
     if (halves.second != nullptr)
       std::memcpy(static_cast<std::uint8_t*>(to) + halves.here, halves.second, size - halves.here);
@@ -192,7 +194,8 @@ bool Cpu::loadSlow(std::uint64_t address, void* to, std::size_t size, SegmentInd
 }
 
 bool Cpu::storeSlow(std::uint64_t address, const void* from, std::size_t size, SegmentIndex segment) {
-  if (const Halves halves = known(true, address, size); halves.first != nullptr) {
+  const bool isNew = justFound_.page == (address & ~std::uint64_t{0xfff});
+  if (const Halves halves = isNew ? Halves() : known(true, address, size); halves.first != nullptr) {
     copyAtOnce(halves.first, from, halves.here);
     if (halves.second != nullptr)
       std::memcpy(halves.second, static_cast<const std::uint8_t*>(from) + halves.here, size - halves.here);
