@@ -260,7 +260,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   // What was looked up, in every address space; in that of one PCID, all but global pages; at one address.
   void flushTlb(bool globalToo);
   void flushSpace(std::uint32_t pcid);
-  void flushPage(std::uint64_t address);
+  void flushPage(std::uint64_t address, bool inEverySpace = false);
   void selectTlb();
   // The address space that CR3 names by its PCID: what was looked up in it before is there again.
   void enterSpace();
@@ -531,6 +531,7 @@ class Cpu final : public cpu::Vcpu, private mem::AddressSpace::Listener, private
   std::mutex rewrittenMutex_;
   std::vector<const std::atomic<std::uint32_t>*> rewritten_;  // versions that others have raised, or null: any
   LargeRegions large_;                                        // something of which may be in a TLB
+  bool globalOfUsers_ = false;  // so may a global page of the lower half, where there is hardly one
   // A page that translated code has just looked up in vain - it has code, or registers of a device - for the step that
   // follows, which need not walk the tables again.
   struct JustFound {

@@ -152,6 +152,7 @@ bool Cpu::physical(std::uint64_t address, AccessKind kind, Who who, std::uint64_
     return false;
   }
   to = found.physical;
+  if (found.global && address >> 63 == 0) globalOfUsers_ = true;
   if (kind == AccessKind::kExecute) lastGlobal_ = found.global;
   if (kind == AccessKind::kExecute || tlb_ == noTlb_.get()) return true;
   const std::uint64_t first = found.physical & ~std::uint64_t{0xfff};
@@ -240,6 +241,7 @@ void Cpu::flushTlb(bool globalToo) {
   }
   if (globalToo) {
     large_.clear();
+    globalOfUsers_ = false;
     dropGlobalJumps();
   }
 }
@@ -253,14 +255,16 @@ void Cpu::flushSpace(std::uint32_t pcid) {
   }
 }
 
-// In every space: a global page may be in any of them, and a page too many does no harm.
-void Cpu::flushPage(std::uint64_t address) {
+// A global page may be in any space; of others invlpg drops the present one's. What is looked through is cold memory.
+void Cpu::flushPage(std::uint64_t address, bool inEverySpace) {
   if (large_.mayHave(address)) {
     flushTlb(true);
     return;
   }
   area.forgetWindows();
+  const bool inAll = inEverySpace || globalOfUsers_ || address >> 63 != 0;
   for (const auto& space : spaces_) {
+    if (!inAll && space.get() != space_) continue;
     for (cpu::SoftTlb& tlb : space->tlbs) tlb.dropPage(address);
     space->registers.drop(address & ~std::uint64_t{0xfff});
     space->exec[(address >> 12) % space->exec.size()] = {};

@@ -336,7 +336,7 @@ RHEA_EXEC(invpcid) {
   if (type < 2 && descriptor[0] != 0 && (cpu.st.cr4 & kCr4Pcide) == 0) return cpu.generalProtection();
   if (type == 0) {
     if (!cpu.canonical(descriptor[1])) return cpu.generalProtection();
-    cpu.flushPage(descriptor[1]);
+    cpu.flushPage(descriptor[1], true);
   } else if (type == 1) {
     cpu.flushSpace(static_cast<std::uint32_t>(descriptor[0]));
   } else {

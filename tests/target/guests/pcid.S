@@ -1,6 +1,6 @@
 # PCIDs: a CR3 write with bit 63 keeps what its address space has looked up, without it drops that; global pages stay;
 # INVPCID's four kinds and its faults; PCIDE's own conditions.
-# result: d 0  11 22 33 22 44 55 11 22 33  d 0  d 0  d 0  d 0  d 0  66
+# result: d 0  11 22 33 22 44 55 11 22 33  33 33 44 55 11  d 0  d 0  d 0  d 0  d 0  66
 .include "common.inc"
 .set PML4B, 0x50000
 .set PDPTB, 0x51000
@@ -83,6 +83,23 @@
     mov eax, 2
     invpcid rax, [descriptor]
     SHOW                        # 33
+    # invlpg in the other space: this one keeps what is not global there.
+    CR3 PML4, 1, 1
+    MAP PTB, 0x213000
+    SHOW                        # 33
+    invlpg [0x200000]
+    CR3 PML4B, 2, 1
+    SHOW                        # 33
+    invlpg [0x200000]
+    SHOW                        # 44
+    mov dword ptr [PTB], 0x214107
+    invlpg [0x200000]
+    SHOW                        # 55, global
+    CR3 PML4, 1, 1
+    MAP PTB, 0x210000
+    invlpg [0x200000]
+    CR3 PML4B, 2, 1
+    SHOW                        # 11
     # Its faults: a kind that there is not, a PCID with more than 12 bits, an address that is not canonical.
     mov eax, 4
     FAULTS64 invpcid rax, [descriptor]
