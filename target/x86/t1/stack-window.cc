@@ -1,8 +1,8 @@
 // The stack's windows: one that shows the page where somebody last read the stack, one for who wrote there. Nearly all
-// that pushes, pops, calls and returns reach is in that page, in straight code as in loops, and so is what lies near RSP:
-// four instructions in place of the nine that look in the table. They are many and seldom miss, so what happens when a
-// window shows another page is done by gates, and an access has but a few bytes for it. Those of loops walk from page to
-// page: the way back from a gate, which the host cannot predict, would cost them more than their own code does.
+// that pushes, pops, calls and returns reach is in that page, in straight code as in loops, and so is what lies near
+// RSP: four instructions in place of the nine that look in the table. They are many and seldom miss, so what happens
+// when a window shows another page is done by gates, and an access has but a few bytes for it. Those of loops walk from
+// page to page: the way back from a gate, which the host cannot predict, would cost them more than their own code does.
 #include "target/x86/t1/translator.h"
 
 namespace rhea::x86::t1 {
