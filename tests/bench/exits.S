@@ -34,7 +34,7 @@ entry:  cli
         add eax, 0x200000
         add edi, 8
         loop 2b
-        mov eax, 0x620
+        mov eax, 0x200620                       # SMAP, OSXMMEXCPT, OSFXSR, PAE
         mov cr4, eax
         mov eax, offset pml4
         mov cr3, eax
@@ -187,6 +187,25 @@ number: mov rdi, offset digitsEnd
         LEAF 0x80000008
         LEAF 0xd, 1
         .endm
+        .macro RELOAD
+        mov rax, cr3
+        mov cr3, rax
+        .endm
+        .macro DROP
+        invlpg [r9]
+        .endm
+        .macro USER
+        stac
+        clac
+        .endm
+        .macro IMAGE
+        fxsave64 [image]
+        fxrstor64 [image]
+        .endm
+        .macro SELECT
+        mov eax, 16
+        mov es, eax
+        .endm
         .macro SLEEP
         mov dword ptr [r10 + 0x380], 20000
         sti
@@ -219,6 +238,12 @@ rows:
         ROW "wrmsr kernel GS base", PASSES, WRITE 0xc0000102
         ROW "wrmsr LSTAR", PASSES, WRITE 0xc0000082
         ROW "wrmsr SYSENTER CS", PASSES, WRITE 0x174
+        ROW "stac, clac", PASSES, USER
+        ROW "invlpg", PASSES, DROP
+        ROW "mov cr3", PASSES, RELOAD
+        ROW "mov es, 16", PASSES, SELECT
+        ROW "clts", PASSES, clts
+        ROW "fxsave, fxrstor", PASSES, IMAGE
         ROW "timer of 20 us, sti, hlt", SLEEPS, SLEEP
         .section .rodata.rows, "a"
         .quad 0
@@ -238,6 +263,7 @@ digitsEnd:
 
         .bss
         .balign 4096
+image:  .zero 4096
 pml4:   .zero 4096
 pdpt:   .zero 4096
 directories:

@@ -37,6 +37,14 @@ bool Translator::system(const Insn& insn) {
     flags_ = Flags::kState;
     return true;
   }
+  if (p.map == 1 && p.opcode == 0x01 && p.reg == 1 && (p.rm == 2 || p.rm == 3) && kernel) {
+    reachUsers(p.rm == 3);
+    return true;
+  }
+  if (p.map == 1 && p.opcode == 0x06 && kernel) {
+    clearTaskSwitched();
+    return true;
+  }
   if (p.map == 0 && (p.opcode == 0xfc || p.opcode == 0xfd)) {
     moveDirection(p.opcode == 0xfd);
     return true;
@@ -119,6 +127,58 @@ void Translator::identify() {
   e_.op(kOpMovLoad, kHostRbx, known(kResult + 4), false);
   e_.op(kOpMovLoad, kHostRcx, known(kResult + 8), false);
   e_.op(kOpMovLoad, kHostRdx, known(kResult + 12), false);
+  flags_ = Flags::kState;
+}
+
+// stac and clac. Under SMAP the tables of the supervisor who may access users' pages lie behind those of the one who
+// may not, whose windows are right for the other, too, but not the other way round: those of loops are T0's to empty.
+void Translator::reachUsers(bool may) {
+  const Area& area = cpu_.area;
+  const Area::Windows& windows = area.windows[1];
+  saveFlags();
+  recipe_ = {};
+  e_.bytes({0x65, 0xf7});  // test dword
+  e_.modrm(0, at(offsetof(State, cr4)));
+  e_.dword(static_cast<std::uint32_t>(kCr4Smap));
+  const std::uint32_t unguarded = e_.jumpIf(4);
+  e_.load(kTemp0, Mem::state(this->area(&area.kernelTlb)));
+  e_.op(kOpTest, kTemp0, kTemp0);
+  coldStep(e_.jumpIf(4));
+  if (may) {
+    e_.op(kOpLea, kTemp0, Mem::at(kTemp0, static_cast<std::int32_t>(sizeof(cpu::SoftTlb))));
+  } else {
+    e_.op(kOpCmp, kTemp0, Mem::state(this->area(&windows.tables)));
+    const std::uint32_t could = e_.jumpIf(4);
+    e_.bytes({0x65, 0x80});
+    e_.modrm(7, Mem::state(this->area(&windows.used)));
+    e_.byte(0);
+    coldStep(e_.jumpIf(5));
+    e_.load(kTemp1, Mem::state(this->area(&area.nowhere)));
+    e_.constant(kTemp2, reinterpret_cast<std::uint64_t>(area.behindNowhere.data()));
+    for (const auto& shown : windows.shown) {
+      e_.store(Mem::state(this->area(&shown[Area::kStack].page)), kTemp1);
+      e_.store(Mem::state(this->area(&shown[Area::kStack].host)), kTemp2);
+    }
+    e_.patch(could, e_.here());
+  }
+  e_.store(Mem::state(this->area(&windows.tables)), kTemp0);
+  e_.store(Mem::state(this->area(&area.tlb)), kTemp0);
+  e_.store(Mem::state(this->area(&cpu_.tlb_)), kTemp0);
+  e_.patch(unguarded, e_.here());
+  e_.bytes({0x65, 0x81});
+  e_.modrm(may ? 1 : 4, at(kSystemFlags));
+  e_.dword(static_cast<std::uint32_t>(may ? kAc : ~kAc));
+  flags_ = Flags::kState;
+}
+
+// clts, where there is nothing to clear.
+void Translator::clearTaskSwitched() {
+  saveFlags();
+  recipe_ = {};
+  e_.bytes({0x65, 0xf6});  // test byte
+  e_.modrm(0, at(offsetof(State, cr0)));
+  e_.byte(kCr0Ts);
+  coldStep(e_.jumpIf(5));
   flags_ = Flags::kState;
 }
 

@@ -167,6 +167,8 @@ class Translator {
   void needCanonical();
   void lookUpIn(std::uint32_t mode);
   void moveDirection(bool down);
+  void reachUsers(bool may);
+  void clearTaskSwitched();
   void readSelector(const Insn& insn);
   void clearSegment(const Insn& insn);
   void readControl(const Insn& insn);

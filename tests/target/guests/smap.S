@@ -1,5 +1,5 @@
 # SMEP, SMAP with AC, stac and clac, the processor's own reads of tables, UMIP at level 3; 64-bit mode.
-# result: e 11 200000  77  e 1 201000  55  e 3 201000  6 0  d 0  d 0  6 0  e 1 200010  9
+# result: e 11 200000  77  e 1 201000  55  e 3 201000  e 1 201000  e 1 201000  e 1 201108  e 3 2010f0 e 1 201000  e 1 201000  e 1 201108  e 3 2010f0 e 1 201000  e 1 201000  e 1 201108  e 3 2010f0 e 1 201000  e 1 201000  e 1 201108  e 3 2010f0  6 0  d 0  d 0  6 0  e 1 200010  9
 .include "common.inc"
     START32
     START64
@@ -27,6 +27,29 @@
     clac
     REPORT64 ebx
     FAULTS64 mov dword ptr [0x201000], 1
+    # What loops and the stack have found there with AC is out of reach without it, for the same code. Page faults have a
+    # stack of their own for that.
+    mov byte ptr [IDT + 14 * 16 + 4], 1
+    mov dword ptr [TSSAT + 0x24], 0x6800
+    mov ebp, 4
+2:  .irp function, sum, sum
+    stac
+    call \function
+    clac
+    FAULTS64 call \function
+    clac
+    .endr
+    .irp does, pop, push
+    mov r8, rsp
+    mov esp, 0x201100
+    stac
+    \does rax
+    clac
+    FAULTS64 \does rax
+    mov rsp, r8
+    .endr
+    dec ebp
+    jnz 2b
     mov rax, cr4
     and eax, ~0x300000
     or eax, 0x800               # UMIP
@@ -71,6 +94,14 @@
     mov ebx, 9
     REPORT64 ebx
     DONE
+sum:
+    mov ecx, 8
+    mov esi, 0x201000
+3:  add eax, [rsi]
+    add esi, 4
+    dec ecx
+    jnz 3b
+    ret
     .code64
 userCode:
     stac                        # 0
