@@ -274,8 +274,9 @@ void Cpu::runBlocks() {
     const std::int64_t to =
         static_cast<std::int64_t>(block->physical & 0xfff) + last->end + (outcome == Outcome::kLinked1 ? last->imm : 0);
     Block* next = lookUp();
-    // Within the page a link needs no translation. 16-bit code may wrap around.
-    if (next != nullptr && next->cached && block->cached && !next->crosses() && generation == blocks_->generation() &&
+    // Within the page a link needs no translation. 16-bit code may wrap around. If the blocks were given up in between,
+    // this one is gone.
+    if (next != nullptr && generation == blocks_->generation() && next->cached && block->cached && !next->crosses() &&
         st.codeBytes != 2 && (mode_ & kModeLimit) == 0) {
       if (to >= 0 && to < 0x1000)
         link = next;
