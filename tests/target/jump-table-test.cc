@@ -206,6 +206,20 @@ TEST_F(Jumps, WhoseTargetsShareASlotAreFoundInItsSet) {
   EXPECT_LT(statistics_.entries + statistics_.misses, kPasses / 8) << "calls leave translated code";
 }
 
+// More blocks than T0 keeps: all are given up on the way from one to the next, which is then linked to nothing.
+TEST_F(Jumps, OfTheInterpreterLeadOnWhereItGivesAllBlocksUp) {
+  constexpr std::uint64_t kFirst = 0x100000, kEnd = kFirst + std::uint64_t{1000} * 4096;
+  put(kFirst, {0x05, 1, 0, 0, 0});  // add eax, 1
+  std::fill(ram_->host() + kFirst + 5, ram_->host() + kEnd, std::byte{0x90});
+  put(kEnd, {0xc3});
+  put(kDriver, {0x31, 0xc0, 0xb9});
+  dword(4);
+  const std::uint64_t loop = end_;
+  callTo(kFirst);
+  loopTo(loop);
+  EXPECT_EQ(run(false), 4U);
+}
+
 // What a linker fills in: a call through a word, and one to a page of jumps through words. Each 1024 passes the words
 // change.
 TEST_F(Jumps, ThroughAWordFollowWhatItHolds) {
