@@ -219,7 +219,7 @@ TEST_F(Footprint, ComputesTheSameOnSeveralVcpusThatRewriteIt) {
 
 // perf looks for names in the map only where the memory is anonymous by the kernel's word.
 TEST(CodeCache, IsExecutedInMemoryThatPerfTakesForAnonymous) {
-  const auto cache = t1::CodeCache::make(std::size_t{8} << 20);
+  const auto cache = t1::CodeCache::make(std::size_t{8} << 20, t1::CodeCache::Memory::kOfNoFile);
   ASSERT_TRUE(cache.ok()) << cache.error().message();
   const std::uint64_t at = (*cache)->address(0);
   std::ifstream maps("/proc/self/maps");

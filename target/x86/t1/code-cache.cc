@@ -5,21 +5,49 @@
 
 namespace rhea::x86::t1 {
 
-Result<std::unique_ptr<CodeCache>> CodeCache::make(std::size_t size) {
-  // Not of a descriptor: perf reads its map of names (cpu::PerfMap) for memory that belongs to no file.
-  void* write = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (write == MAP_FAILED)
-    return Error(fmt::format("{} bytes of memory for translated code: {}", size, std::strerror(errno)));
+namespace {
+
+Error noMemory(std::size_t size) {
+  return Error(fmt::format("{} bytes for translated code: {}", size, std::strerror(errno)));
+}
+
+// The same memory at two places, as it never is of one that may be written and executed at once.
+struct Views {
+  void* write;
+  void* execute;
+};
+
+Result<Views> viewsOfFile(std::size_t size) {
+  const Fd file(::memfd_create("rhea-code", MFD_CLOEXEC));
+  if (!file || ::ftruncate(file.get(), static_cast<off_t>(size)) != 0) return noMemory(size);
+  void* const write = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (write == MAP_FAILED) return noMemory(size);
+  return Views{write, ::mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file.get(), 0)};
+}
+
+Result<Views> viewsOfNoFile(std::size_t size) {
+  void* const write = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (write == MAP_FAILED) return noMemory(size);
   // Of no bytes: the same memory at a second place.
-  void* execute = ::mremap(write, 0, size, MREMAP_MAYMOVE);
-  if (execute == MAP_FAILED || ::mprotect(execute, size, PROT_READ | PROT_EXEC) != 0) {
+  void* const execute = ::mremap(write, 0, size, MREMAP_MAYMOVE);
+  if (execute == MAP_FAILED || ::mprotect(execute, size, PROT_READ | PROT_EXEC) == 0) return Views{write, execute};
+  const int why = errno;
+  ::munmap(execute, size);
+  errno = why;
+  return Views{write, MAP_FAILED};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CodeCache>> CodeCache::make(std::size_t size, Memory memory) {
+  RHEA_TRY(const Views views, memory == Memory::kOfFile ? viewsOfFile(size) : viewsOfNoFile(size));
+  if (views.execute == MAP_FAILED) {
     const int why = errno;
-    if (execute != MAP_FAILED) ::munmap(execute, size);
-    ::munmap(write, size);
+    ::munmap(views.write, size);
     return Error(fmt::format("the host refuses executable memory: {}", std::strerror(why)));
   }
   return std::unique_ptr<CodeCache>(
-      new CodeCache(size, static_cast<std::uint8_t*>(write), static_cast<std::uint8_t*>(execute)));
+      new CodeCache(size, static_cast<std::uint8_t*>(views.write), static_cast<std::uint8_t*>(views.execute)));
 }
 
 namespace {

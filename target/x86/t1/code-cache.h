@@ -17,7 +17,10 @@ class CodeCache {
   static constexpr std::size_t kMostOfBlock = 24576;
 
   // Error: the host does not give such memory, with its reason.
-  static Result<std::unique_ptr<CodeCache>> make(std::size_t size);
+  // perf takes names from its map for memory of no file alone; for that the host must let memory become executable,
+  // which some refuse.
+  enum class Memory : std::uint8_t { kOfFile, kOfNoFile };
+  static Result<std::unique_ptr<CodeCache>> make(std::size_t size, Memory memory = Memory::kOfFile);
   ~CodeCache();
   CodeCache(const CodeCache&) = delete;
   CodeCache& operator=(const CodeCache&) = delete;

@@ -21,11 +21,16 @@ constexpr bool kPossible = true;
 // Behind the single instruction that step() executes.
 Outcome execDone(Cpu&, const Insn*) { return Outcome::kNext; }
 
+Result<std::unique_ptr<CodeCache>> makeCache(const Environment& environment) {
+  using Memory = CodeCache::Memory;
+  return CodeCache::make(environment.codeCache, environment.perfMap != nullptr ? Memory::kOfNoFile : Memory::kOfFile);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::make(Cpu& cpu) {
   if (!kPossible) return Error("this build cannot run translated code").hint("build without sanitizers");
-  RHEA_TRY(std::unique_ptr<CodeCache> cache, CodeCache::make(cpu.environment().codeCache));
+  RHEA_TRY(std::unique_ptr<CodeCache> cache, makeCache(cpu.environment()));
   std::unique_ptr<Engine> engine(new Engine(cpu, std::move(cache)));
   cpu.area.engine = reinterpret_cast<std::uint64_t>(engine.get());
   engine->statistics_.byRow.resize(rows().size());
