@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 
 #include "target/x86/t1/engine.h"
@@ -319,6 +320,25 @@ TEST(Lockstep, JumpsToWhatIsNotCanonicalFault) {
     const Trial end = guest.runToTrap(code, trial);
     ASSERT_EQ(end.trap, kGeneralProtectionTrap) << mode;
   }
+}
+// The handler is there for what translated code raises. Another program's signal does what it always does.
+TEST(Lockstep, AnotherProgramsSignalStillEndsThisOne) {
+  if (!Cpu::translationIsBuilt()) GTEST_SKIP() << "this build does not translate";
+  const auto runAndBeSignalled = [] {
+    Lockstep lockstep(GuestMode::k64);
+    if (!lockstep.begin(Behind::kNothing)) std::_Exit(2);
+    lockstep.unmask(1);
+    Random random(1);
+    RandomProgram program(random, kLength, isVector);
+    lockstep.tame(program, random);
+    static_cast<void>(lockstep.differences(program));
+    struct sigaction handled {};
+    ::sigaction(SIGFPE, nullptr, &handled);
+    if (handled.sa_handler == SIG_DFL) std::_Exit(3);
+    std::raise(SIGFPE);
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(runAndBeSignalled(), testing::KilledBySignal(SIGFPE), "");
 }
 TEST(Lockstep, MixedProgramsEndAsInterpreted) {
   tryPrograms([](const Row&) { return true; });

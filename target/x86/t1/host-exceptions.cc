@@ -60,7 +60,9 @@ void Engine::raisedOnHost(int signal, siginfo_t*, void* context) {
   auto& rip = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
   const std::uint64_t cold = running == nullptr ? 0 : running->coldCodeOf(static_cast<std::uint64_t>(rip));
   if (cold == 0) {
-    std::signal(signal, SIG_DFL);  // it comes again, and ends the program
+    // Ends the program: an instruction's own would come again, that of another program would not.
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
     return;
   }
   rip = static_cast<greg_t>(cold);
